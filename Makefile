@@ -1,0 +1,17 @@
+# Thin on purpose: every line calls a script that also runs by itself.
+.PHONY: deps demo test fmt clean
+
+deps:
+	@sh test/lab/install.sh
+
+demo: deps
+	@npm run -s demo
+
+test: deps
+	@npm run -s test
+
+fmt:
+	@npm run -s fmt
+
+clean:
+	rm -rf node_modules coverage

@@ -1,0 +1,31 @@
+import type { Milliseconds } from '../../shared/clock.ts'
+
+/** SPEC 6.5: numbers that every KubeSpan node on the wire, or every user's firewall, already knows. */
+export const LISTEN_PORT = 51820
+export const LINK_NAME = 'kubespan'
+/** On packets that WireGuard itself sends: they leave natively. */
+export const WIREGUARD_FWMARK = 0x20
+/** On packets that are to enter the tunnel. */
+export const ROUTE_FWMARK = 0x40
+/** The only bits of the packet mark that are ours to read or write. */
+export const FWMARK_MASK = 0x60
+export const ROUTING_TABLE = 180
+export const RULE_PRIORITY = 32500
+export const ROUTE_METRIC = 1
+/** The worst metric there is: the route that is left when the link's own is gone, so that packets die instead of leaving in clear. */
+export const UNREACHABLE_METRIC = 4294967295
+export const KEEPALIVE_SECONDS = 25
+export const MTU_DEFAULT_BYTES = 1420
+export const MTU_MIN_BYTES = 1280
+export const MTU_MAX_BYTES = 65535
+/** IPv4 header 20 + TCP header 20 + room for 12 bytes of TCP options. */
+export const MSS_OVERHEAD_V4_BYTES = 52
+/** IPv6 header 40 + TCP header 20 + room for 12 bytes of TCP options. */
+export const MSS_OVERHEAD_V6_BYTES = 72
+
+/** SPEC 6.2: reject-after 180 s + rekey timeout 5 s + give-up 90 s: WireGuard's longest honest silence. */
+export const PEER_DOWN_AFTER: Milliseconds = 275_000
+/** SPEC 6.2: how long a freshly chosen endpoint may stay silent before it counts as wrong. */
+export const ENDPOINT_GRACE: Milliseconds = 15_000
+/** SPEC 6.4: the longest time between two looks at the world. */
+export const RECONCILE_EVERY: Milliseconds = 30_000

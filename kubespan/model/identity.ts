@@ -1,0 +1,12 @@
+import type { Address, Prefix } from '../../shared/net/address.ts'
+
+/** SPEC 3.2: who this node is in the mesh. The private key never leaves identity-file and `wg`'s standard input. */
+export interface Identity {
+  readonly nodeId: string
+  readonly publicKey: string
+  readonly privateKey: string
+  /** ULA of this node (SPEC 3.3). */
+  readonly address: Address
+  /** The /64 of the whole mesh. */
+  readonly subnet: Prefix
+}

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Brings a Debian or Ubuntu machine to where `make demo` and `make test` run: npm packages from the lock
+# file, and the Debian packages that are missing. Does nothing, quickly, when all is there.
+set -eu
+
+command -v node >/dev/null || { echo "install: Node.js 20 or newer with npm is needed: apt-get install nodejs npm" >&2; exit 1; }
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "installing npm packages"
+  log=$(mktemp)
+  npm ci --no-audit --no-fund >"$log" 2>&1 || { cat "$log" >&2; rm -f "$log"; exit 1; }
+  rm -f "$log"
+  touch node_modules/.package-lock.json
+fi
+
+missing=
+for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping; do
+  PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
+done
+# Where the kernel has no WireGuard, userspace takes its place.
+if ! ip link add openspan-probe type wireguard 2>/dev/null; then
+  command -v wireguard-go >/dev/null || missing="$missing wireguard-go"
+else
+  ip link del openspan-probe
+fi
+
+if [ -n "$missing" ]; then
+  [ "$(id -u)" = 0 ] || { echo "install: run as root, or install:$missing" >&2; exit 1; }
+  echo "installing Debian packages:$missing"
+  log=$(mktemp)
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 ||
+    { cat "$log" >&2; rm -f "$log"; exit 1; }
+  rm -f "$log"
+fi
