@@ -1,6 +1,9 @@
 import type { Instant } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 
+/** Wall time in whole seconds since 1970: only ever compared for being the same. */
+export type UnixSeconds = number
+
 /** A Curve25519 public key, standard base64 of 32 bytes. */
 export type PublicKey = string
 
@@ -21,8 +24,14 @@ export interface PeerSpec {
   readonly endpoints: readonly AddressPort[]
 }
 
-/** What we remember of a peer between two passes: nothing else survives one. */
-export interface PeerStatus {
+/** Totals of one peer in bytes. */
+export interface PeerCounters {
+  readonly receiveBytes: number
+  readonly transmitBytes: number
+}
+
+/** What we remember of a peer between two passes: nothing else survives one. Totals outlive a reset of WireGuard's own counters. */
+export interface PeerStatus extends PeerCounters {
   readonly label: string
   readonly state: PeerState
   /** The endpoint WireGuard reports, ours or one the peer roamed to. */
@@ -32,20 +41,31 @@ export interface PeerStatus {
   /** When we last set one. Monotonic: wall clock jumps flip nobody (SPEC 9, N10). */
   readonly lastEndpointChangeAt: Instant | undefined
   readonly lastHandshakeAt: Instant | undefined
-  readonly receiveBytes: number
-  readonly transmitBytes: number
+  /** As WireGuard stamped that handshake: as long as the stamp is the same, so is `lastHandshakeAt`. */
+  readonly lastHandshakeStamp: UnixSeconds | undefined
+  /** When bytes of the peer were last seen to have arrived. */
+  readonly lastReceiveAt: Instant | undefined
+  /** Since when the peer is not up, or first known of; undefined while it is up. */
+  readonly notUpSince: Instant | undefined
+  /** When WireGuard was last asked about the peer, and what its counters stood at. */
+  readonly observedAt: Instant
+  readonly counters: PeerCounters
 }
 
 /** One peer as WireGuard shows it. */
-export interface WireGuardPeer {
+export interface WireGuardPeer extends PeerCounters {
   readonly publicKey: PublicKey
   readonly hasPresharedKey: boolean
   readonly endpoint: AddressPort | undefined
   readonly allowedIps: readonly Prefix[]
-  /** On our monotonic clock; undefined when there never was one. */
+  /**
+   * `lastHandshakeStamp` brought to our monotonic clock through the wall clock of this moment, so good to a second
+   * and wrong by whatever the wall clock jumped since; undefined when there never was one.
+   */
   readonly lastHandshakeAt: Instant | undefined
-  readonly receiveBytes: number
-  readonly transmitBytes: number
+  /** As `wg show dump` prints it: wall time when it happened; undefined for 0. */
+  readonly lastHandshakeStamp: UnixSeconds | undefined
+  /** 0 when off. */
   readonly keepaliveSeconds: number
 }
 
