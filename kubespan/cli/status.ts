@@ -1,0 +1,62 @@
+import type { UnixMilliseconds } from '../../shared/clock.ts'
+import type { DaemonView, PeerView, ServiceView } from '../model/daemon-view.ts'
+import { formatAge, formatBytes, renderTable } from './table.ts'
+
+const ago = (at: UnixMilliseconds | undefined, now: UnixMilliseconds): string =>
+  at === undefined ? 'never' : `${formatAge(now - at)} ago`
+
+/** `kubespan status`: one screen that a person can read. */
+export function renderStatus(view: DaemonView, now: UnixMilliseconds): string {
+  const counts = (['up', 'unknown', 'down'] as const)
+    .map((state) => [state, view.peers.filter((peer) => peer.state === state).length] as const)
+    .filter(([state, count]) => count > 0 || state === 'up')
+    .map(([state, count]) => `${count} ${state}`)
+    .join(', ')
+  const sections = [
+    `${view.identity?.nodename ?? 'this node'}  ${view.identity?.address ?? 'no address yet'}  ${
+      view.enabled
+        ? view.hasLeft
+          ? 'has left the cluster'
+          : `${view.peers.length} peers: ${counts}`
+        : 'KubeSpan is disabled'
+    }\n`,
+    view.services.length > 0 ? renderServices(view.services, now) : 'no discovery service is configured\n',
+    view.peers.length > 0 ? renderPeers(view.peers, now) : 'no peers yet\n',
+  ]
+  if (view.lastReconcile?.error !== undefined)
+    sections.push(`the last pass failed ${ago(view.lastReconcile.at, now)}: ${view.lastReconcile.error}\n`)
+  if (view.warnings.length > 0) sections.push(view.warnings.map((warning) => `! ${warning}\n`).join(''))
+  return sections.join('\n')
+}
+
+const renderServices = (services: readonly ServiceView[], now: UnixMilliseconds): string =>
+  renderTable(
+    ['DISCOVERY', 'ENDPOINT', 'STATE', 'LAST CONTACT', 'AFFILIATES', 'PUBLIC ADDRESS', 'PROBLEM'],
+    services.map((service) => [
+      service.name,
+      service.endpoint + (service.isRedirected ? ' (redirected)' : ''),
+      service.connected ? 'connected' : 'not connected',
+      ago(service.lastContactAt, now),
+      `${service.affiliates}`,
+      service.publicAddresses.join(' '),
+      service.problem ?? '',
+    ]),
+  )
+
+/** `kubespan peers`, and the middle of `kubespan status`. */
+export const renderPeers = (peers: readonly PeerView[], now: UnixMilliseconds): string =>
+  renderTable(
+    ['PEER', 'STATE', 'ENDPOINT', 'ADDRESS', 'HANDSHAKE', 'RX', 'TX', 'REASON'],
+    [...peers]
+      .sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0))
+      .map((peer) => [
+        peer.label === '' ? peer.nodeId : peer.label,
+        peer.state,
+        peer.endpoint ?? '',
+        peer.address,
+        ago(peer.lastHandshakeAt, now),
+        formatBytes(peer.receiveBytes),
+        formatBytes(peer.transmitBytes),
+        peer.reason ?? '',
+      ]),
+  )

@@ -1,0 +1,81 @@
+import { request } from 'node:http'
+import type { DaemonView } from '../model/daemon-view.ts'
+
+/** No daemon answers on the socket. */
+export class NotRunningError extends Error {
+  override readonly name = 'NotRunningError'
+}
+
+/** Speaks to the daemon on this host over its unix socket. */
+export class ControlClient {
+  readonly #socketPath: string
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath
+  }
+
+  async view(): Promise<DaemonView> {
+    return JSON.parse(await this.#text('GET', '/v1/view')) as DaemonView
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<DaemonView> {
+    const response = await this.#open('GET', '/v1/watch', signal)
+    let rest = ''
+    try {
+      for await (const chunk of response.setEncoding('utf8')) {
+        const lines = (rest + chunk).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) yield JSON.parse(line) as DaemonView
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  async leave(): Promise<void> {
+    await this.#text('POST', '/v1/leave')
+  }
+
+  async down(): Promise<void> {
+    await this.#text('POST', '/v1/down')
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.#text('POST', `/v1/forget?id=${encodeURIComponent(id)}`)
+  }
+
+  async reload(): Promise<void> {
+    await this.#text('POST', '/v1/reload')
+  }
+
+  async #text(method: string, path: string): Promise<string> {
+    const response = await this.#open(method, path)
+    let text = ''
+    for await (const chunk of response.setEncoding('utf8')) text += chunk
+    if (response.statusCode !== 200) {
+      const { error } = JSON.parse(text) as { error?: string }
+      throw new Error(error ?? `the daemon answered ${response.statusCode}`)
+    }
+    return text
+  }
+
+  #open(method: string, path: string, signal?: AbortSignal): Promise<import('node:http').IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const call = request({ socketPath: this.#socketPath, method, path, ...(signal && { signal }) }, resolve)
+      call.once('error', (error: NodeJS.ErrnoException) => {
+        const isAbsent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
+        const isForbidden = error.code === 'EACCES'
+        reject(
+          isAbsent
+            ? new NotRunningError(
+                `no kubespan daemon answers on ${this.#socketPath}: start one with "kubespan run"`,
+              )
+            : isForbidden
+              ? new Error(`${this.#socketPath}: permission denied, try as root`)
+              : error,
+        )
+      })
+      call.end()
+    })
+  }
+}

@@ -1,0 +1,128 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import type { DaemonView } from '../model/daemon-view.ts'
+
+/** What a command may ask of the running daemon. */
+export interface DaemonControl {
+  view(): DaemonView
+  /** Calls `listener` after every change of the view until the handle is disposed of. */
+  subscribe(listener: () => void): Disposable
+  /** Takes our record out of every discovery service and keeps it out. */
+  leave(): Promise<void>
+  /** Leaves, takes back everything on this host, and ends the process. */
+  down(): Promise<void>
+  /** Drops an affiliate that is only kept for its live tunnel. False when there is none by that id or name. */
+  forget(idOrName: string): boolean
+  /** Reads the configuration again. Resolves to what is wrong with it, if anything. */
+  reload(): Promise<string | undefined>
+}
+
+/** Somebody else answers on the socket. */
+export class AlreadyRunningError extends Error {
+  override readonly name = 'AlreadyRunningError'
+}
+
+/**
+ * The daemon's unix socket: HTTP with JSON, for root and the daemon's own group only. Mode 0660 before the first
+ * connection can be made, because the directory is closed to others while the socket is created.
+ */
+export async function serveControl(path: string, control: DaemonControl): Promise<AsyncDisposable> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
+  if (await answers(path))
+    throw new AlreadyRunningError(`another kubespan daemon answers on ${path}: stop it first`)
+  rmSync(path, { force: true })
+  const server = createServer((request, response) => {
+    route(control, request, response).catch((error: unknown) => {
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }))
+    })
+  })
+  const previousMask = process.umask(0o117)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolve)
+    })
+  } finally {
+    process.umask(previousMask)
+  }
+  chmodSync(path, 0o660)
+  return { [Symbol.asyncDispose]: () => closeServer(server) }
+}
+
+async function route(
+  control: DaemonControl,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://daemon')
+  const json = (status: number, value: unknown): void => {
+    response.writeHead(status, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(value))
+  }
+  switch (`${request.method} ${url.pathname}`) {
+    case 'GET /v1/view':
+      return json(200, control.view())
+    case 'GET /v1/watch':
+      return watch(control, request, response)
+    case 'POST /v1/leave':
+      await control.leave()
+      return json(200, {})
+    case 'POST /v1/down':
+      await control.down()
+      return json(200, {})
+    case 'POST /v1/reload': {
+      const problem = await control.reload()
+      return json(problem === undefined ? 200 : 422, { error: problem })
+    }
+    case 'POST /v1/forget': {
+      const id = url.searchParams.get('id') ?? ''
+      return control.forget(id)
+        ? json(200, {})
+        : json(404, { error: `no unconfirmed affiliate is called ${id}` })
+    }
+    default:
+      return json(404, { error: 'no such path' })
+  }
+}
+
+/** One view per line, the first at once. A reader that is slow gets the newest view, not every one. */
+function watch(control: DaemonControl, request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  let isFull = false
+  let isStale = false
+  const send = (): void => {
+    if (isFull) isStale = true
+    else isFull = !response.write(`${JSON.stringify(control.view())}\n`)
+  }
+  const subscription = control.subscribe(send)
+  response.on('drain', () => {
+    isFull = false
+    if (isStale) {
+      isStale = false
+      send()
+    }
+  })
+  request.on('close', () => subscription[Symbol.dispose]())
+  send()
+}
+
+/** Whether a process listens on the socket: a socket file alone may be what a killed daemon left. */
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+
+async function closeServer(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}

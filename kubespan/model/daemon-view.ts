@@ -1,0 +1,96 @@
+import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
+import type { UnixMilliseconds } from '../../shared/clock.ts'
+import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
+import type { Member } from './affiliate.ts'
+import type { Placement } from './desired.ts'
+import type { PeerState } from './peer.ts'
+
+/**
+ * What the daemon knows, as people and programs may see it: plain JSON, no secret in it. Every command that
+ * shows something renders this one value. Times are wall time, because they leave the process.
+ */
+export interface DaemonView {
+  readonly version: string
+  readonly pid: number
+  readonly startedAt: UnixMilliseconds
+  readonly enabled: boolean
+  readonly hasLeft: boolean
+  readonly identity: IdentityView | undefined
+  readonly cluster: { readonly idTag: string } | undefined
+  readonly settings: {
+    readonly mtuBytes: number
+    readonly placement: Placement
+    readonly allowDownPeerBypass: boolean
+    readonly advertiseKubernetesNetworks: boolean
+    readonly harvestExtraEndpoints: boolean
+  }
+  readonly services: readonly ServiceView[]
+  readonly affiliates: readonly AffiliateView[]
+  readonly members: readonly Member[]
+  readonly peers: readonly PeerView[]
+  /** Endpoints that we saw working, published for others. */
+  readonly harvestedEndpoints: readonly HarvestedEndpointView[]
+  /** What is sent into the tunnel now. */
+  readonly routed: readonly Prefix[]
+  readonly lastReconcile: ReconcileView | undefined
+  /** Things that somebody should look at, most important first. */
+  readonly warnings: readonly string[]
+}
+
+export interface IdentityView {
+  readonly nodeId: string
+  readonly nodename: string
+  readonly address: Address
+  readonly subnet: Prefix
+  readonly publicKey: string
+}
+
+export interface ServiceView {
+  readonly name: string
+  readonly endpoint: string
+  readonly connected: boolean
+  readonly isRedirected: boolean
+  readonly lastContactAt: UnixMilliseconds | undefined
+  readonly affiliates: number
+  readonly publicAddresses: readonly Address[]
+  readonly problem: string | undefined
+}
+
+export interface AffiliateView extends Affiliate {
+  readonly isLocal: boolean
+  /** Where it was learned from, as `service/<name>`, `k8s`, `cache`. */
+  readonly sources: readonly string[]
+  /** Undefined while some source confirms it; else until when it is kept for its live tunnel. */
+  readonly unconfirmedUntil: UnixMilliseconds | undefined
+}
+
+export interface PeerView {
+  readonly publicKey: string
+  readonly nodeId: string
+  readonly label: string
+  readonly address: Address
+  readonly allowedIps: readonly Prefix[]
+  readonly endpoints: readonly AddressPort[]
+  readonly state: PeerState
+  readonly endpoint: AddressPort | undefined
+  readonly lastUsedEndpoint: AddressPort | undefined
+  readonly lastEndpointChangeAt: UnixMilliseconds | undefined
+  readonly lastHandshakeAt: UnixMilliseconds | undefined
+  readonly receiveBytes: number
+  readonly transmitBytes: number
+  /** Why it is not up, or what is odd about it; undefined when there is nothing to say. */
+  readonly reason: string | undefined
+}
+
+export interface HarvestedEndpointView {
+  readonly publicKey: string
+  readonly nodeId: string
+  readonly endpoint: AddressPort
+}
+
+export interface ReconcileView {
+  readonly at: UnixMilliseconds
+  readonly durationMilliseconds: number
+  readonly changes: number
+  readonly error: string | undefined
+}

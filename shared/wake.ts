@@ -1,0 +1,24 @@
+/**
+ * A level-triggered signal with one waiter: setting it any number of times before somebody waits
+ * counts once, and a wait that finds it set returns at once.
+ */
+export class Wake {
+  #isSet = false
+  #waiter: (() => void) | undefined
+
+  set(): void {
+    this.#isSet = true
+    this.#waiter?.()
+  }
+
+  /** Resolves when the signal is set (and clears it), or when `signal` aborts. */
+  async wait(signal: AbortSignal): Promise<void> {
+    if (!this.#isSet && !signal.aborted)
+      await new Promise<void>((resolve) => {
+        this.#waiter = resolve
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+    this.#waiter = undefined
+    this.#isSet = false
+  }
+}

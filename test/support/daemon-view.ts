@@ -1,0 +1,72 @@
+import type { DaemonView, PeerView } from '../../kubespan/model/daemon-view.ts'
+import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
+
+export const peerView = (change: Partial<PeerView> = {}): PeerView => ({
+  publicKey: 'cGVlciBrZXk=',
+  nodeId: 'node-2',
+  label: 'worker-2',
+  address: 'fd00::2' as Address,
+  allowedIps: ['10.0.0.2/32', 'fd00::2/128'] as Prefix[],
+  endpoints: ['10.0.0.2:51820'] as AddressPort[],
+  state: 'up',
+  endpoint: '10.0.0.2:51820' as AddressPort,
+  lastUsedEndpoint: '10.0.0.2:51820' as AddressPort,
+  lastEndpointChangeAt: 1000,
+  lastHandshakeAt: 5000,
+  receiveBytes: 2048,
+  transmitBytes: 100,
+  reason: undefined,
+  ...change,
+})
+
+export const daemonView = (change: Partial<DaemonView> = {}): DaemonView => ({
+  version: 'v0.1.0',
+  pid: 1,
+  startedAt: 0,
+  enabled: true,
+  hasLeft: false,
+  identity: {
+    nodeId: 'node-1',
+    nodename: 'worker-1',
+    address: 'fd00::1' as Address,
+    subnet: 'fd00::/64' as Prefix,
+    publicKey: 'b3VyIGtleQ==',
+  },
+  cluster: { idTag: '01234567' },
+  settings: {
+    mtuBytes: 1420,
+    placement: {
+      linkName: 'kubespan',
+      listenPort: 51820,
+      wireguardFwmark: 0x20,
+      routeFwmark: 0x40,
+      fwmarkMask: 0x60,
+      routingTable: 180,
+      rulePriority: 32500,
+      nftTable: 'openspan',
+    },
+    allowDownPeerBypass: false,
+    advertiseKubernetesNetworks: false,
+    harvestExtraEndpoints: false,
+  },
+  services: [
+    {
+      name: 'default',
+      endpoint: 'd.example:443',
+      connected: true,
+      isRedirected: false,
+      lastContactAt: 8000,
+      affiliates: 1,
+      publicAddresses: ['192.0.2.7' as Address],
+      problem: undefined,
+    },
+  ],
+  affiliates: [],
+  members: [],
+  peers: [peerView()],
+  harvestedEndpoints: [],
+  routed: [],
+  lastReconcile: { at: 9000, durationMilliseconds: 12, changes: 0, error: undefined },
+  warnings: [],
+  ...change,
+})

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { renderStatus } from '../../../../kubespan/cli/status.ts'
+import { formatAge, formatBytes, renderTable } from '../../../../kubespan/cli/table.ts'
+import { daemonView, peerView } from '../../../support/daemon-view.ts'
+
+test('a status is one screen', () => {
+  const view = daemonView({
+    peers: [
+      peerView(),
+      peerView({
+        label: 'a-1',
+        state: 'down',
+        endpoint: undefined,
+        lastHandshakeAt: undefined,
+        reason: 'no endpoint answers',
+      }),
+    ],
+    warnings: ['the clock jumped'],
+  })
+  assert.equal(
+    renderStatus(view, 10_000),
+    `worker-1  fd00::1  2 peers: 1 up, 1 down
+
+DISCOVERY  ENDPOINT       STATE      LAST CONTACT  AFFILIATES  PUBLIC ADDRESS  PROBLEM
+default    d.example:443  connected  2s ago        1           192.0.2.7
+
+PEER      STATE  ENDPOINT        ADDRESS  HANDSHAKE  RX       TX     REASON
+a-1       down                   fd00::2  never      2.0 KiB  100 B  no endpoint answers
+worker-2  up     10.0.0.2:51820  fd00::2  5s ago     2.0 KiB  100 B
+
+! the clock jumped
+`,
+  )
+})
+
+test('a status says when there is nothing, and why', () => {
+  const text = renderStatus(
+    daemonView({
+      peers: [],
+      services: [],
+      identity: undefined,
+      hasLeft: true,
+      lastReconcile: { at: 0, durationMilliseconds: 1, changes: 0, error: 'wg: not found' },
+    }),
+    1000,
+  )
+  assert.match(text, /has left the cluster/)
+  assert.match(text, /no discovery service is configured/)
+  assert.match(text, /no peers yet/)
+  assert.match(text, /the last pass failed 1s ago: wg: not found/)
+  assert.match(renderStatus(daemonView({ enabled: false }), 0), /KubeSpan is disabled/)
+})
+
+test('tables align and do not trail blanks', () => {
+  assert.equal(
+    renderTable(
+      ['A', 'LONG'],
+      [
+        ['x', ''],
+        ['yyy', 'z'],
+      ],
+    ),
+    'A    LONG\nx\nyyy  z\n',
+  )
+})
+
+test('ages and sizes read as people say them', () => {
+  assert.deepEqual([0, 3000, 250_000, 7_500_000, 273_600_000, 3_600_000, -5].map(formatAge), [
+    '0s',
+    '3s',
+    '4m10s',
+    '2h5m',
+    '3d4h',
+    '1h',
+    '0s',
+  ])
+  assert.deepEqual([0, 1023, 1536, 150 * 1024, 5 * 2 ** 40, 5 * 2 ** 50].map(formatBytes), [
+    '0 B',
+    '1023 B',
+    '1.5 KiB',
+    '150 KiB',
+    '5.0 TiB',
+    '5120 TiB',
+  ])
+})

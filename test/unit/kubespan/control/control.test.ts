@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ControlClient, NotRunningError } from '../../../../kubespan/control/client.ts'
+import { AlreadyRunningError, type DaemonControl, serveControl } from '../../../../kubespan/control/server.ts'
+import type { DaemonView } from '../../../../kubespan/model/daemon-view.ts'
+import { daemonView } from '../../../support/daemon-view.ts'
+
+/** A daemon that only remembers what it was asked. */
+class FakeDaemon implements DaemonControl {
+  current: DaemonView = daemonView()
+  asked: string[] = []
+  readonly #listeners = new Set<() => void>()
+
+  get subscribers(): number {
+    return this.#listeners.size
+  }
+  change(view: DaemonView): void {
+    this.current = view
+    for (const listener of this.#listeners) listener()
+  }
+  view = () => this.current
+  subscribe(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+  leave = async () => void this.asked.push('leave')
+  down = async () => {
+    throw new Error('nft: busy')
+  }
+  forget = (id: string) => id === 'gone'
+  reload = async () => (this.asked.includes('leave') ? 'line 3: bad' : undefined)
+}
+
+function world(t: { after(clean: () => void): void }) {
+  const directory = mkdtempSync(join(tmpdir(), 'openspan-control-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, 'run', 'kubespan.sock')
+  return { path, daemon: new FakeDaemon(), client: new ControlClient(path) }
+}
+
+test('commands reach the daemon, and its refusals come back as errors', async (t) => {
+  const { path, daemon, client } = world(t)
+  await using _server = await serveControl(path, daemon)
+  assert.deepEqual(await client.view(), JSON.parse(JSON.stringify(daemon.current)))
+  await client.reload()
+  await client.leave()
+  assert.deepEqual(daemon.asked, ['leave'])
+  await client.forget('gone')
+  await assert.rejects(client.forget('never was'), /no unconfirmed affiliate is called never was/)
+  await assert.rejects(client.down(), /nft: busy/)
+  await assert.rejects(client.reload(), /line 3: bad/)
+})
+
+test('the socket is closed to others', async (t) => {
+  const { path, daemon } = world(t)
+  await using _server = await serveControl(path, daemon)
+  assert.equal(statSync(path).mode & 0o777, 0o660)
+})
+
+test('a watch shows every change until it is cancelled', async (t) => {
+  const { path, daemon, client } = world(t)
+  await using _server = await serveControl(path, daemon)
+  const stop = new AbortController()
+  const seen: boolean[] = []
+  for await (const view of client.watch(stop.signal)) {
+    seen.push(view.hasLeft)
+    if (seen.length === 1) daemon.change(daemonView({ hasLeft: true }))
+    else stop.abort()
+  }
+  assert.deepEqual(seen, [false, true])
+})
+
+test('a second daemon is told of the first; the socket of a dead one is taken over', async (t) => {
+  const { path, daemon, client } = world(t)
+  await assert.rejects(client.view(), NotRunningError)
+  {
+    await using _server = await serveControl(path, daemon)
+    await assert.rejects(serveControl(path, daemon), AlreadyRunningError)
+  }
+  writeFileSync(path, '')
+  await using _server = await serveControl(path, daemon)
+  assert.equal((await client.view()).version, 'v0.1.0')
+})
