@@ -1,0 +1,89 @@
+import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
+import { compareBytes } from '../../shared/byte-order.ts'
+import type { Prefix } from '../../shared/net/address.ts'
+import type { PeerSpec } from '../model/peer.ts'
+import { planClaims, type Refusal } from './claims.ts'
+import { settleOwnership } from './ownership.ts'
+
+export type PeerConflict =
+  | Refusal
+  | {
+      readonly kind: 'overlap'
+      /** Who asked for the prefixes and is not sent their packets. */
+      readonly nodeId: string
+      readonly ownerId: string
+      readonly prefixes: readonly Prefix[]
+    }
+
+export interface PeerPlan {
+  /** Sorted by public key. */
+  readonly specs: readonly PeerSpec[]
+  readonly conflicts: readonly PeerConflict[]
+  /** Identical prefixes that several claim: their node ids in order of precedence. What arbitrateOverlaps works on. */
+  readonly contested: ReadonlyMap<Prefix, readonly string[]>
+}
+
+/**
+ * Affiliates to peers (SPEC 6.1): the lowest node id has what several ask for, and who asked for it in vain is reported
+ * (SPEC 9, N2). With `holders`, node ids of prefixes that were handed over, a more specific prefix wins over a
+ * broader one whatever the ids.
+ */
+export function planPeerSpecs(
+  affiliates: readonly Affiliate[],
+  localNodeId: string,
+  holders?: ReadonlyMap<Prefix, string>,
+): PeerPlan {
+  const { claims, refusals } = planClaims(affiliates, localNodeId)
+  const nodeIdOf = (rank: number): string => claims[rank]?.affiliate.nodeId ?? ''
+  const { owned, overlaps, contested } = settleOwnership(
+    claims.map(({ prefixes }) => prefixes),
+    holders &&
+      ((prefix, claimants) => {
+        const holder = holders.get(prefix)
+        return claimants.find((rank) => nodeIdOf(rank) === holder)
+      }),
+  )
+
+  const specs = claims.map(
+    ({ affiliate: { nodeId, nodename, kubespan }, address }, rank): PeerSpec => ({
+      publicKey: kubespan.publicKey,
+      nodeId,
+      label: nodename,
+      address,
+      allowedIps: owned[rank] ?? [],
+      endpoints: kubespan.endpoints,
+    }),
+  )
+  return {
+    specs: specs.sort((a, b) => compareBytes(a.publicKey, b.publicKey)),
+    conflicts: [
+      ...refusals,
+      ...overlaps.map(({ loser, owner, prefixes }) => ({
+        kind: 'overlap' as const,
+        nodeId: nodeIdOf(loser),
+        ownerId: nodeIdOf(owner),
+        prefixes,
+      })),
+    ],
+    contested: new Map(Array.from(contested, ([prefix, ranks]) => [prefix, ranks.map(nodeIdOf)])),
+  }
+}
+
+/** One line for people. */
+export function describeConflict(conflict: PeerConflict): string {
+  const who = `affiliate ${conflict.nodeId}`
+  switch (conflict.kind) {
+    case 'invalid key':
+      return `${who} is ignored: its public key is not 32 bytes of base64`
+    case 'no address':
+      return `${who} is ignored: it has a public key but no KubeSpan address`
+    case 'taken key':
+      return `${who} is ignored: its public key belongs to ${conflict.ownerId}`
+    case 'invalid prefix':
+      return `${who} names an impossible prefix, which is ignored: ${conflict.prefix}`
+    case 'overlap':
+      return `${who} also claims what belongs to ${conflict.ownerId}: ${conflict.prefixes.join(', ')}`
+    default:
+      return conflict satisfies never
+  }
+}
