@@ -11,6 +11,11 @@ export class Wake {
     this.#waiter?.()
   }
 
+  /** Forgets that it was set: what it called for is about to be done. */
+  clear(): void {
+    this.#isSet = false
+  }
+
   /** Resolves when the signal is set (and clears it), or when `signal` aborts. */
   async wait(signal: AbortSignal): Promise<void> {
     if (!this.#isSet && !signal.aborted)

@@ -1,0 +1,67 @@
+import type { ClusterKey } from '../../shared/affiliate/seal.ts'
+import type { Milliseconds } from '../../shared/clock.ts'
+import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
+import type { Placement } from './desired.ts'
+import type { ServiceEndpoint } from './service-endpoint.ts'
+
+/** `ip:port`, or `auto:PORT`: our own public address, whatever it is, with that port. */
+export type AnnouncedEndpoint = AddressPort | { readonly autoPort: number }
+
+/** The effective configuration of the daemon: every value present, checked, and in the units of the code. */
+export interface Settings {
+  readonly enabled: boolean
+  readonly advertiseKubernetesNetworks: boolean
+  readonly allowDownPeerBypass: boolean
+  readonly harvestExtraEndpoints: boolean
+  readonly mtuBytes: number
+  /** Undefined: no filter. Empty: everything is filtered out (SPEC 9, N6). */
+  readonly endpointFilters: readonly string[] | undefined
+  readonly excludeAdvertisedNetworks: readonly Prefix[]
+  readonly extraAnnouncedEndpoints: readonly AnnouncedEndpoint[]
+  readonly services: readonly DiscoveryServiceSettings[]
+  /** Undefined only while KubeSpan is disabled and no service is configured. */
+  readonly cluster: ClusterSettings | undefined
+  readonly node: NodeSettings
+  readonly placement: Placement
+  readonly timing: Timing
+}
+
+export interface DiscoveryServiceSettings {
+  readonly name: string
+  readonly endpoint: ServiceEndpoint
+}
+
+export interface ClusterSettings {
+  /** Sent verbatim as the configuration spells it. A capability: logs hold only its tag. */
+  readonly id: string
+  readonly key: ClusterKey
+}
+
+/** What a machine that is not Talos must be told of itself. */
+export interface NodeSettings {
+  readonly stateDirectory: string
+  readonly runDirectory: string
+  readonly nodename: string
+  readonly hostname: string
+  readonly machineType: 'init' | 'controlplane' | 'worker'
+  readonly operatingSystem: string
+  /** Port of the Kubernetes API server on this machine; undefined when it runs none. */
+  readonly controlPlanePort: number | undefined
+  readonly podCidrs: readonly Prefix[]
+  readonly serviceCidrs: readonly Prefix[]
+  /** Addresses that reach this machine although no link carries them. */
+  readonly externalAddresses: readonly Address[]
+  readonly wireguard: 'auto' | 'kernel' | 'userspace'
+  /** PEM file with certificate authorities to trust besides the system's; undefined for none. */
+  readonly caFile: string | undefined
+}
+
+/** Every interval of the daemon. The defaults are SPEC 2.3 and 6.2–6.4; tests compress them. */
+export interface Timing {
+  readonly reconcileEvery: Milliseconds
+  readonly peerDownAfter: Milliseconds
+  readonly endpointGrace: Milliseconds
+  readonly affiliateTtl: Milliseconds
+  readonly discoveryBackoffInitial: Milliseconds
+  readonly discoveryBackoffCap: Milliseconds
+}

@@ -1,0 +1,330 @@
+import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
+import { encodeAffiliate, encodeEndpoint } from '../../../shared/affiliate/codec.ts'
+import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
+import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
+import { type Address, type AddressPort, addressFromBytes, familyOf } from '../../../shared/net/address.ts'
+import { sleep, within } from '../../../shared/waiting.ts'
+import { Wake } from '../../../shared/wake.ts'
+import { formatHostPort, parseHostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
+import { afterFailure, afterSuccess, followRedirect, type Route, routeTo } from './redirect.ts'
+import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
+import { type Dial, type DiscoveryTransport, RefusedCall } from './transport.ts'
+
+/** SPEC 2.1: 2048 bytes of data less nonce and tag. */
+export const AFFILIATE_PLAINTEXT_MAX_BYTES = 2020
+/** SPEC 2.3. */
+export const HELLO_TIMEOUT: Milliseconds = 10_000
+export const REFRESH_TIMEOUT: Milliseconds = 30_000
+
+export interface DiscoveryClientOptions {
+  /** The name of the service in the configuration. */
+  readonly name: string
+  readonly endpoint: ServiceEndpoint
+  readonly ownId: string
+  readonly key: ClusterKey
+  /** How long the service keeps our record without a refresh; refreshed at half of it. */
+  readonly ttl: Milliseconds
+  readonly dial: Dial
+  readonly clock: Clock
+  /** Consecutive failures to the pause before the next attempt. */
+  readonly backoff: (failures: number) => Milliseconds
+  /** The table, the public address or the connection changed. */
+  readonly onChange: () => void
+  readonly log: ClientLog
+}
+
+/** One line per change; a quiet client says nothing. */
+export interface ClientLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+export interface ClientStatus {
+  readonly name: string
+  /** host:port that is spoken to now: the configured one, or where it sent us. */
+  readonly endpoint: string
+  readonly isRedirected: boolean
+  /** A watch is open and its snapshot has come. */
+  readonly connected: boolean
+  readonly lastContactAt: Instant | undefined
+  /** Our addresses as the service saw them: the last one of each family. */
+  readonly publicAddresses: readonly Address[]
+  /** Why it is not connected, or why our record is not published. */
+  readonly problem: string | undefined
+}
+
+/**
+ * One node's conversation with one discovery service (SPEC 2.3): Hello, Watch, Update, and again from
+ * the start with growing pauses whenever any of it breaks. Owns no decision about what is published.
+ */
+export class DiscoveryClient implements AsyncDisposable {
+  readonly #options: DiscoveryClientOptions
+  readonly #stop = new AbortController()
+  readonly #refreshWanted = new Wake()
+  #running: Promise<void> | undefined
+  #route: Route
+  #table: AffiliateTable = EMPTY_TABLE
+  #local:
+    | {
+        readonly plaintext: string
+        readonly data: Uint8Array | undefined
+        readonly endpoints: readonly Uint8Array[]
+      }
+    | undefined
+  #others: ReadonlyMap<string, readonly Uint8Array[]> = new Map()
+  #deletion: PromiseWithResolvers<void> | undefined
+  #status: ClientStatus
+  #reported = new Set<string>()
+
+  constructor(options: DiscoveryClientOptions) {
+    this.#options = options
+    this.#route = routeTo(options.endpoint)
+    this.#status = {
+      name: options.name,
+      endpoint: formatHostPort(options.endpoint),
+      isRedirected: false,
+      connected: false,
+      lastContactAt: undefined,
+      publicAddresses: [],
+      problem: 'not connected yet',
+    }
+  }
+
+  /** What the service has told us so far. Survives a lost connection: absence of news is not news of absence. */
+  get table(): AffiliateTable {
+    return this.#table
+  }
+
+  get status(): ClientStatus {
+    return this.#status
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /**
+   * Sets what this node says of itself. Equal values are not sent again: the echo of our own update would loop.
+   * Oversized data is not sent at all (C5) and is told as the status' problem.
+   */
+  publish(affiliate: Affiliate): void {
+    const message = encodeAffiliate(affiliate)
+    const plaintext = `${Buffer.from(message).toString('base64')} ${affiliate.kubespan.endpoints.join(' ')}`
+    if (this.#local?.plaintext === plaintext) return
+    const fits = message.length <= AFFILIATE_PLAINTEXT_MAX_BYTES
+    if (!fits)
+      this.#problem(
+        `our own record is ${message.length} bytes and the protocol takes ${AFFILIATE_PLAINTEXT_MAX_BYTES}: advertise fewer addresses or networks`,
+      )
+    this.#local = {
+      plaintext,
+      data: fits ? this.#options.key.sealAffiliate(message) : undefined,
+      endpoints: affiliate.kubespan.endpoints.map((endpoint) => this.#sealEndpoint(endpoint)),
+    }
+    this.#refreshWanted.set()
+  }
+
+  /** Sets the endpoints that we have seen working for others, by node id (SPEC 6.4, harvest). */
+  publishOthers(endpoints: ReadonlyMap<string, readonly AddressPort[]>): void {
+    const sealed = new Map(
+      [...endpoints].map(([id, list]) => [id, list.map((e) => this.#sealEndpoint(e))] as const),
+    )
+    const text = (map: ReadonlyMap<string, readonly Uint8Array[]>): string =>
+      [...map].map(([id, list]) => `${id} ${list.map((e) => Buffer.from(e).toString('base64'))}`).join('\n')
+    if (text(sealed) === text(this.#others)) return
+    this.#others = sealed
+    this.#refreshWanted.set()
+  }
+
+  /** Takes our record out of the service and keeps it out. Resolves once the service has confirmed it. */
+  leave(): Promise<void> {
+    this.#deletion ??= Promise.withResolvers()
+    this.#refreshWanted.set()
+    return this.#deletion.promise
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  #sealEndpoint(endpoint: AddressPort): Uint8Array {
+    return this.#options.key.sealEndpoint(encodeEndpoint(endpoint))
+  }
+
+  async #run(): Promise<void> {
+    const { clock, backoff, log } = this.#options
+    const { signal } = this.#stop
+    for (let failures = 0; !signal.aborted; ) {
+      const session = new AbortController()
+      const abort = (): void => session.abort()
+      signal.addEventListener('abort', abort, { once: true })
+      try {
+        const outcome = await this.#session(session.signal, () => {
+          failures = 0
+        })
+        if (outcome === 'redirected') continue
+        this.#problem('the service ended the watch')
+      } catch (error) {
+        if (signal.aborted) break
+        this.#problem(messageOf(error))
+      } finally {
+        signal.removeEventListener('abort', abort)
+        session.abort()
+      }
+      if (signal.aborted) break
+      failures += 1
+      this.#setRoute(afterFailure(this.#route))
+      const pause = backoff(failures)
+      log.warn(
+        { service: this.#options.name, problem: this.#status.problem, pauseMilliseconds: Math.round(pause) },
+        'discovery connection lost',
+      )
+      await sleep(clock, pause, signal)
+    }
+    this.#update({ connected: false })
+  }
+
+  /** One connection from Hello to the end of its watch. */
+  async #session(signal: AbortSignal, onHealthy: () => void): Promise<'redirected' | 'ended'> {
+    const { clock, dial } = this.#options
+    const transport = dial(this.#route.current)
+    try {
+      const hello = await within(clock, HELLO_TIMEOUT, signal, 'Hello', (limit) => transport.hello(limit))
+      this.#update({
+        lastContactAt: clock.now(),
+        publicAddresses: rememberAddress(this.#status.publicAddresses, addressFromBytes(hello.clientIp)),
+      })
+      if (hello.redirect !== undefined && hello.redirect !== '') {
+        this.#follow(hello.redirect)
+        return 'redirected'
+      }
+      // Watch before Update: a change that falls between the two would otherwise be missed.
+      const reading = this.#read(transport.watch(signal))
+      const serving = this.#serve(transport, signal, onHealthy)
+      // Whichever ends first ends the session; the other is cancelled with it, and its failure then is no news.
+      reading.catch(() => {})
+      serving.catch(() => {})
+      await Promise.race([reading, serving])
+      return 'ended'
+    } finally {
+      this.#update({ connected: false })
+      transport.close()
+    }
+  }
+
+  #follow(redirect: string): void {
+    const target = parseHostPort(redirect)
+    const next = target && followRedirect(this.#route, target)
+    if (next === undefined) {
+      this.#setRoute(routeTo(this.#options.endpoint))
+      throw new Error(
+        target === undefined
+          ? 'the service redirects to something that is not host:port'
+          : 'the service redirects in a circle',
+      )
+    }
+    this.#setRoute(next)
+    this.#options.log.info(
+      { service: this.#options.name, endpoint: this.#status.endpoint },
+      'discovery redirected',
+    )
+  }
+
+  async #read(messages: AsyncIterable<WatchMessage>): Promise<void> {
+    const { clock, ownId, key, ttl, log, name } = this.#options
+    let isSnapshot = true
+    for await (const message of messages) {
+      const change = applyWatchMessage(this.#table, message, isSnapshot, {
+        ownId,
+        key,
+        now: clock.now(),
+        ttl,
+      })
+      this.#table = change.table
+      for (const { id, what } of change.problems) {
+        const once = `${id} ${what}`
+        if (this.#reported.size < 1000 && !this.#reported.has(once)) {
+          this.#reported.add(once)
+          log.warn({ service: name, affiliate: id, problem: what }, 'part of an affiliate passed over')
+        }
+      }
+      if (change.ownIsMissing && !isSnapshot) this.#refreshWanted.set()
+      if (isSnapshot)
+        log.info({ service: name, affiliates: this.#table.affiliates.size }, 'discovery connected')
+      isSnapshot = false
+      this.#update({ connected: true, lastContactAt: clock.now() })
+    }
+  }
+
+  /** Refreshes when something changed, and at half the TTL when nothing did. */
+  async #serve(transport: DiscoveryTransport, signal: AbortSignal, onHealthy: () => void): Promise<void> {
+    const { clock, ttl, backoff, log, name } = this.#options
+    for (let refusals = 0; !signal.aborted; ) {
+      let pause = ttl / 2
+      this.#refreshWanted.clear()
+      try {
+        await within(clock, REFRESH_TIMEOUT, signal, 'refresh', (limit) => this.#refresh(transport, limit))
+        refusals = 0
+        onHealthy()
+        this.#setRoute(afterSuccess(this.#route))
+        this.#update({ lastContactAt: clock.now() })
+      } catch (error) {
+        // The watch is fine although our record is refused: keep it, and try again later (C6).
+        if (!(error instanceof RefusedCall)) throw error
+        refusals += 1
+        this.#problem(error.message)
+        log.warn({ service: name, problem: error.message }, 'own record refused')
+        if (error.retryable) pause = backoff(refusals)
+      }
+      const alarm = clock.after(pause, () => this.#refreshWanted.set())
+      await this.#refreshWanted.wait(signal)
+      alarm[Symbol.dispose]()
+    }
+  }
+
+  async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
+    const { ownId, ttl, log, name } = this.#options
+    if (this.#deletion !== undefined) {
+      await transport.remove(ownId, signal)
+      this.#deletion.resolve()
+      return
+    }
+    const local = this.#local
+    if (local?.data === undefined) return
+    await transport.update({ affiliateId: ownId, data: local.data, endpoints: local.endpoints, ttl }, signal)
+    this.#update({ problem: undefined })
+    for (const [affiliateId, endpoints] of this.#others) {
+      if (affiliateId === ownId) continue
+      try {
+        await transport.update({ affiliateId, data: undefined, endpoints, ttl }, signal)
+      } catch (error) {
+        if (!(error instanceof RefusedCall)) throw error
+        log.info(
+          { service: name, affiliate: affiliateId, problem: error.message },
+          'harvested endpoints refused',
+        )
+      }
+    }
+  }
+
+  #setRoute(route: Route): void {
+    this.#route = route
+    this.#update({ endpoint: formatHostPort(route.current), isRedirected: route.hops > 0 })
+  }
+
+  #problem(problem: string): void {
+    this.#update({ problem })
+  }
+
+  #update(change: Partial<ClientStatus>): void {
+    this.#status = { ...this.#status, ...change }
+    this.#options.onChange()
+  }
+}
+
+/** One address per family: a dual-stack node that reconnects over the other family keeps both. */
+const rememberAddress = (known: readonly Address[], seen: Address | undefined): readonly Address[] =>
+  seen === undefined ? known : [...known.filter((address) => familyOf(address) !== familyOf(seen)), seen]
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,0 +1,168 @@
+import { createRequire } from 'node:module'
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import {
+  type ChannelCredentials,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
+import {
+  AffiliateDeleteRequestSchema,
+  AffiliateDeleteResponseSchema,
+  AffiliateUpdateRequestSchema,
+  AffiliateUpdateResponseSchema,
+  HelloRequestSchema,
+  HelloResponseSchema,
+  WatchRequestSchema,
+  WatchResponseSchema,
+} from '../../../proto/gen/cluster_pb.ts'
+import type { Milliseconds } from '../../../shared/clock.ts'
+import { formatHostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
+import type { WatchMessage } from './table.ts'
+import { type DiscoveryTransport, type HelloAnswer, RefusedCall, type UpdateCall } from './transport.ts'
+
+const SERVICE = '/sidero.discovery.server.Cluster'
+/** A snapshot of 1024 affiliates with 64 endpoints each stays below this; grpc's own default would not let it through. */
+const RECEIVE_MAX_BYTES = 64 << 20
+
+export interface GrpcSettings {
+  readonly clusterId: string
+  /** What Hello says we are, like `v1.2.3`. */
+  readonly clientVersion: string
+  /** SPEC 2.3: how often an idle connection is checked. Public services punish anything under 10 s. */
+  readonly keepalive: Milliseconds
+  /** PEM of all certificate authorities to trust, read anew for every connection; undefined for Node's own. */
+  readonly rootCertificates: () => Buffer | undefined
+}
+
+/** The four calls over @grpc/grpc-js. A connection is made lazily and its name resolved anew each time. */
+export class GrpcTransport implements DiscoveryTransport {
+  readonly #client: Client
+  readonly #settings: GrpcSettings
+
+  constructor(endpoint: ServiceEndpoint, settings: GrpcSettings) {
+    this.#settings = settings
+    const channel: ChannelCredentials = endpoint.plaintext
+      ? credentials.createInsecure()
+      : credentials.createSsl(settings.rootCertificates() ?? null)
+    this.#client = new Client(formatHostPort(endpoint), channel, {
+      'grpc.keepalive_time_ms': Math.max(10_000, settings.keepalive),
+      'grpc.keepalive_timeout_ms': 20_000,
+      'grpc.max_receive_message_length': RECEIVE_MAX_BYTES,
+      // A session of its own for every transport: closing one must not leave its socket to the next.
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.initial_reconnect_backoff_ms': 500,
+    })
+  }
+
+  async hello(signal: AbortSignal): Promise<HelloAnswer> {
+    const { clusterId, clientVersion } = this.#settings
+    const request = create(HelloRequestSchema, { clusterId, clientVersion })
+    const answer = await this.#unary('Hello', HelloRequestSchema, request, HelloResponseSchema, signal)
+    return { clientIp: answer.clientIp, redirect: answer.redirect?.endpoint }
+  }
+
+  async update({ affiliateId, data, endpoints, ttl }: UpdateCall, signal: AbortSignal): Promise<void> {
+    const request = create(AffiliateUpdateRequestSchema, {
+      clusterId: this.#settings.clusterId,
+      affiliateId,
+      affiliateEndpoints: [...endpoints],
+      ttl: { seconds: BigInt(Math.floor(ttl / 1000)), nanos: Math.round((ttl % 1000) * 1e6) },
+    })
+    if (data !== undefined) request.affiliateData = data
+    await this.#unary(
+      'AffiliateUpdate',
+      AffiliateUpdateRequestSchema,
+      request,
+      AffiliateUpdateResponseSchema,
+      signal,
+    )
+  }
+
+  async remove(affiliateId: string, signal: AbortSignal): Promise<void> {
+    const request = create(AffiliateDeleteRequestSchema, { clusterId: this.#settings.clusterId, affiliateId })
+    await this.#unary(
+      'AffiliateDelete',
+      AffiliateDeleteRequestSchema,
+      request,
+      AffiliateDeleteResponseSchema,
+      signal,
+    )
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<WatchMessage> {
+    const call = this.#client.makeServerStreamRequest(
+      `${SERVICE}/Watch`,
+      (request: Uint8Array) => asBuffer(request),
+      (bytes: Buffer) => fromBinary(WatchResponseSchema, bytes),
+      toBinary(WatchRequestSchema, create(WatchRequestSchema, { clusterId: this.#settings.clusterId })),
+    )
+    const cancel = (): void => call.cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      for await (const message of call) yield message as WatchMessage
+    } catch (error) {
+      if (!signal.aborted) throw readable('Watch', error)
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      call.cancel()
+    }
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  #unary<I extends DescMessage, O extends DescMessage>(
+    method: string,
+    input: I,
+    request: MessageShape<I>,
+    output: O,
+    signal: AbortSignal,
+  ): Promise<MessageShape<O>> {
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        `${SERVICE}/${method}`,
+        (message: MessageShape<I>) => asBuffer(toBinary(input, message)),
+        (bytes: Buffer) => fromBinary(output, bytes),
+        request,
+        new Metadata({ waitForReady: false }),
+        (error, answer) => {
+          signal.removeEventListener('abort', cancel)
+          if (error !== null) reject(readable(method, error))
+          else if (answer !== undefined) resolve(answer)
+          else reject(new Error(`${method}: empty answer`))
+        },
+      )
+      const cancel = (): void => call.cancel()
+      if (signal.aborted) cancel()
+      else signal.addEventListener('abort', cancel, { once: true })
+    })
+  }
+}
+
+/** toBinary hands out an exact array of its own, so a Buffer over it needs no second copy. */
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Answers that say something of the request, not of the connection. */
+const REFUSALS: ReadonlyMap<number, { readonly retryable: boolean }> = new Map([
+  [status.INVALID_ARGUMENT, { retryable: false }],
+  [status.PERMISSION_DENIED, { retryable: true }],
+  [status.RESOURCE_EXHAUSTED, { retryable: true }],
+])
+
+function readable(method: string, error: unknown): Error {
+  const { code, details } = error as ServiceError
+  if (code === undefined) return error instanceof Error ? error : new Error(String(error))
+  const message = `${method}: ${status[code]}: ${details}`
+  const refusal = REFUSALS.get(code)
+  return refusal === undefined
+    ? new Error(message, { cause: error })
+    : new RefusedCall(message, refusal.retryable, error)
+}
+
+/** The version that Hello announces: ours, in the form that services count by. */
+export const ownVersion = (): string =>
+  `v${(createRequire(import.meta.url)('../../../package.json') as { version: string }).version}`

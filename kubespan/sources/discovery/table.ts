@@ -1,0 +1,135 @@
+import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
+import { decodeAffiliate, decodeEndpoint } from '../../../shared/affiliate/codec.ts'
+import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
+import type { Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { AddressPort } from '../../../shared/net/address.ts'
+
+/** One affiliate as it stands on the wire: ciphertext under an id. */
+export interface SealedAffiliate {
+  readonly id: string
+  readonly data: Uint8Array
+  readonly endpoints: readonly Uint8Array[]
+}
+
+/** One message of a Watch stream. */
+export interface WatchMessage {
+  readonly affiliates: readonly SealedAffiliate[]
+  readonly deleted: boolean
+}
+
+/** What one discovery service says of one affiliate. */
+export interface DiscoveredAffiliate {
+  readonly affiliate: Affiliate
+  /** When the service last told us anything of it. */
+  readonly seenAt: Instant
+  /** When its data last changed: of two services, the newer one is right. */
+  readonly changedAt: Instant
+}
+
+/** How an affiliate left: asked for by somebody, or its time ran out. */
+export interface Departure {
+  readonly at: Instant
+  readonly explicit: boolean
+}
+
+/** Everything one discovery service has told us: a whole value, replaced and never mutated. */
+export interface AffiliateTable {
+  readonly affiliates: ReadonlyMap<string, DiscoveredAffiliate>
+  /** Affiliates that were deleted by a message, until they come back or a snapshot starts anew. */
+  readonly departures: ReadonlyMap<string, Departure>
+}
+
+export const EMPTY_TABLE: AffiliateTable = { affiliates: new Map(), departures: new Map() }
+
+export interface TableContext {
+  readonly ownId: string
+  readonly key: ClusterKey
+  readonly now: Instant
+  /** The longest a record lives without a refresh. A deletion sooner than that was somebody's wish. */
+  readonly ttl: Milliseconds
+}
+
+/** Something in a message that was passed over. Said once per kind and affiliate by the caller, never fatal. */
+export interface TableProblem {
+  readonly id: string
+  readonly what: 'data cannot be opened' | 'data belongs to another node' | 'endpoint cannot be opened'
+}
+
+export interface TableChange {
+  readonly table: AffiliateTable
+  readonly problems: readonly TableProblem[]
+  /** The service has deleted, or does not know, our own record. */
+  readonly ownIsMissing: boolean
+}
+
+/**
+ * Applies one Watch message (SPEC 2.2). The first message of a stream is a snapshot and replaces the table.
+ * Nothing in a message can make this throw: whoever knows the cluster id may write into the cluster.
+ */
+export function applyWatchMessage(
+  table: AffiliateTable,
+  message: WatchMessage,
+  isSnapshot: boolean,
+  context: TableContext,
+): TableChange {
+  const affiliates = new Map(isSnapshot ? [] : table.affiliates)
+  const departures = new Map(isSnapshot ? [] : table.departures)
+  const problems: TableProblem[] = []
+  let ownIsMissing = isSnapshot
+
+  for (const sealed of message.affiliates) {
+    if (sealed.id === context.ownId) {
+      ownIsMissing = message.deleted
+      continue
+    }
+    if (message.deleted) {
+      const known = affiliates.get(sealed.id)
+      if (known !== undefined)
+        departures.set(sealed.id, { at: context.now, explicit: context.now - known.seenAt < context.ttl })
+      affiliates.delete(sealed.id)
+      continue
+    }
+    const opened = open(sealed, table.affiliates.get(sealed.id), context, problems)
+    if (opened === undefined) continue
+    affiliates.set(sealed.id, opened)
+    departures.delete(sealed.id)
+  }
+  return { table: { affiliates, departures }, problems, ownIsMissing }
+}
+
+/** The decoded affiliate; the one known so far when the new data is absent or unusable. */
+function open(
+  sealed: SealedAffiliate,
+  known: DiscoveredAffiliate | undefined,
+  { key, now }: TableContext,
+  problems: TableProblem[],
+): DiscoveredAffiliate | undefined {
+  if (sealed.data.length === 0) return known
+  const plaintext = key.openAffiliate(sealed.data)
+  const decoded = plaintext && decodeAffiliate(plaintext)
+  if (decoded === undefined) {
+    problems.push({ id: sealed.id, what: 'data cannot be opened' })
+    return known
+  }
+  // C3: nothing on the wire binds a blob to its id, so a replay under another id would take that node's place.
+  if (decoded.nodeId !== sealed.id) {
+    problems.push({ id: sealed.id, what: 'data belongs to another node' })
+    return known
+  }
+  const endpoints: AddressPort[] = []
+  for (const bytes of sealed.endpoints) {
+    const message = key.openEndpoint(bytes)
+    const endpoint = message && decodeEndpoint(message)
+    if (endpoint === undefined) problems.push({ id: sealed.id, what: 'endpoint cannot be opened' })
+    else if (!endpoints.includes(endpoint)) endpoints.push(endpoint)
+  }
+  const hasKubeSpan = decoded.kubespan.publicKey !== ''
+  const affiliate: Affiliate = {
+    ...decoded,
+    kubespan: { ...decoded.kubespan, endpoints: hasKubeSpan ? endpoints : [] },
+  }
+  const isSame = known !== undefined && JSON.stringify(known.affiliate) === JSON.stringify(affiliate)
+  return isSame
+    ? { affiliate: known.affiliate, seenAt: now, changedAt: known.changedAt }
+    : { affiliate, seenAt: now, changedAt: now }
+}

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import {
+  AFFILIATE_PLAINTEXT_MAX_BYTES,
+  DiscoveryClient,
+  type DiscoveryClientOptions,
+} from '../../../../../kubespan/sources/discovery/client.ts'
+import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
+import { encodeAffiliate, encodeEndpoint } from '../../../../../shared/affiliate/codec.ts'
+import { ClusterKey } from '../../../../../shared/affiliate/seal.ts'
+import { type AddressPort, parseAddress, parseAddressPort } from '../../../../../shared/net/address.ts'
+import { FakeDiscovery } from '../../../../support/fake-discovery.ts'
+import { ManualClock, settle } from '../../../../support/manual-clock.ts'
+
+const secret = randomBytes(32).toString('base64')
+const key = ClusterKey.fromSecret(secret) as ClusterKey
+const endpointOf = (text: string): AddressPort => parseAddressPort(text) as AddressPort
+
+const node = (nodeId: string, change: Partial<Affiliate> = {}): Affiliate => ({
+  nodeId,
+  addresses: [],
+  hostname: nodeId,
+  nodename: nodeId,
+  operatingSystem: 'Debian',
+  machineType: 'worker',
+  controlPlane: undefined,
+  ...change,
+  kubespan: {
+    publicKey: `key of ${nodeId}`,
+    address: undefined,
+    additionalAddresses: [],
+    excludeAdvertisedNetworks: [],
+    endpoints: [endpointOf('192.0.2.1:51820')],
+    ...change.kubespan,
+  },
+})
+
+/** A client on a fake service and a manual clock; `quiet` lets everything that is ready run. */
+function world(change: Partial<DiscoveryClientOptions> = {}) {
+  const clock = new ManualClock()
+  const service = new FakeDiscovery()
+  const warnings: object[] = []
+  const pauses: number[] = []
+  const client = new DiscoveryClient({
+    name: 'test',
+    endpoint: { host: 'one', port: 443, plaintext: false },
+    ownId: 'me',
+    key,
+    ttl: 1_800_000,
+    dial: service.dial,
+    clock,
+    backoff: (failures) => {
+      pauses.push(failures)
+      return 1000
+    },
+    onChange: () => {},
+    log: { info: () => {}, warn: (fields) => warnings.push(fields) },
+    ...change,
+  })
+  const quiet = async (): Promise<void> => {
+    for (let turn = 0; turn < 5; turn++) await settle()
+  }
+  return { clock, service, client, warnings, pauses, quiet }
+}
+
+const sealed = (affiliate: Affiliate) => ({
+  id: affiliate.nodeId,
+  data: key.sealAffiliate(encodeAffiliate(affiliate)),
+  endpoints: affiliate.kubespan.endpoints.map((endpoint) => key.sealEndpoint(encodeEndpoint(endpoint))),
+})
+
+test('two clients find each other, and a third learns both from the snapshot', async () => {
+  const { service, client, quiet, clock } = world()
+  await using one = client
+  await using two = world({ ownId: 'two', dial: service.dial, clock }).client
+  one.publish(node('me'))
+  two.publish(node('two'))
+  one.start()
+  two.start()
+  await quiet()
+  assert.deepEqual([...one.table.affiliates.keys()], ['two'])
+  assert.deepEqual(two.table.affiliates.get('me')?.affiliate, node('me'))
+  await using late = world({ ownId: 'late', dial: service.dial, clock }).client
+  late.start()
+  await quiet()
+  assert.deepEqual([...late.table.affiliates.keys()].sort(), ['me', 'two'])
+  assert.equal(late.status.connected, true)
+})
+
+test('Hello tells our address, one per family', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.start()
+  await quiet()
+  service.clientIp = Uint8Array.from([0x20, 1, 0xd, 0xb8, ...new Uint8Array(11), 7])
+  service.endWatches()
+  await quiet()
+  await clock.advance(1000)
+  await quiet()
+  assert.deepEqual(client.status.publicAddresses, [parseAddress('192.0.2.7'), parseAddress('2001:db8::7')])
+})
+
+test('equal data is not sent twice, and is refreshed with the same ciphertext at half the TTL', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  client.publish(node('me'))
+  await quiet()
+  assert.equal(service.updates.length, 1)
+  await clock.advance(900_000)
+  await quiet()
+  assert.equal(service.updates.length, 2)
+  assert.deepEqual(service.updates[1]?.data, service.updates[0]?.data)
+  client.publish(node('me', { hostname: 'renamed' }))
+  await quiet()
+  assert.equal(service.updates.length, 3)
+})
+
+test('a service that fails is asked again with growing pauses, from Hello on, and a success forgets them', async () => {
+  const { service, client, quiet, clock, pauses } = world()
+  await using _ = client
+  client.publish(node('me'))
+  service.fault = new Error('connection refused')
+  client.start()
+  await quiet()
+  await clock.advance(1000)
+  await quiet()
+  assert.deepEqual(pauses, [1, 2])
+  assert.equal(client.status.problem, 'connection refused')
+  service.fault = undefined
+  await clock.advance(1000)
+  await quiet()
+  assert.equal(client.status.connected, true)
+  assert.equal(client.status.problem, undefined)
+  service.endWatches()
+  await quiet()
+  assert.deepEqual(pauses, [1, 2, 1])
+})
+
+test('what was learned outlives the connection', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  service.affiliates.set('two', sealed(node('two')))
+  client.start()
+  await quiet()
+  service.fault = new Error('gone')
+  service.endWatches()
+  await quiet()
+  assert.equal(client.status.connected, false)
+  assert.deepEqual([...client.table.affiliates.keys()], ['two'])
+})
+
+test('a Hello that hangs is given up', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  service.hangs = true
+  client.start()
+  await quiet()
+  await clock.advance(10_000)
+  await quiet()
+  assert.match(client.status.problem ?? '', /Hello took longer than 10 s/)
+})
+
+test('a redirect is followed with a Hello to the new place', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  service.redirect = ({ host }) => (host === 'one' ? 'two:3000' : undefined)
+  client.start()
+  await quiet()
+  assert.deepEqual(
+    service.dialled.map(({ host }) => host),
+    ['one', 'two'],
+  )
+  assert.equal(client.status.endpoint, 'two:3000')
+  assert.equal(client.status.isRedirected, true)
+})
+
+for (const [what, answer, problem] of [
+  ['a circle of redirects', 'one:443', /in a circle/],
+  ['a redirect to nonsense', 'https://two/', /not host:port/],
+] as const)
+  test(`${what} ends in a pause`, async () => {
+    const { service, client, quiet, pauses } = world()
+    await using _ = client
+    service.redirect = () => answer
+    client.start()
+    await quiet()
+    await quiet()
+    assert.deepEqual(pauses, [1])
+    assert.match(client.status.problem ?? '', problem)
+  })
+
+test('our record is published again at once when somebody deletes it', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  service.push({ affiliates: [{ id: 'me', data: new Uint8Array(), endpoints: [] }], deleted: true })
+  await quiet()
+  assert.equal(service.updates.length, 2)
+})
+
+test('leaving removes our record and keeps it out', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  await client.leave()
+  assert.equal(service.affiliates.has('me'), false)
+  await clock.advance(900_000)
+  await quiet()
+  assert.equal(service.affiliates.has('me'), false)
+})
+
+test('data that is too big is not sent, and said (C5)', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  client.publish(node('me', { hostname: 'x'.repeat(AFFILIATE_PLAINTEXT_MAX_BYTES) }))
+  client.start()
+  await quiet()
+  assert.equal(service.updates.length, 0)
+  assert.match(client.status.problem ?? '', /the protocol takes 2020/)
+  assert.equal(client.status.connected, true, 'we still listen')
+})
+
+test('a refused record does not cost the watch (C6)', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  service.refuses = { id: 'me', retryable: true }
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  assert.equal(client.status.connected, true)
+  assert.match(client.status.problem ?? '', /too many affiliates/)
+  service.refuses = undefined
+  await clock.advance(1000)
+  await quiet()
+  assert.equal(service.affiliates.has('me'), true)
+  assert.equal(service.hellos, 1)
+})
+
+test('harvested endpoints are published for others; a refusal of one touches nobody else', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  client.publish(node('me'))
+  service.refuses = { id: 'two', retryable: false }
+  const seen = new Map(['two', 'three', 'me'].map((id) => [id, [endpointOf('198.51.100.1:4000')]]))
+  client.publishOthers(seen)
+  client.start()
+  await quiet()
+  assert.deepEqual(
+    service.updates.map(({ affiliateId, data }) => [affiliateId, data !== undefined]),
+    [
+      ['me', true],
+      ['three', false],
+    ],
+  )
+  client.publishOthers(new Map(seen))
+  await quiet()
+  assert.equal(service.updates.length, 2, 'equal endpoints are not sent twice')
+})
+
+test('disposal ends everything and leaves no timer', async () => {
+  const { service, client, quiet, clock } = world()
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  await client[Symbol.asyncDispose]()
+  await quiet()
+  assert.equal(clock.armed, 0)
+  assert.equal(service.watchers, 0)
+})

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { applyWatchMessage, EMPTY_TABLE } from '../../../../../kubespan/sources/discovery/table.ts'
+import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
+import { encodeAffiliate, encodeEndpoint } from '../../../../../shared/affiliate/codec.ts'
+import { ClusterKey } from '../../../../../shared/affiliate/seal.ts'
+import { type AddressPort, parseAddressPort } from '../../../../../shared/net/address.ts'
+
+const key = ClusterKey.fromSecret(randomBytes(32).toString('base64')) as ClusterKey
+const otherKey = ClusterKey.fromSecret(randomBytes(32).toString('base64')) as ClusterKey
+const TTL = 1_800_000
+const at = (now: number) => ({ ownId: 'me', key, now, ttl: TTL })
+
+const affiliate = (nodeId: string, publicKey = 'k'): Affiliate => ({
+  nodeId,
+  addresses: [],
+  hostname: 'h',
+  nodename: 'n',
+  operatingSystem: '',
+  machineType: 'worker',
+  controlPlane: undefined,
+  kubespan: {
+    publicKey,
+    address: undefined,
+    additionalAddresses: [],
+    excludeAdvertisedNetworks: [],
+    endpoints: [],
+  },
+})
+const seal = (value: Affiliate, id = value.nodeId, endpoints: Uint8Array[] = [], by = key) => ({
+  id,
+  data: by.sealAffiliate(encodeAffiliate(value)),
+  endpoints,
+})
+const update = (...affiliates: ReturnType<typeof seal>[]) => ({ affiliates, deleted: false })
+const deletion = (id: string) => ({
+  affiliates: [{ id, data: new Uint8Array(), endpoints: [] }],
+  deleted: true,
+})
+const endpoint = key.sealEndpoint(encodeEndpoint(parseAddressPort('192.0.2.1:51820') as AddressPort))
+
+test('a snapshot replaces the table, later messages change it', () => {
+  const first = applyWatchMessage(
+    EMPTY_TABLE,
+    update(seal(affiliate('a')), seal(affiliate('b'))),
+    true,
+    at(1),
+  ).table
+  const second = applyWatchMessage(first, update(seal(affiliate('c'))), false, at(2)).table
+  assert.deepEqual([...second.affiliates.keys()], ['a', 'b', 'c'])
+  const third = applyWatchMessage(second, update(seal(affiliate('c'))), true, at(3)).table
+  assert.deepEqual([...third.affiliates.keys()], ['c'])
+  assert.equal(third.affiliates.get('c')?.changedAt, 2, 'the same data is no change')
+  assert.equal(third.affiliates.get('c')?.seenAt, 3)
+})
+
+test('our own record is not in the table, and its absence is noticed', () => {
+  const has = applyWatchMessage(EMPTY_TABLE, update(seal(affiliate('me'))), true, at(1))
+  assert.equal(has.table.affiliates.size, 0)
+  assert.equal(has.ownIsMissing, false)
+  assert.equal(applyWatchMessage(EMPTY_TABLE, update(), true, at(1)).ownIsMissing, true)
+  assert.equal(applyWatchMessage(EMPTY_TABLE, deletion('me'), false, at(1)).ownIsMissing, true)
+  assert.equal(applyWatchMessage(EMPTY_TABLE, deletion('a'), false, at(1)).ownIsMissing, false)
+})
+
+test('a deletion within the TTL was a wish, one after it may be expiry', () => {
+  const { table } = applyWatchMessage(EMPTY_TABLE, update(seal(affiliate('a'))), true, at(0))
+  assert.deepEqual(applyWatchMessage(table, deletion('a'), false, at(TTL - 1)).table.departures.get('a'), {
+    at: TTL - 1,
+    explicit: true,
+  })
+  assert.equal(
+    applyWatchMessage(table, deletion('a'), false, at(TTL)).table.departures.get('a')?.explicit,
+    false,
+  )
+  const back = applyWatchMessage(
+    applyWatchMessage(table, deletion('a'), false, at(1)).table,
+    update(seal(affiliate('a'))),
+    false,
+    at(2),
+  )
+  assert.equal(back.table.departures.size, 0)
+})
+
+test('what cannot be opened is passed over and an older decoded one stays', () => {
+  const { table } = applyWatchMessage(EMPTY_TABLE, update(seal(affiliate('a'))), true, at(1))
+  for (const bad of [
+    seal(affiliate('a', 'new'), 'a', [], otherKey),
+    { id: 'a', data: new Uint8Array(5), endpoints: [] },
+  ]) {
+    const { table: next, problems } = applyWatchMessage(table, update(bad), false, at(2))
+    assert.equal(next.affiliates.get('a')?.affiliate.kubespan.publicKey, 'k')
+    assert.equal(problems[0]?.what, 'data cannot be opened')
+  }
+  const noData = { id: 'a', data: new Uint8Array(), endpoints: [] }
+  assert.equal(applyWatchMessage(table, update(noData), false, at(2)).table.affiliates.size, 1)
+  assert.equal(applyWatchMessage(EMPTY_TABLE, update(noData), false, at(2)).table.affiliates.size, 0)
+})
+
+test('a blob under a foreign id is ignored, also when it claims to be us (C3)', () => {
+  for (const inner of ['b', 'me']) {
+    const { table, problems } = applyWatchMessage(
+      EMPTY_TABLE,
+      update(seal(affiliate(inner), 'a')),
+      true,
+      at(1),
+    )
+    assert.equal(table.affiliates.size, 0)
+    assert.equal(problems[0]?.what, 'data belongs to another node')
+  }
+})
+
+test('bad endpoints are skipped one by one (C1), duplicates once', () => {
+  const hostile = [new Uint8Array(0), new Uint8Array(15), randomBytes(16), endpoint, endpoint]
+  const { table, problems } = applyWatchMessage(
+    EMPTY_TABLE,
+    update(seal(affiliate('a'), 'a', hostile)),
+    true,
+    at(1),
+  )
+  assert.deepEqual(table.affiliates.get('a')?.affiliate.kubespan.endpoints, ['192.0.2.1:51820'])
+  assert.equal(problems.length, 3)
+})
+
+test('endpoints belong to a KubeSpan node only', () => {
+  const { table } = applyWatchMessage(
+    EMPTY_TABLE,
+    update(seal(affiliate('a', ''), 'a', [endpoint])),
+    true,
+    at(1),
+  )
+  assert.deepEqual(table.affiliates.get('a')?.affiliate.kubespan.endpoints, [])
+})
+
+test('no bytes whatever can make it throw', () => {
+  const bytes = fc.uint8Array({ maxLength: 80 })
+  const hostile = fc.record({ id: fc.string(), data: bytes, endpoints: fc.array(bytes, { maxLength: 4 }) })
+  fc.assert(
+    fc.property(
+      fc.array(hostile, { maxLength: 5 }),
+      fc.boolean(),
+      fc.boolean(),
+      (affiliates, deleted, isSnapshot) => {
+        applyWatchMessage(EMPTY_TABLE, { affiliates, deleted }, isSnapshot, at(1))
+      },
+    ),
+  )
+})
