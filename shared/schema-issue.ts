@@ -1,0 +1,79 @@
+import type { BaseIssue, GenericSchema } from 'valibot'
+
+export type FieldPath = readonly (string | number)[]
+
+export const pathOf = (issue: BaseIssue<unknown>): FieldPath =>
+  (issue.path ?? []).map(({ key }) => (typeof key === 'number' ? key : String(key)))
+
+/** `filters.endpoints[1]`; empty for the whole document. */
+export const fieldName = (path: FieldPath): string =>
+  path.reduce<string>(
+    (name, step) => (typeof step === 'number' ? `${name}[${step}]` : name === '' ? step : `${name}.${step}`),
+    '',
+  )
+
+/** What valibot expects, in words of somebody who writes YAML. */
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ['string', 'a text'],
+  ['number', 'a number'],
+  ['boolean', 'true or false'],
+  ['Array', 'a list'],
+  ['Object', 'a mapping'],
+])
+
+/**
+ * What is wrong, in the words of the schema where it has some. Never the value itself, which valibot's own messages
+ * repeat: it may be a secret.
+ */
+export function issueText(issue: BaseIssue<unknown>, schema: GenericSchema): string {
+  if (!issue.message.startsWith('Invalid ')) return issue.message
+  const { kind, type, expected, input } = issue
+  const path = pathOf(issue)
+  if (type.endsWith('object') && expected === 'never')
+    return unknownField(knownFields(schema, path.slice(0, -1)))
+  if (input === undefined) return 'is required'
+  if (kind === 'schema')
+    return `must be ${KINDS.get(expected ?? '') ?? listed(expected)}, not ${kindOf(input)}`
+  if (type === 'integer') return 'must be a whole number'
+  return expected === null ? `is not a valid ${type.replaceAll('_', ' ')}` : `must be ${expected}`
+}
+
+/** `("a" | "b")` → `one of "a", "b"`. */
+const listed = (expected: string | null): string =>
+  expected?.startsWith('(') ? `one of ${expected.slice(1, -1).replaceAll(' | ', ', ')}` : `${expected}`
+
+function kindOf(input: unknown): string {
+  if (input === null) return 'empty'
+  if (Array.isArray(input)) return 'a list'
+  return typeof input === 'string'
+    ? 'this text'
+    : typeof input === 'object'
+      ? 'a mapping'
+      : `a ${typeof input}`
+}
+
+const unknownField = (known: readonly string[]): string =>
+  known.length === 0 ? 'unknown field' : `unknown field; there are ${known.join(', ')}`
+
+/** The fields that the object at this path may have, as far as the schema tells. */
+function knownFields(schema: GenericSchema, path: FieldPath): string[] {
+  let at = schema as SchemaParts | undefined
+  for (const step of path) {
+    at = unwrapped(at)
+    at = at?.item ?? at?.entries?.[step]
+  }
+  return Object.keys(unwrapped(at)?.entries ?? {})
+}
+
+/** The parts of valibot's schemas that lead to other schemas. */
+interface SchemaParts {
+  readonly entries?: Readonly<Record<string, SchemaParts>>
+  readonly item?: SchemaParts
+  readonly wrapped?: SchemaParts
+}
+
+function unwrapped(schema: SchemaParts | undefined): SchemaParts | undefined {
+  let at = schema
+  while (at?.wrapped !== undefined) at = at.wrapped
+  return at
+}
