@@ -1,0 +1,27 @@
+import type { AddressPort } from '../../shared/net/address.ts'
+import { isLoopback, splitAddressPort } from '../../shared/net/address.ts'
+import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
+
+/** An endpoint that we see working, for others to try (the resource `kubespanendpoints` of SPEC 8). */
+export interface HarvestedEndpoint {
+  readonly publicKey: PublicKey
+  /** The affiliate on whose behalf it is published. */
+  readonly nodeId: string
+  readonly endpoint: AddressPort
+}
+
+/**
+ * Where peers that are up were last heard from, in the order of the specs (SPEC 6.4). `unconfirmed` are the node ids of
+ * affiliates that no registry vouches for any more: nothing is published for those. A loopback endpoint is a relay of our own.
+ */
+export function planHarvest(
+  specs: readonly PeerSpec[],
+  statuses: ReadonlyMap<PublicKey, PeerStatus>,
+  unconfirmed: ReadonlySet<string> = new Set(),
+): HarvestedEndpoint[] {
+  return specs.flatMap(({ publicKey, nodeId }) => {
+    const { state, endpoint } = statuses.get(publicKey) ?? {}
+    if (state !== 'up' || endpoint === undefined || unconfirmed.has(nodeId)) return []
+    return isLoopback(splitAddressPort(endpoint).address) ? [] : [{ publicKey, nodeId, endpoint }]
+  })
+}
