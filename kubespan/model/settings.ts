@@ -47,7 +47,10 @@ export interface NodeSettings {
   readonly operatingSystem: string
   /** Port of the Kubernetes API server on this machine; undefined when it runs none. */
   readonly controlPlanePort: number | undefined
+  /** Pod networks of this node alone: what advertiseKubernetesNetworks advertises. */
   readonly podCidrs: readonly Prefix[]
+  /** Pod networks of the whole cluster: addresses inside are no addresses of this machine. */
+  readonly clusterPodCidrs: readonly Prefix[]
   readonly serviceCidrs: readonly Prefix[]
   /** Addresses that reach this machine although no link carries them. */
   readonly externalAddresses: readonly Address[]

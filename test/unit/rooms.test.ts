@@ -35,6 +35,9 @@ const doors: Record<string, Doors> = {
   'kubespan/host': { may: ['shared'] },
   'kubespan/sources': { may: ['kubespan/model', 'kubespan/host', 'shared', 'proto/gen'] },
   'kubespan/apply': { may: ['kubespan/model', 'kubespan/diff', 'kubespan/host', 'shared'] },
+  'kubespan/config': { may: ['kubespan/model', 'shared'] },
+  'kubespan/control': { may: ['kubespan/model', 'shared'] },
+  'kubespan/cli': { may: ['kubespan/model', 'shared'] },
   'kubespan/controllers': {
     may: [
       'kubespan/model',

@@ -1,0 +1,203 @@
+import * as v from 'valibot'
+import { ClusterKey } from '../../shared/affiliate/seal.ts'
+import { parseDuration } from '../../shared/duration.ts'
+import { parseAddress, parseAddressPort, parsePrefix } from '../../shared/net/address.ts'
+import { parseFilter } from '../../shared/net/endpoint-filter.ts'
+import { MTU_MAX_BYTES, MTU_MIN_BYTES } from '../model/constants.ts'
+import { parseServiceUrl } from '../model/service-endpoint.ts'
+import type { AnnouncedEndpoint } from '../model/settings.ts'
+
+/** A text that a parser understands, as what the parser makes of it. */
+const parsed = <T>(parse: (text: string) => T | undefined, what: string) =>
+  v.pipe(
+    v.string(),
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      const value = parse(dataset.value)
+      if (value !== undefined) return value
+      addIssue({ message: `"${dataset.value}" is not ${what}` })
+      return NEVER
+    }),
+  )
+
+const address = parsed(parseAddress, 'an IP address')
+const prefix = parsed(parsePrefix, 'a prefix like 10.0.0.0/8')
+const duration = parsed(parseDuration, 'a duration like 30s or 5m')
+const filter = parsed(
+  (text) => parseFilter(text) && text,
+  'an address or prefix, with or without a leading !',
+)
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))
+const name = v.pipe(v.string(), v.nonEmpty('must not be empty'))
+
+/** SPEC 7.2, with an upper bound (SPEC 9, N7). */
+const mtu = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(MTU_MIN_BYTES, `must be at least ${MTU_MIN_BYTES}`),
+  v.maxValue(MTU_MAX_BYTES, `must be at most ${MTU_MAX_BYTES}`),
+)
+
+const serviceEndpoint = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const endpoint = parseServiceUrl(dataset.value)
+    if (typeof endpoint !== 'string') return endpoint
+    addIssue({ message: endpoint })
+    return NEVER
+  }),
+)
+
+/** The text is a secret: no message may repeat it. */
+const clusterSecret = v.pipe(
+  v.string(),
+  v.rawTransform<string, ClusterKey>(({ dataset, addIssue, NEVER }) => {
+    const key = ClusterKey.fromSecret(dataset.value)
+    if (key !== undefined) return key
+    addIssue({ message: 'is not standard base64 of exactly 32 bytes' })
+    return NEVER
+  }),
+)
+
+function parseAnnounced(text: string): AnnouncedEndpoint | undefined {
+  const autoPort = Number(/^auto:(\d{1,5})$/.exec(text)?.[1])
+  if (autoPort >= 1 && autoPort <= 65_535) return { autoPort }
+  return parseAddressPort(text)
+}
+const announcedEndpoint = parsed(parseAnnounced, 'an endpoint like 192.0.2.1:51820 or auto:51820')
+
+const filters = {
+  endpoints: v.optional(v.array(filter)),
+  excludeAdvertisedNetworks: v.optional(v.array(prefix)),
+}
+
+/** A YAML boolean; absent stays absent so that the default is known to be one. */
+const flag = v.optional(v.boolean())
+const head = { apiVersion: v.literal('v1alpha1') }
+
+export const KubeSpanConfig = v.strictObject({
+  ...head,
+  kind: v.literal('KubeSpanConfig'),
+  enabled: flag,
+  advertiseKubernetesNetworks: flag,
+  allowDownPeerBypass: flag,
+  harvestExtraEndpoints: flag,
+  mtu: v.optional(mtu),
+  filters: v.optional(v.strictObject(filters)),
+})
+
+export const KubeSpanEndpointsConfig = v.strictObject({
+  ...head,
+  kind: v.literal('KubeSpanEndpointsConfig'),
+  extraAnnouncedEndpoints: v.optional(v.array(announcedEndpoint)),
+})
+
+export const DiscoveryServiceConfig = v.strictObject({
+  ...head,
+  kind: v.literal('DiscoveryServiceConfig'),
+  name,
+  endpoint: serviceEndpoint,
+})
+
+export const DiscoveryIdentityConfig = v.strictObject({
+  ...head,
+  kind: v.literal('DiscoveryIdentityConfig'),
+  clusterID: name,
+  clusterSecret,
+})
+
+const mark = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(0xffffffff))
+
+/** Ours: what a machine that is not Talos must be told of itself. */
+export const NodeConfig = v.strictObject({
+  ...head,
+  kind: v.literal('NodeConfig'),
+  stateDirectory: v.optional(name),
+  runDirectory: v.optional(name),
+  nodename: v.optional(name),
+  hostname: v.optional(name),
+  machineType: v.optional(v.picklist(['init', 'controlplane', 'worker'])),
+  operatingSystem: v.optional(v.string()),
+  controlPlanePort: v.optional(port),
+  podCIDRs: v.optional(v.array(prefix)),
+  clusterPodCIDRs: v.optional(v.array(prefix)),
+  serviceCIDRs: v.optional(v.array(prefix)),
+  externalAddresses: v.optional(v.array(address)),
+  wireguard: v.optional(v.picklist(['auto', 'kernel', 'userspace'])),
+  caFile: v.optional(name),
+  placement: v.optional(
+    v.strictObject({
+      linkName: v.optional(
+        v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{1,15}$/, 'is no name for a network link')),
+      ),
+      listenPort: v.optional(port),
+      wireguardFwmark: v.optional(mark),
+      routeFwmark: v.optional(mark),
+      fwmarkMask: v.optional(mark),
+      routingTable: v.optional(mark),
+      rulePriority: v.optional(mark),
+      nftTable: v.optional(
+        v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'is no name for an nft table')),
+      ),
+    }),
+  ),
+  timing: v.optional(
+    v.strictObject({
+      reconcileEvery: v.optional(duration),
+      peerDownAfter: v.optional(duration),
+      endpointGrace: v.optional(duration),
+      affiliateTtl: v.optional(duration),
+      discoveryBackoffInitial: v.optional(duration),
+      discoveryBackoffCap: v.optional(duration),
+    }),
+  ),
+})
+
+/**
+ * The parts of a complete Talos machine configuration that concern discovery and KubeSpan (SPEC 7.1). All else in it
+ * is somebody else's and passed over.
+ */
+export const MachineConfig = v.looseObject({
+  machine: v.optional(
+    v.looseObject({
+      type: v.optional(v.string()),
+      network: v.optional(
+        v.looseObject({
+          hostname: v.optional(v.string()),
+          kubespan: v.optional(
+            v.strictObject({
+              enabled: flag,
+              advertiseKubernetesNetworks: flag,
+              allowDownPeerBypass: flag,
+              harvestExtraEndpoints: flag,
+              mtu: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MTU_MAX_BYTES))),
+              filters: v.optional(v.strictObject(filters)),
+            }),
+          ),
+        }),
+      ),
+    }),
+  ),
+  cluster: v.optional(
+    v.looseObject({
+      id: v.optional(v.string()),
+      secret: v.optional(v.string()),
+      network: v.optional(
+        v.looseObject({
+          podSubnets: v.optional(v.array(prefix)),
+          serviceSubnets: v.optional(v.array(prefix)),
+        }),
+      ),
+      discovery: v.optional(
+        v.strictObject({
+          enabled: flag,
+          registries: v.optional(
+            v.strictObject({
+              kubernetes: v.optional(v.strictObject({ disabled: flag })),
+              service: v.optional(v.strictObject({ disabled: flag, endpoint: v.optional(v.string()) })),
+            }),
+          ),
+        }),
+      ),
+    }),
+  ),
+})

@@ -1,0 +1,48 @@
+import { clusterTag } from '../../shared/log.ts'
+import { formatHostPort } from '../model/service-endpoint.ts'
+import type { Settings } from '../model/settings.ts'
+
+/** One effective value and where it came from. */
+export interface EffectiveValue {
+  readonly value: unknown
+  /** `file:line` of the document that decided it, or `default`. */
+  readonly from: string
+}
+
+/** `kubespan config show`: every effective value by its name; what is secret is named and not shown. */
+export function renderSettings({
+  settings,
+  origin,
+}: {
+  readonly settings: Settings
+  readonly origin: ReadonlyMap<string, string>
+}): { value: Readonly<Record<string, EffectiveValue>>; table: string } {
+  const { services, cluster, node, placement, timing, extraAnnouncedEndpoints, ...mesh } = settings
+  const value: Record<string, EffectiveValue> = {}
+  const add = (name: string, shown: unknown): void => {
+    value[name] = { value: shown, from: origin.get(name) ?? 'default' }
+  }
+  for (const [key, shown] of Object.entries(mesh)) add(`kubespan.${key}`, shown)
+  value['kubespan.extraAnnouncedEndpoints'] = {
+    value: extraAnnouncedEndpoints.map((e) => (typeof e === 'string' ? e : `auto:${e.autoPort}`)),
+    from: origin.get('kubespan.extraAnnouncedEndpoints') ?? 'default',
+  }
+  for (const { name, endpoint } of services)
+    add(`services.${name}`, `${endpoint.plaintext ? 'http' : 'https'}://${formatHostPort(endpoint)}`)
+  if (cluster !== undefined)
+    value.cluster = {
+      value: { idTag: clusterTag(cluster.id), secret: '[redacted]' },
+      from: origin.get('cluster') ?? '',
+    }
+  for (const [room, values] of Object.entries({ node, placement, timing }))
+    for (const [key, shown] of Object.entries(values)) add(`${room}.${key}`, shown)
+
+  const names = Object.keys(value)
+  const width = Math.max(...names.map((name) => name.length))
+  const text = (shown: unknown): string =>
+    shown === undefined ? '-' : typeof shown === 'string' ? shown : JSON.stringify(shown)
+  const table = names
+    .map((name) => `${name.padEnd(width)}  ${text(value[name]?.value)}  (${value[name]?.from})\n`)
+    .join('')
+  return { value, table }
+}
