@@ -1,0 +1,256 @@
+import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
+import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { Outcome } from '../../shared/reconcile/reconciler.ts'
+import type { RawAffiliate } from '../model/affiliate.ts'
+import type { DesiredState, Placement } from '../model/desired.ts'
+import type { Identity } from '../model/identity.ts'
+import type { ObservedLink } from '../model/observed.ts'
+import type { WireGuardView } from '../model/peer.ts'
+import type { Settings } from '../model/settings.ts'
+import { planDesiredState } from '../plan/desired-state.ts'
+import { planHarvest } from '../plan/harvest.ts'
+import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
+import { mergeAffiliates } from '../plan/merge-affiliates.ts'
+import { describeConflict, planPeerSpecs } from '../plan/peer-specs.ts'
+import { stepPeers } from '../plan/peer-step.ts'
+import type { DiscoveryPool } from './discovery-pool.ts'
+import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
+
+/** The host as a pass sees it: look, and bring in line. */
+export interface MeshHost {
+  /** The identity of this node, made when there is none yet. */
+  identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
+  links(): Promise<readonly ObservedLink[]>
+  /** Undefined while there is no WireGuard link. */
+  wireguard(placement: Placement): Promise<WireGuardView | undefined>
+  apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
+  /** Takes back everything that was made under this placement. */
+  takeBack(placement: Placement): Promise<void>
+}
+
+export interface ApplyOutcome {
+  /** How many things were changed on the host; 0 when it was as it should be. */
+  readonly changes: number
+  readonly warnings: readonly string[]
+}
+
+export interface MeshLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+export interface MeshControllerOptions {
+  readonly host: MeshHost
+  readonly pool: DiscoveryPool
+  readonly clock: Clock
+  readonly log: MeshLog
+  /** The memory has changed. */
+  readonly onChange: () => void
+}
+
+/** While a peer is on trial its state is worth more than the cost of asking WireGuard. */
+const TRIAL_LOOK_EVERY: Milliseconds = 500
+/** A few passes in a row after changes, so that what a change causes (a new link address, a handshake) is seen at once. */
+const SETTLE_LOOK_AFTER: Milliseconds = 100
+
+/** The pass of the daemon: observe → plan → diff → apply → remember. Everything it remembers is in `memory`. */
+export class MeshController {
+  readonly #options: MeshControllerOptions
+  #settings: Settings
+  #memory: MeshMemory = EMPTY_MEMORY
+  /** Under which names we have made things on this host. */
+  #standing: Placement | undefined
+  #lastFullAt: Instant | undefined
+  #lastDesired = ''
+  #said = new Set<string>()
+
+  constructor(options: MeshControllerOptions, settings: Settings) {
+    this.#options = options
+    this.#settings = settings
+  }
+
+  get memory(): MeshMemory {
+    return this.#memory
+  }
+
+  /** Takes effect in the next pass. */
+  follow(settings: Settings): void {
+    this.#settings = settings
+    this.#lastFullAt = undefined
+  }
+
+  /** The next pass compares the whole host, as something on it may have changed. */
+  suspectDrift(): void {
+    this.#lastFullAt = undefined
+  }
+
+  async pass(): Promise<Outcome> {
+    const startedAt = this.#options.clock.now()
+    try {
+      const { outcome, changes } = await this.#pass(this.#settings)
+      this.#noteReconcile(startedAt, changes, undefined)
+      return outcome
+    } catch (error) {
+      this.#noteReconcile(startedAt, 0, error instanceof Error ? error.message : String(error))
+      throw error
+    }
+  }
+
+  async #pass(settings: Settings): Promise<{ outcome: Outcome; changes: number }> {
+    const { host, pool, clock } = this.#options
+    await this.#leaveOldPlacement(settings)
+    const links = await host.links()
+    const identity = await host.identity(settings, links)
+    await pool.follow(settings, identity.nodeId)
+    const local = this.#planLocal(settings, links, identity)
+    if (!settings.enabled) {
+      if (local !== undefined) pool.publish(local.affiliate, new Map())
+      this.#memory = { ...EMPTY_MEMORY, identity, local: local?.affiliate, warnings: local?.warnings ?? [] }
+      return { outcome: {}, changes: 0 }
+    }
+
+    const { affiliates, sources } = this.#gather(identity.nodeId)
+    const view = await host.wireguard(settings.placement)
+    const now = clock.now()
+    const { specs, conflicts } = planPeerSpecs(affiliates, identity.nodeId)
+    const { statuses, endpoints } = stepPeers(
+      specs,
+      this.#memory.statuses,
+      view?.peers ?? new Map(),
+      now,
+      settings.timing,
+    )
+    const harvest = settings.harvestExtraEndpoints ? planHarvest(specs, statuses) : []
+    if (local !== undefined)
+      pool.publish(local.affiliate, new Map(harvest.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
+
+    const desired = planDesiredState({ ...settings, identity, specs, statuses, endpoints })
+    const warnings = [...(local?.warnings ?? []), ...conflicts.map(describeConflict)]
+    const applied = await this.#apply(desired, identity, settings, view === undefined)
+    this.#sayStateChanges(statuses, specs)
+    this.#memory = {
+      ...this.#memory,
+      identity,
+      local: local?.affiliate,
+      affiliates,
+      sources,
+      specs,
+      statuses,
+      desired,
+      warnings: [...warnings, ...applied.warnings],
+    }
+    this.#sayOnce(this.#memory.warnings)
+    return { outcome: { again: this.#nextLook(settings, applied.changes) }, changes: applied.changes }
+  }
+
+  /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. */
+  async #leaveOldPlacement(settings: Settings): Promise<void> {
+    const standing = this.#standing
+    if (standing === undefined) return
+    if (settings.enabled && JSON.stringify(standing) === JSON.stringify(settings.placement)) return
+    await this.#options.host.takeBack(standing)
+    this.#standing = undefined
+    this.#lastDesired = ''
+    this.#memory = EMPTY_MEMORY
+  }
+
+  #planLocal(settings: Settings, links: readonly ObservedLink[], identity: Identity) {
+    const { node, placement, enabled } = settings
+    return explainLocalAffiliate({
+      nodeId: identity.nodeId,
+      hostname: node.hostname,
+      nodename: node.nodename,
+      machineType: node.machineType,
+      operatingSystem: node.operatingSystem,
+      controlPlanePort: node.controlPlanePort,
+      links,
+      externalAddresses: node.externalAddresses,
+      publicAddresses: this.#options.pool.publicAddresses,
+      podCidrs: node.clusterPodCidrs,
+      serviceCidrs: node.serviceCidrs,
+      nodePodCidrs: node.podCidrs,
+      identity: enabled ? identity : undefined,
+      listenPort: placement.listenPort,
+      settings,
+    })
+  }
+
+  /** All that any source says, merged by node, without ourselves. */
+  #gather(ownId: string): { affiliates: Affiliate[]; sources: Map<string, string[]> } {
+    const raw: (RawAffiliate & { readonly changedAt: Instant })[] = []
+    const sources = new Map<string, string[]>()
+    for (const [name, table] of this.#options.pool.tables)
+      for (const [id, { affiliate, changedAt }] of table.affiliates) {
+        raw.push({ rawId: `service/${id}`, affiliate, changedAt })
+        sources.set(id, [...(sources.get(id) ?? []), `service/${name}`])
+      }
+    // Of two services, the newer data is right: merges fold from first to last.
+    raw.sort((a, b) => a.changedAt - b.changedAt)
+    return { affiliates: mergeAffiliates(raw).filter(({ nodeId }) => nodeId !== ownId), sources }
+  }
+
+  /** Touches the host when the desired state changed, when a whole look is due, or when the link is gone. */
+  async #apply(
+    desired: DesiredState,
+    identity: Identity,
+    settings: Settings,
+    linkIsMissing: boolean,
+  ): Promise<ApplyOutcome> {
+    const { host, clock } = this.#options
+    const text = JSON.stringify(desired)
+    const isDue =
+      this.#lastFullAt === undefined || clock.now() - this.#lastFullAt >= settings.timing.reconcileEvery
+    if (text === this.#lastDesired && !isDue && !linkIsMissing) return { changes: 0, warnings: [] }
+    this.#standing = settings.placement
+    // A failed attempt leaves something half done, which the next pass must look at.
+    this.#lastDesired = ''
+    const startedAt = clock.now()
+    const outcome = await host.apply(desired, identity, settings)
+    this.#lastDesired = text
+    this.#lastFullAt = startedAt
+    return outcome
+  }
+
+  #nextLook({ timing }: Settings, changes: number): Milliseconds {
+    if (changes > 0) return Math.min(SETTLE_LOOK_AFTER, timing.reconcileEvery)
+    const isOnTrial = [...this.#memory.statuses.values()].some(({ state }) => state === 'unknown')
+    return isOnTrial ? Math.min(TRIAL_LOOK_EVERY, timing.reconcileEvery) : timing.reconcileEvery
+  }
+
+  #sayStateChanges(statuses: MeshMemory['statuses'], specs: MeshMemory['specs']): void {
+    for (const { publicKey, label } of specs) {
+      const is = statuses.get(publicKey)
+      const was = this.#memory.statuses.get(publicKey)
+      if (is === undefined) continue
+      if (is.state !== was?.state)
+        this.#options.log.info(
+          { peer: label, publicKey, is: is.state, was: was?.state, endpoint: is.endpoint },
+          'peer state changed',
+        )
+      else if (is.endpoint !== was.endpoint)
+        this.#options.log.info(
+          { peer: label, publicKey, is: is.endpoint, was: was.endpoint },
+          'endpoint changed',
+        )
+    }
+    for (const [publicKey, { label }] of this.#memory.statuses)
+      if (!statuses.has(publicKey)) this.#options.log.info({ peer: label, publicKey }, 'peer removed')
+  }
+
+  /** A warning is a line in the log when it appears, not in every pass that it stands. */
+  #sayOnce(warnings: readonly string[]): void {
+    for (const warning of warnings) if (!this.#said.has(warning)) this.#options.log.warn({}, warning)
+    this.#said = new Set(warnings)
+  }
+
+  #noteReconcile(startedAt: Instant, changes: number, error: string | undefined): void {
+    const { clock, log, onChange } = this.#options
+    const durationMilliseconds = Math.round(clock.now() - startedAt)
+    this.#memory = {
+      ...this.#memory,
+      lastReconcile: { at: clock.wall(), durationMilliseconds, changes, error },
+    }
+    if (changes > 0) log.info({ changes, durationMilliseconds }, 'host brought in line')
+    onChange()
+  }
+}

@@ -1,0 +1,133 @@
+import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
+import type { Clock, Instant, UnixMilliseconds } from '../../shared/clock.ts'
+import { clusterTag } from '../../shared/log.ts'
+import type { AffiliateView, DaemonView, PeerView, ReconcileView } from '../model/daemon-view.ts'
+import type { DesiredState } from '../model/desired.ts'
+import type { Identity } from '../model/identity.ts'
+import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
+import type { Settings } from '../model/settings.ts'
+import { planMembers } from '../plan/members.ts'
+import type { ClientStatus } from '../sources/discovery/client.ts'
+
+/** What the daemon remembers of its last pass. */
+export interface MeshMemory {
+  readonly identity: Identity | undefined
+  readonly local: Affiliate | undefined
+  readonly affiliates: readonly Affiliate[]
+  /** Node id → the names of what told us. */
+  readonly sources: ReadonlyMap<string, readonly string[]>
+  readonly specs: readonly PeerSpec[]
+  readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
+  readonly desired: DesiredState | undefined
+  readonly lastReconcile: ReconcileView | undefined
+  readonly warnings: readonly string[]
+}
+
+export const EMPTY_MEMORY: MeshMemory = {
+  identity: undefined,
+  local: undefined,
+  affiliates: [],
+  sources: new Map(),
+  specs: [],
+  statuses: new Map(),
+  desired: undefined,
+  lastReconcile: undefined,
+  warnings: [],
+}
+
+export interface ViewInput {
+  readonly memory: MeshMemory
+  readonly settings: Settings
+  readonly services: readonly (ClientStatus & { readonly affiliates: number })[]
+  readonly version: string
+  readonly pid: number
+  readonly startedAt: UnixMilliseconds
+  readonly hasLeft: boolean
+  readonly clock: Pick<Clock, 'now' | 'wall'>
+}
+
+/** Memory and settings as people may see them: no secret, and wall time instead of ours. */
+export function describeDaemon(input: ViewInput): DaemonView {
+  const { memory, settings, services, clock } = input
+  const toWall = (at: Instant | undefined): UnixMilliseconds | undefined =>
+    at === undefined ? undefined : Math.round(clock.wall() - clock.now() + at)
+  const everyone = memory.local === undefined ? memory.affiliates : [memory.local, ...memory.affiliates]
+  const affiliates = everyone
+    .map(
+      (affiliate): AffiliateView => ({
+        ...affiliate,
+        isLocal: affiliate === memory.local,
+        sources: memory.sources.get(affiliate.nodeId) ?? [],
+        unconfirmedUntil: undefined,
+      }),
+    )
+    .sort((a, b) => (a.nodeId < b.nodeId ? -1 : a.nodeId > b.nodeId ? 1 : 0))
+  return {
+    version: input.version,
+    pid: input.pid,
+    startedAt: input.startedAt,
+    enabled: settings.enabled,
+    hasLeft: input.hasLeft,
+    identity: memory.identity && {
+      nodeId: memory.identity.nodeId,
+      nodename: settings.node.nodename,
+      address: memory.identity.address,
+      subnet: memory.identity.subnet,
+      publicKey: memory.identity.publicKey,
+    },
+    cluster: settings.cluster && { idTag: clusterTag(settings.cluster.id) },
+    settings: {
+      mtuBytes: settings.mtuBytes,
+      placement: settings.placement,
+      allowDownPeerBypass: settings.allowDownPeerBypass,
+      advertiseKubernetesNetworks: settings.advertiseKubernetesNetworks,
+      harvestExtraEndpoints: settings.harvestExtraEndpoints,
+    },
+    services: services.map(({ lastContactAt, ...service }) => ({
+      ...service,
+      lastContactAt: toWall(lastContactAt),
+    })),
+    affiliates,
+    members: planMembers(affiliates),
+    peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),
+    harvestedEndpoints: [],
+    routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
+    lastReconcile: memory.lastReconcile,
+    warnings: memory.warnings,
+  }
+}
+
+function describePeer(
+  spec: PeerSpec,
+  status: PeerStatus | undefined,
+  toWall: (at: Instant | undefined) => UnixMilliseconds | undefined,
+): PeerView {
+  return {
+    publicKey: spec.publicKey,
+    nodeId: spec.nodeId,
+    label: spec.label,
+    address: spec.address,
+    allowedIps: spec.allowedIps,
+    endpoints: spec.endpoints,
+    state: status?.state ?? 'unknown',
+    endpoint: status?.endpoint,
+    lastUsedEndpoint: status?.lastUsedEndpoint,
+    lastEndpointChangeAt: toWall(status?.lastEndpointChangeAt),
+    lastHandshakeAt: toWall(status?.lastHandshakeAt),
+    receiveBytes: status?.receiveBytes ?? 0,
+    transmitBytes: status?.transmitBytes ?? 0,
+    reason: reasonOf(spec, status),
+  }
+}
+
+/** Why a peer is not up, in words. */
+function reasonOf(spec: PeerSpec, status: PeerStatus | undefined): string | undefined {
+  if (status?.state === 'up')
+    return spec.allowedIps.length === 0 ? 'all its addresses belong to other peers' : undefined
+  if (spec.endpoints.length === 0) return 'it advertises no endpoint; it has to call us'
+  if (status?.state === 'down')
+    return status.lastHandshakeAt === undefined
+      ? `no answer yet from any of ${spec.endpoints.length} endpoints`
+      : 'it has gone silent'
+  return 'waiting for an answer'
+}

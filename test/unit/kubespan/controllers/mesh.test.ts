@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { parseConfig } from '../../../../kubespan/config/parse.ts'
+import { DiscoveryPool } from '../../../../kubespan/controllers/discovery-pool.ts'
+import { MeshController, type MeshHost } from '../../../../kubespan/controllers/mesh.ts'
+import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
+import type { DesiredState } from '../../../../kubespan/model/desired.ts'
+import type { Identity } from '../../../../kubespan/model/identity.ts'
+import type { ObservedLink } from '../../../../kubespan/model/observed.ts'
+import type { WireGuardPeer, WireGuardView } from '../../../../kubespan/model/peer.ts'
+import type { Settings } from '../../../../kubespan/model/settings.ts'
+import type { Address } from '../../../../shared/net/address.ts'
+import { type AddressPort, type Prefix, parseAddress } from '../../../../shared/net/address.ts'
+import { FakeDiscovery } from '../../../support/fake-discovery.ts'
+import { ManualClock, settle } from '../../../support/manual-clock.ts'
+
+const SECRET = randomBytes(32).toString('base64')
+const config = (extra = ''): Settings => {
+  const { settings, problems } = parseConfig(
+    'c.yaml',
+    `kind: KubeSpanConfig
+apiVersion: v1alpha1
+enabled: true
+${extra}
+---
+{apiVersion: v1alpha1, kind: DiscoveryServiceConfig, name: one, endpoint: "http://d.example"}
+---
+{apiVersion: v1alpha1, kind: DiscoveryIdentityConfig, clusterID: abc, clusterSecret: "${SECRET}"}
+`,
+    { hostname: 'box', operatingSystem: 'Debian (13)' },
+  )
+  assert.deepEqual(problems, [])
+  return settings
+}
+
+/** A host on which everything works: what was desired is what is there, and a test may make peers answer. */
+class FakeMeshHost implements MeshHost {
+  readonly #number: number
+  desired: DesiredState | undefined
+  applied = 0
+  takenBack: string[] = []
+  fault: Error | undefined
+  readonly handshakes = new Map<string, number>()
+
+  constructor(number: number) {
+    this.#number = number
+  }
+  async identity(): Promise<Identity> {
+    const key = Buffer.alloc(32, this.#number).toString('base64')
+    return {
+      nodeId: `node-${this.#number}`,
+      publicKey: key,
+      privateKey: 'none of the tests looks',
+      address: parseAddress(`fd00::${this.#number}`) as Address,
+      subnet: 'fd00::/64' as Prefix,
+    }
+  }
+  async links(): Promise<ObservedLink[]> {
+    const address = parseAddress(`192.0.2.${this.#number}`) as Address
+    return [
+      {
+        name: 'eth0',
+        isUp: true,
+        hasCarrier: true,
+        isPhysical: true,
+        mac: undefined,
+        addresses: [{ address, bits: 24, scope: 'global' }],
+      },
+    ]
+  }
+  async wireguard(): Promise<WireGuardView | undefined> {
+    if (this.desired === undefined) return undefined
+    const peers = this.desired.peers.map((peer): WireGuardPeer => {
+      const stamp = this.handshakes.get(peer.publicKey)
+      return {
+        publicKey: peer.publicKey,
+        hasPresharedKey: true,
+        endpoint: '192.0.2.2:51820' as AddressPort,
+        allowedIps: peer.allowedIps,
+        lastHandshakeAt: stamp,
+        lastHandshakeStamp: stamp,
+        receiveBytes: 0,
+        transmitBytes: 0,
+        keepaliveSeconds: 25,
+      }
+    })
+    return {
+      publicKey: undefined,
+      listenPort: 51820,
+      fwmark: 0x20,
+      peers: new Map(peers.map((peer) => [peer.publicKey, peer])),
+    }
+  }
+  async apply(desired: DesiredState) {
+    if (this.fault !== undefined) throw this.fault
+    this.applied += 1
+    const changes = JSON.stringify(desired) === JSON.stringify(this.desired) ? 0 : 1
+    this.desired = desired
+    return { changes, warnings: [] }
+  }
+  async takeBack({ linkName }: { linkName: string }): Promise<void> {
+    this.takenBack.push(linkName)
+    this.desired = undefined
+  }
+}
+
+function world(number = 1, service = new FakeDiscovery(), clock = new ManualClock()) {
+  const host = new FakeMeshHost(number)
+  const lines: string[] = []
+  const log = {
+    info: (_: object, text: string) => void lines.push(text),
+    warn: (_: object, text: string) => void lines.push(`! ${text}`),
+  }
+  const pool = new DiscoveryPool({ clock, random: () => 0.5, log, onChange: () => {}, dial: service.dial })
+  const mesh = new MeshController({ host, pool, clock, log, onChange: () => {} }, config())
+  return { host, pool, mesh, service, clock, lines }
+}
+const quiet = async (): Promise<void> => {
+  for (let turn = 0; turn < 6; turn++) await settle()
+}
+
+test('two nodes that know only the service plan each other as peers, and their states follow WireGuard', async () => {
+  const one = world(1)
+  const two = world(2, one.service, one.clock)
+  await using _one = one.pool
+  await using _two = two.pool
+  for (const { mesh } of [one, two, one, two, one]) {
+    await mesh.pass()
+    await quiet()
+  }
+  const peer = one.host.desired?.peers[0]
+  assert.deepEqual(peer?.allowedIps, ['192.0.2.2/32', 'fd00::2/128'])
+  assert.deepEqual(one.host.desired?.routedV4, ['192.0.2.2/32'])
+  assert.deepEqual(one.mesh.memory.specs[0]?.endpoints, ['192.0.2.2:51820', '192.0.2.7:51820'])
+  assert.equal(one.mesh.memory.statuses.get(peer?.publicKey ?? '')?.state, 'unknown')
+  await one.clock.advance(1000)
+  one.host.handshakes.set(peer?.publicKey ?? '', one.clock.now())
+  await one.mesh.pass()
+  assert.equal(one.mesh.memory.statuses.get(peer?.publicKey ?? '')?.state, 'up')
+  assert.equal(one.lines.filter((line) => line === 'peer state changed').length, 2)
+})
+
+test('a quiet pass touches the host only when a whole look is due', async () => {
+  const { host, mesh, pool, clock } = world()
+  await using _ = pool
+  await mesh.pass()
+  await quiet()
+  await mesh.pass()
+  const before = host.applied
+  assert.deepEqual(await mesh.pass(), { again: 30_000 })
+  assert.equal(host.applied, before)
+  await clock.advance(30_000)
+  await mesh.pass()
+  assert.equal(host.applied, before + 1)
+  mesh.suspectDrift()
+  await mesh.pass()
+  assert.equal(host.applied, before + 2)
+})
+
+test('an apply that failed is done again, and said', async () => {
+  const { host, mesh, pool } = world()
+  await using _ = pool
+  host.fault = new Error('nft: busy')
+  await assert.rejects(mesh.pass())
+  assert.equal(mesh.memory.lastReconcile?.error, 'nft: busy')
+  host.fault = undefined
+  await mesh.pass()
+  assert.equal(host.applied, 1)
+})
+
+test('enable, disable, enable: everything is taken back and comes again', async () => {
+  const { host, mesh, pool } = world()
+  await using _ = pool
+  await mesh.pass()
+  mesh.follow({ ...config(), enabled: false })
+  assert.deepEqual(await mesh.pass(), {})
+  await mesh.pass()
+  assert.deepEqual(host.takenBack, ['kubespan'])
+  assert.equal(mesh.memory.local?.kubespan.publicKey, '', 'no peer of anybody while disabled')
+  mesh.follow(config())
+  await mesh.pass()
+  assert.notEqual(host.desired, undefined)
+})
+
+test('other names and numbers: the old ones are taken back first', async () => {
+  const { host, mesh, pool } = world()
+  await using _ = pool
+  await mesh.pass()
+  const settings = config()
+  mesh.follow({ ...settings, placement: { ...settings.placement, linkName: 'mesh0' } })
+  await mesh.pass()
+  assert.deepEqual(host.takenBack, ['kubespan'])
+  assert.equal(host.desired?.placement.linkName, 'mesh0')
+})
+
+test('the view shows all of it and no secret', async () => {
+  const one = world(1)
+  const two = world(2, one.service, one.clock)
+  await using _one = one.pool
+  await using _two = two.pool
+  for (const { mesh } of [one, two, one]) {
+    await mesh.pass()
+    await quiet()
+  }
+  const view = describeDaemon({
+    memory: one.mesh.memory,
+    settings: config(),
+    services: one.pool.statuses,
+    version: 'v1',
+    pid: 1,
+    startedAt: 0,
+    hasLeft: false,
+    clock: one.clock,
+  })
+  assert.deepEqual(
+    view.affiliates.map(({ nodeId, isLocal, sources }) => [nodeId, isLocal, sources]),
+    [
+      ['node-1', true, []],
+      ['node-2', false, ['service/one']],
+    ],
+  )
+  assert.equal(view.members.length, 1, 'both are called box')
+  assert.equal(view.peers[0]?.reason, 'waiting for an answer')
+  assert.equal(view.services[0]?.connected, true)
+  const text = JSON.stringify(view)
+  for (const secret of [SECRET, 'none of the tests looks', '"abc"']) assert.ok(!text.includes(secret))
+})
+
+test('leaving names the services that did not answer', async () => {
+  const { mesh, pool, service } = world()
+  await using _ = pool
+  await mesh.pass()
+  await quiet()
+  assert.deepEqual(await pool.leave(1000), [])
+  assert.equal(service.affiliates.size, 0)
+  const dead = world()
+  dead.service.fault = new Error('unreachable')
+  await using _dead = dead.pool
+  await dead.mesh.pass()
+  const leaving = dead.pool.leave(1000)
+  await dead.clock.advance(1000)
+  assert.deepEqual(await leaving, ['one'])
+})
