@@ -1,0 +1,149 @@
+import { mkdir, open } from 'node:fs/promises'
+import { execa, type Options } from 'execa'
+import type { Milliseconds } from '../../shared/clock.ts'
+import { withInputFile } from './input-file.ts'
+import { ToolError } from './tool-error.ts'
+
+export type Tool = 'ip' | 'nft' | 'wg' | 'wireguard-go'
+
+/** The only door to the host's tools. Nobody else starts a process. */
+export interface Runner {
+  /**
+   * Runs a tool to its end and answers what it printed. `input` is its standard input, and the only place for
+   * secrets: it appears in no argument, environment or error.
+   * @throws ToolError when the tool is missing, fails, or does not end in time
+   */
+  run(tool: Tool, args: readonly string[], input?: string): Promise<string>
+  /**
+   * The lines that a monitor prints, until `signal` aborts (the iteration then just ends).
+   * @throws ToolError when the tool ends by itself
+   */
+  stream(tool: Tool, args: readonly string[], signal: AbortSignal): AsyncIterable<string>
+  /**
+   * Starts a process of its own session that outlives this one; what it says is appended to `logName` in the run
+   * directory. Resolves once it runs.
+   * @throws ToolError when it does not start
+   */
+  spawnDetached(tool: Tool, args: readonly string[], logName: string): Promise<void>
+}
+
+export interface RunnerOptions {
+  /** Of the daemon alone, best in memory (/run): standard inputs pass through it, logs of detached tools lie in it. */
+  readonly runDirectory: string
+  /** Where the tools are looked for, as PATH spells it. */
+  readonly path?: string
+  readonly timeout?: Milliseconds
+}
+
+/** Debian keeps these tools where the PATH of an ordinary user does not lead. */
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** Any descriptor: execa's types name a few, its code takes all. */
+type Descriptor = 3
+
+/** Long enough for the kernel to remove a chunk of peers at 17 ms each on a slow machine. */
+const TIMEOUT: Milliseconds = 30_000
+
+/** Runs the tools of the network namespace that this process lives in. */
+export class ToolRunner implements Runner {
+  readonly #runDirectory: string
+  readonly #options: Options
+
+  constructor({ runDirectory, path = SYSTEM_PATH, timeout = TIMEOUT }: RunnerOptions) {
+    this.#runDirectory = runDirectory
+    // Nothing of our own environment is handed on: it may hold what is not the tools' business.
+    this.#options = { extendEnv: false, env: { PATH: path, LC_ALL: 'C' }, timeout, reject: false }
+  }
+
+  async run(tool: Tool, args: readonly string[], input?: string): Promise<string> {
+    if (input === undefined) return await this.#run(tool, args, 'ignore')
+    await this.#makeRunDirectory()
+    const hide = tool === 'wg' ? hideQuotes : (text: string): string => text
+    return await withInputFile(this.#runDirectory, input, (fd) =>
+      this.#run(tool, args, fd as Descriptor, hide),
+    )
+  }
+
+  async #run(
+    tool: Tool,
+    args: readonly string[],
+    stdin: 'ignore' | Descriptor,
+    hide: (stderr: string) => string = (stderr) => stderr,
+  ): Promise<string> {
+    const result = await execa(tool, args, { ...this.#options, stdin, stripFinalNewline: false })
+    if (!result.failed) return text(result.stdout)
+    throw toToolError({ tool, args }, { ...result, stderr: hide(text(result.stderr)) })
+  }
+
+  async *stream(tool: Tool, args: readonly string[], signal: AbortSignal): AsyncIterable<string> {
+    if (signal.aborted) return
+    const child = execa(tool, args, {
+      ...this.#options,
+      timeout: 0,
+      stdin: 'ignore',
+      buffer: { stdout: false, stderr: true },
+      cancelSignal: signal,
+    })
+    const lines = (child.iterable() as AsyncIterable<string>)[Symbol.asyncIterator]()
+    try {
+      for (let step = await lines.next(); step.done !== true; step = await lines.next()) yield step.value
+    } catch {
+      // How it ended is judged below, from its result.
+    } finally {
+      // Before anything waits for the end of the iteration: that waits for the process.
+      child.kill()
+    }
+    const result = await child
+    if (!signal.aborted) throw toToolError({ tool, args }, { ...result, stderr: text(result.stderr) })
+  }
+
+  async spawnDetached(tool: Tool, args: readonly string[], logName: string): Promise<void> {
+    await this.#makeRunDirectory()
+    const log = await open(`${this.#runDirectory}/${logName}`, 'a', 0o600)
+    try {
+      const child = execa(tool, args, {
+        ...this.#options,
+        timeout: 0,
+        stdin: 'ignore',
+        stdout: log.fd as Descriptor,
+        stderr: log.fd as Descriptor,
+        detached: true,
+        cleanup: false,
+        cwd: '/',
+      })
+      const failed = await Promise.race([
+        new Promise<undefined>((started) => child.nodeChildProcess.once('spawn', () => started(undefined))),
+        child,
+      ])
+      if (failed !== undefined) throw toToolError({ tool, args }, { ...failed, stderr: '' })
+      child.nodeChildProcess.unref()
+    } finally {
+      await log.close()
+    }
+  }
+
+  async #makeRunDirectory(): Promise<void> {
+    await mkdir(this.#runDirectory, { recursive: true, mode: 0o700 })
+  }
+}
+
+/** `wg` repeats what it could not read, in quotes of this kind; on standard input that may be a key. */
+const hideQuotes = (stderr: string): string => stderr.replace(/`[^']*'/g, '`…')
+
+const text = (output: unknown): string => (typeof output === 'string' ? output : '')
+
+interface Ended {
+  readonly timedOut: boolean
+  readonly exitCode?: number | undefined
+  readonly code?: string | undefined
+  readonly stderr: string
+}
+
+function toToolError(
+  call: { readonly tool: string; readonly args: readonly string[] },
+  { timedOut, exitCode, code, stderr }: Ended,
+): ToolError {
+  if (code === 'ENOENT') return new ToolError('missing', call, {})
+  if (timedOut) return new ToolError('timeout', call, { stderr })
+  if (exitCode === undefined) return new ToolError('killed', call, { stderr: stderr || (code ?? '') })
+  return new ToolError('failed', call, { exitCode, stderr })
+}

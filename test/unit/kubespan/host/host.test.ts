@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { createHost, type Host } from '../../../../kubespan/host/host.ts'
+import { ToolError } from '../../../../kubespan/host/tool-error.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+
+let directory = ''
+let host: Host
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'openspan-host-'))
+  host = createHost({
+    clock: new ManualClock(),
+    runDirectory: directory,
+    path: '/nonexistent',
+    settingsRoot: join(directory, 'net'),
+    socketDirectory: directory,
+  })
+})
+after(() => rm(directory, { recursive: true }))
+
+test('a setting is read without its newline, and written only where it exists', async () => {
+  await mkdir(join(directory, 'net/ipv4'), { recursive: true })
+  await writeFile(join(directory, 'net/ipv4/rp_filter'), '2\n')
+  assert.equal(await host.readSetting('ipv4/rp_filter'), '2')
+  assert.equal(await host.writeSetting('ipv4/rp_filter', '0'), true)
+  assert.equal(await readFile(join(directory, 'net/ipv4/rp_filter'), 'utf8'), '0\n')
+  assert.equal(await host.readSetting('ipv6/nothing'), undefined)
+  await assert.rejects(host.writeSetting('ipv6/nothing', '0'), { code: 'ENOENT' })
+  await assert.rejects(host.readSetting('ipv4'), { code: 'EISDIR' })
+})
+
+test('a socket that was left behind is seen and can be removed, twice', async () => {
+  await writeFile(join(directory, 'link.sock'), '')
+  assert.equal(await host.hasSocket('link'), true)
+  await host.removeSocket('link')
+  await host.removeSocket('link')
+  assert.equal(await host.hasSocket('link'), false)
+})
+
+test('tools are run by the runner', async () => {
+  await assert.rejects(host.run('ip', []), ToolError)
+  await assert.rejects(host.spawnDetached('ip', [], 'x.log'), ToolError)
+  await assert.rejects(async () => {
+    for await (const _ of host.stream('ip', [], new AbortController().signal)) assert.fail('nothing to say')
+  }, ToolError)
+})
