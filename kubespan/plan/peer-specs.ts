@@ -2,6 +2,7 @@ import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import { compareBytes } from '../../shared/byte-order.ts'
 import type { Prefix } from '../../shared/net/address.ts'
 import type { PeerSpec } from '../model/peer.ts'
+import type { Holding } from './arbitrate-overlaps.ts'
 import { planClaims, type Refusal } from './claims.ts'
 import { settleOwnership } from './ownership.ts'
 
@@ -25,22 +26,22 @@ export interface PeerPlan {
 
 /**
  * Affiliates to peers (SPEC 6.1): the lowest node id has what several ask for, and who asked for it in vain is reported
- * (SPEC 9, N2). With `holders`, node ids of prefixes that were handed over, a more specific prefix wins over a
- * broader one whatever the ids.
+ * (SPEC 9, N2). With `holdings`, prefixes that arbitrateOverlaps handed over, a more specific prefix wins over a broader one
+ * whatever the ids.
  */
 export function planPeerSpecs(
   affiliates: readonly Affiliate[],
   localNodeId: string,
-  holders?: ReadonlyMap<Prefix, string>,
+  holdings?: ReadonlyMap<Prefix, Holding>,
 ): PeerPlan {
   const { claims, refusals } = planClaims(affiliates, localNodeId)
   const nodeIdOf = (rank: number): string => claims[rank]?.affiliate.nodeId ?? ''
   const { owned, overlaps, contested } = settleOwnership(
     claims.map(({ prefixes }) => prefixes),
-    holders &&
+    holdings &&
       ((prefix, claimants) => {
-        const holder = holders.get(prefix)
-        return claimants.find((rank) => nodeIdOf(rank) === holder)
+        const holderId = holdings.get(prefix)?.holderId
+        return claimants.find((rank) => nodeIdOf(rank) === holderId)
       }),
   )
 

@@ -159,12 +159,18 @@ const receiverOf = (specs: ReturnType<typeof planPeerSpecs>['specs'], address: A
     .filter(({ prefix }) => PrefixSet.of([prefix]).contains(address))
     .sort((a, b) => Number(b.prefix.split('/')[1]) - Number(a.prefix.split('/')[1]))
 
-test('with holders the most specific claim has the address, and of identical ones the holder', () => {
+test('with holdings the most specific claim has the address, and of identical ones the holder', () => {
   const holders = fc.dictionary(drawnPrefix, fc.constantFrom('a', 'b', 'c', 'gone'))
   fc.assert(
     fc.property(drawnAffiliates, holders, (affiliates, drawn) => {
-      const held = new Map(Object.entries(drawn)) as Map<Prefix, string>
-      const { specs, contested } = planPeerSpecs(affiliates, 'local', held)
+      const held = new Map(Object.entries(drawn) as [Prefix, string][])
+      const holdings = new Map(
+        Array.from(held, ([prefix, holderId]) => [
+          prefix,
+          { ownerId: '', holderId, ownerUpSince: undefined },
+        ]),
+      )
+      const { specs, contested } = planPeerSpecs(affiliates, 'local', holdings)
       for (const host of Array.from({ length: 16 }, (_, index) => `10.0.0.${index}` as Address)) {
         const found = receiverOf(specs, host)
         const lengths = affiliates.flatMap((affiliate) => {
