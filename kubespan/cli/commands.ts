@@ -19,7 +19,13 @@ export const OPTIONS = {
     value: 'PATH',
     help: "the daemon's socket (default: in the run directory of the configuration)",
   },
-  output: { type: 'string', short: 'o', value: 'FORMAT', help: 'table, json or yaml (default table)' },
+  output: {
+    type: 'string',
+    short: 'o',
+    value: 'FORMAT',
+    help: 'table, json or yaml (default table); get also takes wide',
+  },
+  watch: { type: 'boolean', short: 'w', help: 'go on showing what changes, marked + ~ -' },
   'down-on-exit': {
     type: 'boolean',
     help: 'leave the cluster and take everything back when the daemon is stopped',
@@ -54,6 +60,12 @@ export const COMMANDS: readonly CommandHelp[] = [
     options: ['config', 'socket', 'output'],
   },
   { name: 'peers', arguments: '', summary: 'show the peers only', options: ['config', 'socket', 'output'] },
+  {
+    name: 'get',
+    arguments: 'RESOURCE [ID]',
+    summary: 'show resources, as talosctl does; "get rd" lists them',
+    options: ['config', 'socket', 'output', 'watch'],
+  },
   {
     name: 'gen',
     arguments: '',

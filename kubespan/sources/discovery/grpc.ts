@@ -33,8 +33,8 @@ export interface GrpcSettings {
   readonly clientVersion: string
   /** SPEC 2.3: how often an idle connection is checked. Public services punish anything under 10 s. */
   readonly keepalive: Milliseconds
-  /** PEM of all certificate authorities to trust, read anew for every connection; undefined for Node's own. */
-  readonly rootCertificates: () => Buffer | undefined
+  /** PEM of all certificate authorities to trust, read anew for every connection. */
+  readonly rootCertificates: () => Buffer
 }
 
 /** The four calls over @grpc/grpc-js. A connection is made lazily and its name resolved anew each time. */
@@ -46,7 +46,7 @@ export class GrpcTransport implements DiscoveryTransport {
     this.#settings = settings
     const channel: ChannelCredentials = endpoint.plaintext
       ? credentials.createInsecure()
-      : credentials.createSsl(settings.rootCertificates() ?? null)
+      : credentials.createSsl(settings.rootCertificates())
     this.#client = new Client(formatHostPort(endpoint), channel, {
       'grpc.keepalive_time_ms': Math.max(10_000, settings.keepalive),
       'grpc.keepalive_timeout_ms': 20_000,

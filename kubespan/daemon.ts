@@ -1,0 +1,184 @@
+import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
+import type { Clock } from '../shared/clock.ts'
+import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
+import { backoffDelay } from '../shared/reconcile/backoff.ts'
+import { Reconciler } from '../shared/reconcile/reconciler.ts'
+import { loadConfig } from './config/load.ts'
+import type { Resolved } from './config/resolve.ts'
+import { DiscoveryPool } from './controllers/discovery-pool.ts'
+import { MeshController, type MeshHost } from './controllers/mesh.ts'
+import { describeDaemon } from './controllers/view.ts'
+import type { DaemonView } from './model/daemon-view.ts'
+import type { Settings } from './model/settings.ts'
+import { rootCertificates } from './sources/discovery/certificates.ts'
+import { GrpcTransport, ownVersion } from './sources/discovery/grpc.ts'
+
+export { AlreadyRunningError }
+
+/** A pass that fails is tried again soon: until then the host may be in a state that nobody wants. */
+const PASS_BACKOFF = { initial: 500, factor: 2, cap: 30_000, spread: 0.2 }
+/** How long the services are given to confirm that we left. */
+const LEAVE_LIMIT_MS = 10_000
+
+export interface DaemonOptions {
+  readonly configFile: string
+  readonly clock: Clock
+  readonly log: Logger
+  /** The host, and what wakes a pass when something on it changes. */
+  readonly host: (settings: Settings, wake: () => void) => { readonly mesh: MeshHost; readonly monitors: AsyncDisposable }
+  readonly loaded: Resolved
+}
+
+/** Ties sources, passes and the control socket together. Disposal leaves everything on the host as it is. */
+export class Daemon implements AsyncDisposable, DaemonControl {
+  readonly #options: DaemonOptions
+  readonly #stack = new AsyncDisposableStack()
+  readonly #startedAt: number
+  readonly #listeners = new Set<() => void>()
+  readonly #pool: DiscoveryPool
+  readonly #mesh: MeshController
+  readonly #meshHost: MeshHost
+  readonly #loop: Reconciler
+  readonly #ended = Promise.withResolvers<void>()
+  #loaded: Resolved
+  #configProblem: string | undefined
+  #hasLeft = false
+
+  private constructor(options: DaemonOptions) {
+    const { clock, log, loaded } = options
+    this.#options = options
+    this.#loaded = loaded
+    this.#startedAt = clock.wall()
+    const wake = (): void => this.#loop.wake()
+    this.#pool = new DiscoveryPool({
+      clock,
+      log,
+      random: Math.random,
+      onChange: wake,
+      dial: (endpoint, { cluster, timing, node }) =>
+        new GrpcTransport(endpoint, {
+          clusterId: cluster?.id ?? '',
+          clientVersion: ownVersion(),
+          keepalive: timing.affiliateTtl / 10,
+          rootCertificates: () => rootCertificates(node.caFile),
+        }),
+    })
+    const { mesh, monitors } = options.host(loaded.settings, () => {
+      this.#mesh.suspectDrift()
+      wake()
+    })
+    this.#meshHost = mesh
+    this.#mesh = new MeshController(
+      { host: mesh, pool: this.#pool, clock, log, onChange: () => this.#tell() },
+      loaded.settings,
+    )
+    this.#loop = new Reconciler(() => this.#mesh.pass(), {
+      clock,
+      backoff: (failures) => backoffDelay(PASS_BACKOFF, failures, Math.random()),
+      onFailure: (error, failures) => log.error({ err: String(error), failures }, 'pass failed'),
+    })
+    // Disposed of in reverse: nothing wakes a loop that has ended, and no loop uses a pool that has.
+    this.#stack.use(this.#pool)
+    this.#stack.use(this.#loop)
+    this.#stack.use(monitors)
+  }
+
+  /** Throws AlreadyRunningError when another daemon has the socket. */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const daemon = new Daemon(options)
+    const { settings, warnings } = options.loaded
+    try {
+      daemon.#stack.use(await serveControl(socketPath(settings), daemon))
+    } catch (error) {
+      await daemon[Symbol.asyncDispose]()
+      throw error
+    }
+    for (const warning of warnings) options.log.warn({}, warning)
+    daemon.#loop.wake()
+    return daemon
+  }
+
+  /** Resolves when a command has told the daemon to end. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
+  }
+
+  view(): DaemonView {
+    const memory = this.#mesh.memory
+    const own = [...this.#loaded.warnings, ...(this.#configProblem === undefined ? [] : [this.#configProblem])]
+    return describeDaemon({
+      memory: { ...memory, warnings: [...own, ...memory.warnings] },
+      settings: this.#loaded.settings,
+      services: this.#pool.statuses,
+      version: ownVersion(),
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      hasLeft: this.#hasLeft,
+      clock: this.#options.clock,
+    })
+  }
+
+  subscribe(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  async leave(): Promise<void> {
+    this.#hasLeft = true
+    const silent = await this.#pool.leave(LEAVE_LIMIT_MS)
+    this.#options.log.info({ silent }, 'left the cluster')
+    this.#tell()
+    if (silent.length > 0)
+      throw new Error(`no confirmation from ${silent.join(', ')}: the record there ends by its TTL`)
+  }
+
+  async down(): Promise<void> {
+    const left = await this.leave().then(
+      () => undefined,
+      (error: Error) => error,
+    )
+    await this.#loop[Symbol.asyncDispose]()
+    await this.#meshHost.takeBack(this.#loaded.settings.placement)
+    this.#options.log.info({}, 'everything is taken back')
+    this.#ended.resolve()
+    if (left !== undefined) throw left
+  }
+
+  forget(_idOrName: string): boolean {
+    return false
+  }
+
+  /** A bad new file keeps the old state and says why. */
+  async reload(): Promise<string | undefined> {
+    const { configFile, log } = this.#options
+    try {
+      const loaded = await loadConfig(configFile)
+      this.#configProblem = undefined
+      if (loaded.settings.node.runDirectory !== this.#loaded.settings.node.runDirectory)
+        throw new Error('the run directory cannot change while the daemon runs: restart it')
+      this.#loaded = loaded
+      this.#mesh.follow(loaded.settings)
+      this.#loop.wake()
+      log.info({ file: configFile }, 'configuration read')
+      return undefined
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error)
+      this.#configProblem = `the configuration is not in effect: ${problem}`
+      log.warn({ file: configFile, problem }, 'configuration refused, the old one stays')
+      this.#tell()
+      return problem
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync()
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+export const socketPath = (settings: Settings): string => `${settings.node.runDirectory}/kubespan.sock`
+
+export const daemonLogger = (level: string): Logger => createLogger(level as LogLevel)

@@ -1,0 +1,149 @@
+import { open } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { stringify } from 'yaml'
+import { renderHelp } from './cli/commands.ts'
+import { generateClusterConfig } from './cli/generate.ts'
+import { diffRows, renderChanges, renderRows, rowsOf } from './cli/get.ts'
+import { type Invocation, type Options, parseInvocation, UsageError } from './cli/parse.ts'
+import { findResource } from './cli/resources.ts'
+import { renderPeers, renderStatus } from './cli/status.ts'
+import { ConfigError, loadConfig } from './config/load.ts'
+import { renderSettings } from './config/show.ts'
+import { ControlClient } from './control/client.ts'
+import { ownVersion } from './sources/discovery/grpc.ts'
+
+const DEFAULT_CONFIG_FILE = '/etc/kubespan/config.yaml'
+const DEFAULT_SERVICE_URL = 'https://discovery.example.org/'
+
+const EXIT_FAILURE = 1
+/** The command line or the configuration is wrong. */
+const EXIT_USAGE = 2
+
+type Command = (options: Options, operands: readonly string[]) => Promise<void>
+
+const configFile = (options: Options): string => options.config ?? DEFAULT_CONFIG_FILE
+
+/** The socket that was named, or the one of the configuration. */
+async function daemon(options: Options): Promise<ControlClient> {
+  if (options.socket !== undefined) return new ControlClient(options.socket)
+  const { settings } = await loadConfig(configFile(options))
+  return new ControlClient(`${settings.node.runDirectory}/kubespan.sock`)
+}
+
+/** Prints one value as the user asked: `table` renders it for people. */
+function show(options: Options, value: unknown, table: () => string): void {
+  const renderers: Record<string, () => string> = {
+    table,
+    json: () => `${JSON.stringify(value, undefined, 2)}\n`,
+    yaml: () => stringify(JSON.parse(JSON.stringify(value))),
+  }
+  const render = renderers[options.output ?? 'table']
+  if (render === undefined) throw new UsageError(`--output ${options.output}: say table, json or yaml`)
+  process.stdout.write(render())
+}
+
+const commands: Record<string, Command> = {
+  async run(options) {
+    const { runDaemon } = await import('./run.ts')
+    await runDaemon({
+      configFile: configFile(options),
+      downOnExit: options['down-on-exit'] ?? false,
+      logLevel: options['log-level'] ?? 'info',
+    })
+  },
+
+  async status(options) {
+    const view = await (await daemon(options)).view()
+    show(options, view, () => renderStatus(view, Date.now()))
+  },
+
+  async peers(options) {
+    const { peers } = await (await daemon(options)).view()
+    show(options, peers, () => renderPeers(peers, Date.now()))
+  },
+
+  async get(options, [name, id]) {
+    const type = name === undefined ? undefined : findResource(name)
+    if (type === undefined)
+      throw new UsageError(
+        `${name === undefined ? 'say which resource' : `no resource is called ${name}`}; "kubespan get rd" lists them`,
+      )
+    const format = options.output ?? 'table'
+    if (format !== 'table' && format !== 'wide' && format !== 'json' && format !== 'yaml')
+      throw new UsageError(`--output ${format}: say table, wide, json or yaml`)
+    const client = await daemon(options)
+    const request = { type, id, format, node: hostname() } as const
+    if (!options.watch) {
+      const rows = rowsOf(request, await client.view())
+      if (id !== undefined && rows.length === 0) throw new Error(`there is no ${type.type} ${id}`)
+      process.stdout.write(renderRows(request, rows))
+      return
+    }
+    let shown: ReturnType<typeof rowsOf> | undefined
+    for await (const view of client.watch(new AbortController().signal)) {
+      const { changes, rows } = diffRows(shown ?? [], rowsOf(request, view))
+      process.stdout.write(renderChanges(request, changes, shown === undefined))
+      shown = rows
+    }
+    throw new Error('the daemon has ended')
+  },
+
+  async gen({ endpoint, file }) {
+    const text = generateClusterConfig(endpoint ?? DEFAULT_SERVICE_URL)
+    if (endpoint === undefined)
+      process.stderr.write(
+        `kubespan gen: no --endpoint given; replace ${DEFAULT_SERVICE_URL} by your discovery service\n`,
+      )
+    if (file === undefined) process.stdout.write(text)
+    else {
+      await using handle = await open(file, 'wx', 0o600)
+      await handle.writeFile(text)
+    }
+  },
+
+  async config(options, [action, file]) {
+    const path = file ?? configFile(options)
+    if (action !== 'validate' && action !== 'show')
+      throw new UsageError('say "kubespan config validate" or "kubespan config show"')
+    const loaded = await loadConfig(path)
+    for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
+    if (action === 'validate') process.stdout.write(`${path} is valid\n`)
+    else {
+      const { value, table } = renderSettings(loaded)
+      show(options, value, () => table)
+    }
+  },
+
+  async reload(options) {
+    await (await daemon(options)).reload()
+  },
+
+  async forget(options, [id]) {
+    if (id === undefined) throw new UsageError('kubespan forget needs a node id or node name')
+    await (await daemon(options)).forget(id)
+  },
+
+  async leave(options) {
+    const { leave } = await import('./run.ts')
+    await leave(configFile(options), options.socket)
+  },
+
+  async down(options) {
+    const { down } = await import('./run.ts')
+    await down(configFile(options), options.socket)
+  },
+}
+
+async function execute({ command, options, operands }: Invocation): Promise<void> {
+  if (options.version) process.stdout.write(`kubespan ${ownVersion()}\n`)
+  else if (command === undefined || options.help) process.stdout.write(renderHelp(command))
+  else await commands[command.name]?.(options, operands)
+}
+
+try {
+  await execute(parseInvocation(process.argv.slice(2)))
+} catch (error) {
+  process.stderr.write(`kubespan: ${error instanceof Error ? error.message : String(error)}\n`)
+  if (error instanceof UsageError) process.stderr.write('see kubespan --help\n')
+  process.exitCode = error instanceof UsageError || error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE
+}
