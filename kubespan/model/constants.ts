@@ -9,6 +9,11 @@ export const WIREGUARD_FWMARK = 0x20
 export const ROUTE_FWMARK = 0x40
 /** The only bits of the packet mark that are ours to read or write. */
 export const FWMARK_MASK = 0x60
+/**
+ * On connections that came in outside the tunnel and are answered there. Beyond the mask on purpose: where somebody
+ * saves packet marks into connections, a bit of the mask would let mesh traffic out.
+ */
+export const BYPASS_CONNTRACK_MARK = 0x80
 export const ROUTING_TABLE = 180
 export const RULE_PRIORITY = 32500
 export const ROUTE_METRIC = 1
@@ -22,6 +27,8 @@ export const MTU_MAX_BYTES = 65535
 export const MSS_OVERHEAD_V4_BYTES = 52
 /** IPv6 header 40 + TCP header 20 + room for 12 bytes of TCP options. */
 export const MSS_OVERHEAD_V6_BYTES = 72
+/** Put on the link where loose reverse path filtering drops what arrives at a link without IPv4 address. */
+export const LINK_IPV4 = '169.254.180.1'
 
 /** SPEC 6.2: reject-after 180 s + rekey timeout 5 s + give-up 90 s: WireGuard's longest honest silence. */
 export const PEER_DOWN_AFTER: Milliseconds = 275_000

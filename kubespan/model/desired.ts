@@ -20,6 +20,19 @@ export interface DesiredPeer {
   readonly endpoint: AddressPort | undefined
 }
 
+/**
+ * What must reach its goal when the tunnels are down, because the tunnels come up through it: the discovery
+ * services, and what else is configured. Nothing wider than one address with one TCP port leaves in clear.
+ */
+export interface Bypass {
+  /** Sorted. Connections of this host to exactly these leave outside the tunnel. */
+  readonly destinations: readonly AddressPort[]
+  /** TCP ports of this host, ascending: a connection that arrives at one outside the tunnel is answered outside. */
+  readonly localPorts: readonly number[]
+  /** The bit of the conntrack mark by which such a connection is known; never one that is saved from packet marks. */
+  readonly conntrackMark: number
+}
+
 /** Everything that the daemon wants of this host: a complete, sorted value (DESIGN 2.1). */
 export interface DesiredState {
   readonly placement: Placement
@@ -32,4 +45,6 @@ export interface DesiredState {
   /** What is sent into the tunnel: the two interval sets of the nft table, minimal covers, ascending. */
   readonly routedV4: readonly Prefix[]
   readonly routedV6: readonly Prefix[]
+  /** Absent: nothing may pass the tunnel by. */
+  readonly bypass?: Bypass
 }
