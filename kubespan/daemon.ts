@@ -1,10 +1,10 @@
-import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
 import type { Clock } from '../shared/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
 import { backoffDelay } from '../shared/reconcile/backoff.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
 import { loadConfig } from './config/load.ts'
 import type { Resolved } from './config/resolve.ts'
+import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
 import { DiscoveryPool } from './controllers/discovery-pool.ts'
 import { MeshController, type MeshHost } from './controllers/mesh.ts'
 import { describeDaemon } from './controllers/view.ts'
@@ -25,7 +25,10 @@ export interface DaemonOptions {
   readonly clock: Clock
   readonly log: Logger
   /** The host, and what wakes a pass when something on it changes. */
-  readonly host: (settings: Settings, wake: () => void) => { readonly mesh: MeshHost; readonly monitors: AsyncDisposable }
+  readonly host: (
+    settings: Settings,
+    wake: () => void,
+  ) => { readonly mesh: MeshHost; readonly monitors: AsyncDisposable }
   readonly loaded: Resolved
 }
 
@@ -105,7 +108,10 @@ export class Daemon implements AsyncDisposable, DaemonControl {
 
   view(): DaemonView {
     const memory = this.#mesh.memory
-    const own = [...this.#loaded.warnings, ...(this.#configProblem === undefined ? [] : [this.#configProblem])]
+    const own = [
+      ...this.#loaded.warnings,
+      ...(this.#configProblem === undefined ? [] : [this.#configProblem]),
+    ]
     return describeDaemon({
       memory: { ...memory, warnings: [...own, ...memory.warnings] },
       settings: this.#loaded.settings,
@@ -144,8 +150,10 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     if (left !== undefined) throw left
   }
 
-  forget(_idOrName: string): boolean {
-    return false
+  forget(idOrName: string): boolean {
+    const found = this.#mesh.forget(idOrName)
+    if (found) this.#loop.wake()
+    return found
   }
 
   /** A bad new file keeps the old state and says why. */

@@ -106,7 +106,7 @@ export const RESOURCES: readonly ResourceType[] = [
         spec: {
           ...affiliate,
           sources: isLocal ? ['local'] : sources,
-          unconfirmedUntil: timestamp(unconfirmedUntil),
+          unconfirmedUntil: unconfirmedUntil === null ? 'a source speaks' : timestamp(unconfirmedUntil),
         },
       })),
   },

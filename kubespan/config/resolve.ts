@@ -63,6 +63,9 @@ export const DEFAULT_TIMING: Timing = {
   peerDownAfter: constants.PEER_DOWN_AFTER,
   endpointGrace: constants.ENDPOINT_GRACE,
   affiliateTtl: 30 * 60_000,
+  liveWithin: 60_000,
+  graceAfterLoss: 5 * 60_000,
+  graceAfterDeletion: 60_000,
   discoveryBackoffInitial: 500,
   discoveryBackoffCap: 60_000,
 }

@@ -5,8 +5,8 @@ import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { backoffDelay, CLIENT_BACKOFF } from '../../shared/reconcile/backoff.ts'
 import { formatHostPort, type ServiceEndpoint } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
+import type { ServiceReport } from '../plan/unite-services.ts'
 import { type ClientLog, type ClientStatus, DiscoveryClient } from '../sources/discovery/client.ts'
-import type { AffiliateTable } from '../sources/discovery/table.ts'
 import type { DiscoveryTransport } from '../sources/discovery/transport.ts'
 
 export interface DiscoveryPoolOptions {
@@ -42,9 +42,14 @@ export class DiscoveryPool implements AsyncDisposable {
     }))
   }
 
-  /** What each service says, by its name. */
-  get tables(): ReadonlyMap<string, AffiliateTable> {
-    return new Map([...this.#entries].map(([name, { client }]) => [name, client.table]))
+  /** What each service says, as uniteServices takes it. */
+  get reports(): readonly ServiceReport[] {
+    return [...this.#entries].map(([name, { client }]) => ({
+      name,
+      isConnected: client.status.connected,
+      lastContactAt: client.status.hasSnapshot ? client.status.lastContactAt : undefined,
+      ...client.table,
+    }))
   }
 
   /** Our public addresses as any of the services saw them, without repetition. */

@@ -1,19 +1,19 @@
-import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
-import type { RawAffiliate } from '../model/affiliate.ts'
 import type { DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { WireGuardView } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
+import { describeHolding } from '../plan/arbitrate-overlaps.ts'
 import { planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
-import { mergeAffiliates } from '../plan/merge-affiliates.ts'
-import { describeConflict, planPeerSpecs } from '../plan/peer-specs.ts'
+import { describeConflict } from '../plan/peer-specs.ts'
 import { stepPeers } from '../plan/peer-step.ts'
+import { nextDeadline } from '../plan/retain.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
+import { gatherPeers } from './gather.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
 
 /** The host as a pass sees it: look, and bring in line. */
@@ -63,6 +63,7 @@ export class MeshController {
   #lastFullAt: Instant | undefined
   #lastDesired = ''
   #said = new Set<string>()
+  readonly #forgotten = new Set<string>()
 
   constructor(options: MeshControllerOptions, settings: Settings) {
     this.#options = options
@@ -77,6 +78,16 @@ export class MeshController {
   follow(settings: Settings): void {
     this.#settings = settings
     this.#lastFullAt = undefined
+  }
+
+  /** Drops an unconfirmed affiliate in the next pass. False when none is called so. */
+  forget(idOrName: string): boolean {
+    const found = this.#memory.retained.find(
+      ({ affiliate, unconfirmedUntil }) =>
+        unconfirmedUntil !== undefined && (affiliate.nodeId === idOrName || affiliate.nodename === idOrName),
+    )
+    if (found !== undefined) this.#forgotten.add(found.affiliate.nodeId)
+    return found !== undefined
   }
 
   /** The next pass compares the whole host, as something on it may have changed. */
@@ -109,10 +120,17 @@ export class MeshController {
       return { outcome: {}, changes: 0 }
     }
 
-    const { affiliates, sources } = this.#gather(identity.nodeId)
     const view = await host.wireguard(settings.placement)
     const now = clock.now()
-    const { specs, conflicts } = planPeerSpecs(affiliates, identity.nodeId)
+    const { conflicts, ...gathered } = gatherPeers({
+      memory: this.#memory,
+      reports: pool.reports,
+      identity,
+      settings,
+      forgotten: this.#forgotten,
+      now,
+    })
+    const { specs, holdings } = gathered
     const { statuses, endpoints } = stepPeers(
       specs,
       this.#memory.statuses,
@@ -120,27 +138,36 @@ export class MeshController {
       now,
       settings.timing,
     )
-    const harvest = settings.harvestExtraEndpoints ? planHarvest(specs, statuses) : []
+    const unconfirmed = new Set(
+      gathered.retained.flatMap(({ affiliate, unconfirmedUntil }) =>
+        unconfirmedUntil === undefined ? [] : [affiliate.nodeId],
+      ),
+    )
+    const harvested = settings.harvestExtraEndpoints ? planHarvest(specs, statuses, unconfirmed) : []
     if (local !== undefined)
-      pool.publish(local.affiliate, new Map(harvest.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
+      pool.publish(local.affiliate, new Map(harvested.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
 
     const desired = planDesiredState({ ...settings, identity, specs, statuses, endpoints })
-    const warnings = [...(local?.warnings ?? []), ...conflicts.map(describeConflict)]
+    const warnings = [
+      ...(local?.warnings ?? []),
+      ...conflicts.map(describeConflict),
+      ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
+    ]
     const applied = await this.#apply(desired, identity, settings, view === undefined)
     this.#sayStateChanges(statuses, specs)
     this.#memory = {
       ...this.#memory,
       identity,
       local: local?.affiliate,
-      affiliates,
-      sources,
-      specs,
+      ...gathered,
       statuses,
+      harvested,
       desired,
       warnings: [...warnings, ...applied.warnings],
     }
+    this.#forgotten.clear()
     this.#sayOnce(this.#memory.warnings)
-    return { outcome: { again: this.#nextLook(settings, applied.changes) }, changes: applied.changes }
+    return { outcome: { again: this.#nextLook(settings, applied.changes, now) }, changes: applied.changes }
   }
 
   /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. */
@@ -175,20 +202,6 @@ export class MeshController {
     })
   }
 
-  /** All that any source says, merged by node, without ourselves. */
-  #gather(ownId: string): { affiliates: Affiliate[]; sources: Map<string, string[]> } {
-    const raw: (RawAffiliate & { readonly changedAt: Instant })[] = []
-    const sources = new Map<string, string[]>()
-    for (const [name, table] of this.#options.pool.tables)
-      for (const [id, { affiliate, changedAt }] of table.affiliates) {
-        raw.push({ rawId: `service/${id}`, affiliate, changedAt })
-        sources.set(id, [...(sources.get(id) ?? []), `service/${name}`])
-      }
-    // Of two services, the newer data is right: merges fold from first to last.
-    raw.sort((a, b) => a.changedAt - b.changedAt)
-    return { affiliates: mergeAffiliates(raw).filter(({ nodeId }) => nodeId !== ownId), sources }
-  }
-
   /** Touches the host when the desired state changed, when a whole look is due, or when the link is gone. */
   async #apply(
     desired: DesiredState,
@@ -211,10 +224,14 @@ export class MeshController {
     return outcome
   }
 
-  #nextLook({ timing }: Settings, changes: number): Milliseconds {
-    if (changes > 0) return Math.min(SETTLE_LOOK_AFTER, timing.reconcileEvery)
+  #nextLook({ timing }: Settings, changes: number, now: Instant): Milliseconds {
     const isOnTrial = [...this.#memory.statuses.values()].some(({ state }) => state === 'unknown')
-    return isOnTrial ? Math.min(TRIAL_LOOK_EVERY, timing.reconcileEvery) : timing.reconcileEvery
+    return Math.min(
+      timing.reconcileEvery,
+      changes > 0 ? SETTLE_LOOK_AFTER : Infinity,
+      isOnTrial ? TRIAL_LOOK_EVERY : Infinity,
+      Math.max(0, (nextDeadline(this.#memory.retained) ?? Infinity) - now),
+    )
   }
 
   #sayStateChanges(statuses: MeshMemory['statuses'], specs: MeshMemory['specs']): void {

@@ -1,23 +1,30 @@
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock, Instant, UnixMilliseconds } from '../../shared/clock.ts'
 import { clusterTag } from '../../shared/log.ts'
+import type { Prefix } from '../../shared/net/address.ts'
 import type { AffiliateView, DaemonView, PeerView, ReconcileView } from '../model/daemon-view.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
+import type { Holding } from '../plan/arbitrate-overlaps.ts'
+import type { HarvestedEndpoint } from '../plan/harvest.ts'
 import { planMembers } from '../plan/members.ts'
+import type { RetainedAffiliate } from '../plan/retain.ts'
 import type { ClientStatus } from '../sources/discovery/client.ts'
 
 /** What the daemon remembers of its last pass. */
 export interface MeshMemory {
   readonly identity: Identity | undefined
   readonly local: Affiliate | undefined
-  readonly affiliates: readonly Affiliate[]
+  /** Of all others, confirmed or not. */
+  readonly retained: readonly RetainedAffiliate[]
   /** Node id → the names of what told us. */
   readonly sources: ReadonlyMap<string, readonly string[]>
   readonly specs: readonly PeerSpec[]
   readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
+  readonly holdings: ReadonlyMap<Prefix, Holding>
+  readonly harvested: readonly HarvestedEndpoint[]
   readonly desired: DesiredState | undefined
   readonly lastReconcile: ReconcileView | undefined
   readonly warnings: readonly string[]
@@ -26,10 +33,12 @@ export interface MeshMemory {
 export const EMPTY_MEMORY: MeshMemory = {
   identity: undefined,
   local: undefined,
-  affiliates: [],
+  retained: [],
   sources: new Map(),
   specs: [],
   statuses: new Map(),
+  holdings: new Map(),
+  harvested: [],
   desired: undefined,
   lastReconcile: undefined,
   warnings: [],
@@ -51,14 +60,15 @@ export function describeDaemon(input: ViewInput): DaemonView {
   const { memory, settings, services, clock } = input
   const toWall = (at: Instant | undefined): UnixMilliseconds | undefined =>
     at === undefined ? undefined : Math.round(clock.wall() - clock.now() + at)
-  const everyone = memory.local === undefined ? memory.affiliates : [memory.local, ...memory.affiliates]
-  const affiliates = everyone
+  const local = memory.local === undefined ? [] : [{ affiliate: memory.local, unconfirmedUntil: undefined }]
+  const affiliates = [...local, ...memory.retained]
     .map(
-      (affiliate): AffiliateView => ({
+      ({ affiliate, unconfirmedUntil }): AffiliateView => ({
         ...affiliate,
         isLocal: affiliate === memory.local,
-        sources: memory.sources.get(affiliate.nodeId) ?? [],
-        unconfirmedUntil: undefined,
+        sources: memory.sources.get(affiliate.nodeId) ?? (affiliate === memory.local ? [] : ['cache']),
+        // What waits for a registry to speak has no end yet, and JSON no infinity.
+        unconfirmedUntil: unconfirmedUntil === Number.POSITIVE_INFINITY ? null : toWall(unconfirmedUntil),
       }),
     )
     .sort((a, b) => (a.nodeId < b.nodeId ? -1 : a.nodeId > b.nodeId ? 1 : 0))
@@ -90,7 +100,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
     affiliates,
     members: planMembers(affiliates),
     peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),
-    harvestedEndpoints: [],
+    harvestedEndpoints: memory.harvested,
     routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
     lastReconcile: memory.lastReconcile,
     warnings: memory.warnings,

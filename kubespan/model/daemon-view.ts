@@ -60,8 +60,8 @@ export interface AffiliateView extends Affiliate {
   readonly isLocal: boolean
   /** Where it was learned from, as `service/<name>`, `k8s`, `cache`. */
   readonly sources: readonly string[]
-  /** Undefined while some source confirms it; else until when it is kept for its live tunnel. */
-  readonly unconfirmedUntil: UnixMilliseconds | undefined
+  /** Undefined while some source confirms it; else until when it is kept for its live tunnel; null: until a source speaks. */
+  readonly unconfirmedUntil: UnixMilliseconds | null | undefined
 }
 
 export interface PeerView {

@@ -65,6 +65,12 @@ export interface Timing {
   readonly peerDownAfter: Milliseconds
   readonly endpointGrace: Milliseconds
   readonly affiliateTtl: Milliseconds
+  /** A tunnel is live when bytes arrived through it so recently; the record of a live peer is kept when it vanishes. */
+  readonly liveWithin: Milliseconds
+  /** How long it is kept after it expired or went missing; 0 for not at all, as the protocol has it. */
+  readonly graceAfterLoss: Milliseconds
+  /** How long it is kept after somebody deleted it. */
+  readonly graceAfterDeletion: Milliseconds
   readonly discoveryBackoffInitial: Milliseconds
   readonly discoveryBackoffCap: Milliseconds
 }

@@ -46,6 +46,8 @@ export interface ClientStatus {
   readonly isRedirected: boolean
   /** A watch is open and its snapshot has come. */
   readonly connected: boolean
+  /** Some watch has told us everything: before that a missing affiliate means nothing. */
+  readonly hasSnapshot: boolean
   readonly lastContactAt: Instant | undefined
   /** Our addresses as the service saw them: the last one of each family. */
   readonly publicAddresses: readonly Address[]
@@ -84,6 +86,7 @@ export class DiscoveryClient implements AsyncDisposable {
       endpoint: formatHostPort(options.endpoint),
       isRedirected: false,
       connected: false,
+      hasSnapshot: false,
       lastContactAt: undefined,
       publicAddresses: [],
       problem: 'not connected yet',
@@ -253,7 +256,7 @@ export class DiscoveryClient implements AsyncDisposable {
       if (isSnapshot)
         log.info({ service: name, affiliates: this.#table.affiliates.size }, 'discovery connected')
       isSnapshot = false
-      this.#update({ connected: true, lastContactAt: clock.now() })
+      this.#update({ connected: true, hasSnapshot: true, lastContactAt: clock.now() })
     }
   }
 

@@ -1,0 +1,83 @@
+import { parseAddress } from '../../shared/net/address.ts'
+
+/** A chain as `nft` shows it; rules only by their comments, because `nft` rewrites what they say. */
+export interface NftChainView {
+  readonly type: string | undefined
+  readonly hook: string | undefined
+  readonly priority: number | undefined
+  readonly policy: string | undefined
+  readonly comments: readonly (string | undefined)[]
+}
+
+export interface NftSetView {
+  readonly type: readonly string[]
+  readonly isInterval: boolean
+  /** In the form of NftSet's. */
+  readonly elements: readonly string[]
+}
+
+/** Our table as it is; undefined instead of this when there is none. */
+export interface NftTableView {
+  readonly sets: ReadonlyMap<string, NftSetView>
+  readonly chains: ReadonlyMap<string, NftChainView>
+}
+
+interface SetRow {
+  readonly name: string
+  readonly type: string | readonly string[]
+  readonly flags?: readonly string[]
+  readonly elem?: readonly unknown[]
+}
+
+interface ChainRow {
+  readonly name: string
+  readonly type?: string
+  readonly hook?: string
+  readonly prio?: number
+  readonly policy?: string
+}
+
+interface RuleRow {
+  readonly chain: string
+  readonly comment?: string
+}
+
+interface Listing {
+  readonly nftables: readonly { readonly set?: SetRow; readonly chain?: ChainRow; readonly rule?: RuleRow }[]
+}
+
+/** The answer of `nft -j list table`. */
+export function parseNftTable(text: string): NftTableView {
+  const { nftables } = JSON.parse(text) as Listing
+  const sets = new Map<string, NftSetView>()
+  const chains = new Map<string, NftChainView & { comments: (string | undefined)[] }>()
+  for (const { set, chain, rule } of nftables) {
+    if (set !== undefined)
+      sets.set(set.name, {
+        type: typeof set.type === 'string' ? [set.type] : set.type,
+        isInterval: set.flags?.includes('interval') ?? false,
+        elements: (set.elem ?? []).map(elementText),
+      })
+    if (chain !== undefined) {
+      const { type, hook, prio, policy } = chain
+      chains.set(chain.name, { type, hook, priority: prio, policy, comments: [] })
+    }
+    if (rule !== undefined) chains.get(rule.chain)?.comments.push(rule.comment)
+  }
+  return { sets, chains }
+}
+
+interface ElementObject {
+  readonly prefix?: { readonly addr: string; readonly len: number }
+  readonly concat?: readonly unknown[]
+}
+
+/** Anything that is not of a form we write comes out as text that equals none of ours. */
+function elementText(element: unknown): string {
+  if (typeof element === 'string') return parseAddress(element) ?? element
+  if (typeof element !== 'object' || element === null) return String(element)
+  const { prefix, concat } = element as ElementObject
+  if (prefix !== undefined) return `${parseAddress(prefix.addr) ?? prefix.addr}/${prefix.len}`
+  if (concat !== undefined) return concat.map(elementText).join(' . ')
+  return JSON.stringify(element)
+}

@@ -1,0 +1,103 @@
+import type { Family } from '../../shared/net/address.ts'
+import { ROUTE_METRIC, UNREACHABLE_METRIC } from '../model/constants.ts'
+import type { DesiredState, Placement } from '../model/desired.ts'
+import type { Change } from './change.ts'
+import type { DefaultRoute, PolicyRule, RoutingView } from './routing-view.ts'
+
+export type RoutingChange =
+  | { readonly kind: 'add' | 'delete'; readonly rule: PolicyRule; readonly route?: never }
+  | { readonly kind: 'set' | 'delete'; readonly route: DefaultRoute; readonly rule?: never }
+
+/** The rules and routes of SPEC 6.5, and behind each route one that refuses, for when the link is down or gone. */
+export function planRouting(
+  { placement, mtuBytes }: Pick<DesiredState, 'placement' | 'mtuBytes'>,
+  families: readonly Family[],
+): RoutingView {
+  return {
+    rules: families.map((family) => ({
+      family,
+      priority: placement.rulePriority,
+      fwmark: placement.routeFwmark,
+      fwmask: placement.fwmarkMask,
+      table: placement.routingTable,
+    })),
+    routes: families.flatMap((family) => [
+      { family, dev: undefined, metric: UNREACHABLE_METRIC, mtuBytes: undefined },
+      { family, dev: placement.linkName, metric: ROUTE_METRIC, mtuBytes },
+    ]),
+  }
+}
+
+/** What makes `observed` (only what is ours) into `wanted`. Additions come first: two rules are better than none. */
+export function diffRouting(wanted: RoutingView, observed: RoutingView): RoutingChange[] {
+  const haveRules = new Set(observed.rules.map(ruleText))
+  const haveRoutes = new Set(observed.routes.map(routeText))
+  const wantRules = new Set(wanted.rules.map(ruleText))
+  const wantKeys = new Set(wanted.routes.map(routeKey))
+  return [
+    ...wanted.routes
+      .filter((route) => !haveRoutes.has(routeText(route)))
+      .map((route) => ({ kind: 'set' as const, route })),
+    ...wanted.rules
+      .filter((rule) => !haveRules.has(ruleText(rule)))
+      .map((rule) => ({ kind: 'add' as const, rule })),
+    ...observed.rules
+      .filter((rule) => !wantRules.has(ruleText(rule)))
+      .map((rule) => ({ kind: 'delete' as const, rule })),
+    // A route that is wanted with another MTU has been replaced by then.
+    ...observed.routes
+      .filter((route) => !wantKeys.has(routeKey(route)))
+      .map((route) => ({ kind: 'delete' as const, route })),
+  ]
+}
+
+/** What keeps packets in when there is no link: it needs none, and comes before one. */
+export const isGuard = (change: RoutingChange): boolean =>
+  change.kind !== 'delete' && (change.rule !== undefined || change.route.dev === undefined)
+
+const ruleText = (rule: PolicyRule): string =>
+  [rule.family, rule.priority, rule.fwmark, rule.fwmask, rule.table].join('/')
+
+/** What the kernel tells routes apart by. */
+const routeKey = ({ family, dev, metric }: DefaultRoute): string => `${family} ${dev ?? ''} ${metric}`
+const routeText = (route: DefaultRoute): string => `${routeKey(route)} ${route.mtuBytes ?? ''}`
+
+const hex = (value: number): string => `0x${value.toString(16)}`
+
+/** The arguments of `ip` for one change. */
+export function routingArguments(
+  { kind, rule, route }: RoutingChange,
+  { routingTable }: Placement,
+): string[] {
+  if (rule !== undefined)
+    return [
+      `-${rule.family}`,
+      ...['rule', kind],
+      ...['priority', `${rule.priority}`],
+      ...['fwmark', `${hex(rule.fwmark)}/${hex(rule.fwmask)}`],
+      ...['table', `${rule.table}`],
+    ]
+  return [
+    `-${route.family}`,
+    ...['route', kind === 'set' ? 'replace' : 'del'],
+    ...(route.dev === undefined ? ['unreachable', 'default'] : ['default', 'dev', route.dev]),
+    ...['table', `${routingTable}`],
+    ...['metric', `${route.metric}`],
+    ...(kind === 'set' ? ['proto', 'static'] : []),
+    ...(kind === 'set' && route.dev !== undefined ? ['scope', 'global', 'mtu', `${route.mtuBytes}`] : []),
+  ]
+}
+
+const ACTIONS = { add: 'add', set: 'add', delete: 'remove' } as const
+
+export function describeRoutingChange({ kind, rule, route }: RoutingChange): Change {
+  const goal = route?.dev === undefined ? 'unreachable' : `dev ${route.dev}`
+  return {
+    action: ACTIONS[kind],
+    what:
+      rule !== undefined
+        ? `rule ${rule.priority} (IPv${rule.family})`
+        : `default route ${goal} (IPv${route.family})`,
+    reason: kind === 'delete' ? 'not wanted any more' : 'missing or different',
+  }
+}
