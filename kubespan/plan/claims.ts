@@ -37,11 +37,14 @@ const PUBLIC_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
  * Reads every affiliate but our own as a claim (SPEC 6.1). One key has one owner, the lowest id that can be a peer (SPEC 9,
  * N1); ours is never another's. Of what an affiliate advertises only the invalid part is dropped (N3).
  */
-export function planClaims(affiliates: readonly Affiliate[], localNodeId: string): Claims {
+export function planClaims(
+  affiliates: readonly Affiliate[],
+  localNodeId: string,
+  ownKey: PublicKey | undefined,
+): Claims {
   const claims: Claim[] = []
   const refusals: Refusal[] = []
-  const local = affiliates.find(({ nodeId }) => nodeId === localNodeId)
-  const owners = new Map([[local?.kubespan.publicKey ?? '', localNodeId]])
+  const owners = new Map(ownKey === undefined ? [] : [[ownKey, localNodeId]])
 
   for (const affiliate of affiliates.toSorted((a, b) => compareBytes(a.nodeId, b.nodeId))) {
     const { nodeId, kubespan } = affiliate

@@ -1,7 +1,7 @@
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import { compareBytes } from '../../shared/byte-order.ts'
 import type { Prefix } from '../../shared/net/address.ts'
-import type { PeerSpec } from '../model/peer.ts'
+import type { PeerSpec, PublicKey } from '../model/peer.ts'
 import type { Holding } from './arbitrate-overlaps.ts'
 import { planClaims, type Refusal } from './claims.ts'
 import { settleOwnership } from './ownership.ts'
@@ -24,17 +24,26 @@ export interface PeerPlan {
   readonly contested: ReadonlyMap<Prefix, readonly string[]>
 }
 
+export interface PeerPlanOptions {
+  /** Our own key, which no peer may have. */
+  readonly ownKey?: PublicKey
+  /**
+   * Prefixes that arbitrateOverlaps handed over. When given, even empty, a more specific prefix wins over a broader one
+   * whatever the ids; without it the ids alone decide, as the protocol has it.
+   */
+  readonly holdings?: ReadonlyMap<Prefix, Holding>
+}
+
 /**
  * Affiliates to peers (SPEC 6.1): the lowest node id has what several ask for, and who asked for it in vain is reported
- * (SPEC 9, N2). With `holdings`, prefixes that arbitrateOverlaps handed over, a more specific prefix wins over a broader one
- * whatever the ids.
+ * (SPEC 9, N2).
  */
 export function planPeerSpecs(
   affiliates: readonly Affiliate[],
   localNodeId: string,
-  holdings?: ReadonlyMap<Prefix, Holding>,
+  { ownKey, holdings }: PeerPlanOptions = {},
 ): PeerPlan {
-  const { claims, refusals } = planClaims(affiliates, localNodeId)
+  const { claims, refusals } = planClaims(affiliates, localNodeId, ownKey)
   const nodeIdOf = (rank: number): string => claims[rank]?.affiliate.nodeId ?? ''
   const { owned, overlaps, contested } = settleOwnership(
     claims.map(({ prefixes }) => prefixes),

@@ -5,11 +5,12 @@ import { type Address, type Prefix, prefixOf } from '../../../../shared/net/addr
 import { affiliateOf } from '../../../support/affiliates.ts'
 
 const [key, otherKey] = [Buffer.alloc(32, 1).toString('base64'), Buffer.alloc(32, 2).toString('base64')]
+const ownKey = Buffer.alloc(32, 3).toString('base64')
 const address = 'fd00:0:0:2::1' as Address
 const prefixes = (...texts: string[]) => texts as Prefix[]
 
 const outcome = (...affiliates: Parameters<typeof affiliateOf>[0][]) => {
-  const { claims, refusals } = planClaims(affiliates.map(affiliateOf), 'local')
+  const { claims, refusals } = planClaims(affiliates.map(affiliateOf), 'local', ownKey)
   return {
     claims: claims.map(({ affiliate, prefixes: claimed }) => [affiliate.nodeId, ...claimed]),
     refusals: refusals.map(({ nodeId, kind }) => [nodeId, kind]),
@@ -55,10 +56,7 @@ test('a key has one owner: the lowest id that can be a peer', () => {
 })
 
 test('our own key is never the key of a peer', () => {
-  const { claims, refusals } = outcome(
-    { nodeId: 'a', publicKey: key, address },
-    { nodeId: 'local', publicKey: key, address },
-  )
+  const { claims, refusals } = outcome({ nodeId: 'a', publicKey: ownKey, address })
   assert.deepEqual([claims, refusals], [[], [['a', 'taken key']]])
 })
 

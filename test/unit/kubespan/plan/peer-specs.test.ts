@@ -170,7 +170,7 @@ test('with holdings the most specific claim has the address, and of identical on
           { ownerId: '', holderId, ownerUpSince: undefined },
         ]),
       )
-      const { specs, contested } = planPeerSpecs(affiliates, 'local', holdings)
+      const { specs, contested } = planPeerSpecs(affiliates, 'local', { holdings })
       for (const host of Array.from({ length: 16 }, (_, index) => `10.0.0.${index}` as Address)) {
         const found = receiverOf(specs, host)
         const lengths = affiliates.flatMap((affiliate) => {
@@ -206,7 +206,7 @@ test('without overlaps both rules give the same minimal covers', () => {
     peer('b', 2, { addresses: addresses('10.2.0.2', '10.2.0.3') }),
   ]
   const { specs } = planPeerSpecs(affiliates, 'local')
-  assert.deepEqual(planPeerSpecs(affiliates, 'local', new Map()).specs, specs)
+  assert.deepEqual(planPeerSpecs(affiliates, 'local', { holdings: new Map() }).specs, specs)
   assert.deepEqual(specs.find(({ nodeId }) => nodeId === 'a')?.allowedIps[0], '10.1.0.0/23')
 })
 
