@@ -31,8 +31,10 @@ export function parseDuration(text: string): Milliseconds | undefined {
     at = PART.lastIndex
   }
   if (at === 0 || total >= MAX_MILLISECONDS) return undefined
-  const nanosecondsRounded = Math.round(total * 1e6) / 1e6
-  return nanosecondsRounded === 0 ? 0 : sign * nanosecondsRounded
+  // Whole milliseconds stay exact; of the rest only nanoseconds count.
+  const whole = Math.trunc(total)
+  const rounded = whole + Math.round((total - whole) * 1e6) / 1e6
+  return rounded === 0 ? 0 : sign * rounded
 }
 
 /** The shortest text that reads back as the same: `1h30m`, `250ms`, `0s`. */

@@ -2,7 +2,22 @@ import type { BaseIssue, GenericSchema } from 'valibot'
 
 export type FieldPath = readonly (string | number)[]
 
-export const pathOf = (issue: BaseIssue<unknown>): FieldPath =>
+/** One thing that is wrong with a value. */
+export interface SchemaProblem {
+  readonly path: FieldPath
+  readonly text: string
+}
+
+/** Valibot takes a list for an object with the fields 0, 1, 2…; people do not. */
+export function describeIssue(issue: BaseIssue<unknown>, schema: GenericSchema): SchemaProblem {
+  const path = pathOf(issue)
+  const isListForMapping = issue.type.endsWith('object') && Array.isArray(issue.path?.at(-1)?.input)
+  return isListForMapping
+    ? { path: path.slice(0, -1), text: 'must be a mapping, not a list' }
+    : { path, text: issueText(issue, path, schema) }
+}
+
+const pathOf = (issue: BaseIssue<unknown>): FieldPath =>
   (issue.path ?? []).map(({ key }) => (typeof key === 'number' ? key : String(key)))
 
 /** `filters.endpoints[1]`; empty for the whole document. */
@@ -25,10 +40,9 @@ const KINDS: ReadonlyMap<string, string> = new Map([
  * What is wrong, in the words of the schema where it has some. Never the value itself, which valibot's own messages
  * repeat: it may be a secret.
  */
-export function issueText(issue: BaseIssue<unknown>, schema: GenericSchema): string {
+function issueText(issue: BaseIssue<unknown>, path: FieldPath, schema: GenericSchema): string {
   if (!issue.message.startsWith('Invalid ')) return issue.message
   const { kind, type, expected, input } = issue
-  const path = pathOf(issue)
   if (type.endsWith('object') && expected === 'never')
     return unknownField(knownFields(schema, path.slice(0, -1)))
   if (input === undefined) return 'is required'

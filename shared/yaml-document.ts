@@ -9,7 +9,7 @@ import {
   type Node,
   parseAllDocuments,
 } from 'yaml'
-import { type FieldPath, fieldName, issueText, pathOf } from './schema-issue.ts'
+import { describeIssue, type FieldPath, fieldName } from './schema-issue.ts'
 
 /** One document of a YAML text, and where things are in it. */
 export interface YamlDocument {
@@ -64,11 +64,11 @@ export function checkDocument<S extends GenericSchema>(
   const result = safeParse(schema, document.value)
   if (result.success) return { ok: true, value: result.output }
   const problems = result.issues.map((issue) => {
-    const path = pathOf(issue)
+    const { path, text } = describeIssue(issue, schema)
     const name = fieldName(path)
-    return `${document.placeOf(path)}: ${name === '' ? '' : `${name}: `}${issueText(issue, schema)}`
+    return `${document.placeOf(path)}: ${name === '' ? '' : `${name}: `}${text}`
   })
-  return { ok: false, problems }
+  return { ok: false, problems: [...new Set(problems)] }
 }
 
 /** Some of the parser's messages end with the text that it stumbled over. */
