@@ -22,7 +22,7 @@ export interface MeshHost {
   identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
   links(): Promise<readonly ObservedLink[]>
   /** Undefined while there is no WireGuard link. */
-  wireguard(placement: Placement): Promise<WireGuardView | undefined>
+  wireguard(settings: Settings): Promise<WireGuardView | undefined>
   apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
   /** Takes back everything that was made under this placement. */
   takeBack(placement: Placement): Promise<void>
@@ -120,7 +120,7 @@ export class MeshController {
       return { outcome: {}, changes: 0 }
     }
 
-    const view = await host.wireguard(settings.placement)
+    const view = await host.wireguard(settings)
     const now = clock.now()
     const { conflicts, ...gathered } = gatherPeers({
       memory: this.#memory,

@@ -1,0 +1,57 @@
+import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../shared/identity/ula.ts'
+import { cleanUp } from '../apply/cleanup.ts'
+import { applyDesiredState } from '../apply/desired-state.ts'
+import type { Host } from '../host/host.ts'
+import type { Identity } from '../model/identity.ts'
+import type { ObservedLink } from '../model/observed.ts'
+import type { WireGuardView } from '../model/peer.ts'
+import type { Settings } from '../model/settings.ts'
+import { chooseMac, macOfNodeId } from '../plan/choose-mac.ts'
+import { observeLinks } from '../sources/addresses.ts'
+import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
+import { observeWireGuard } from '../sources/wireguard.ts'
+import type { MeshHost } from './mesh.ts'
+
+/** The real host, through its tools and the files of the state directory. */
+export function createMeshHost(host: Host): MeshHost {
+  let view: WireGuardView | undefined
+  return {
+    identity: (settings, links) => loadIdentity(settings, links),
+    links: () => observeLinks(host),
+    async wireguard({ placement, cluster }) {
+      view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey())
+      return view
+    },
+    async apply(desired, identity, { cluster, node }) {
+      const { privateKey, publicKey } = identity
+      const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
+      const { count, warnings } = await applyDesiredState(host, desired, secrets, {
+        view,
+        implementation: node.wireguard,
+      })
+      return { changes: count, warnings }
+    },
+    async takeBack(placement) {
+      await cleanUp(host, placement)
+    },
+  }
+}
+
+/**
+ * Who this node is: id and keys from files that are made once, address from the cluster id and a hardware address as both
+ * are now (SPEC 9, N12). Keys are made when KubeSpan is first enabled.
+ */
+export async function loadIdentity(
+  { enabled, node, cluster }: Settings,
+  links: readonly ObservedLink[],
+): Promise<Identity> {
+  const nodeId = await loadOrCreateNodeId(node.stateDirectory)
+  const keys = enabled ? await loadOrCreateKeys(node.stateDirectory) : { privateKey: '', publicKey: '' }
+  const subnet = ulaPrefix(cluster?.id ?? '', ULA_PURPOSE.kubespan)
+  const address = [chooseMac(links), macOfNodeId(nodeId)]
+    .map((mac) => (mac === undefined ? undefined : ulaAddress(subnet, mac)))
+    .find((candidate) => candidate !== undefined)
+  if (address === undefined)
+    throw new Error('no mesh address can be made: no hardware address, and the node id is too short')
+  return { nodeId, ...keys, subnet, address }
+}

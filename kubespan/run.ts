@@ -1,0 +1,123 @@
+import { systemClock } from '../shared/clock.ts'
+import { disk, FILE_POLL_MS, WatchedFiles } from '../shared/watched-files.ts'
+import { loadConfig } from './config/load.ts'
+import { ControlClient, NotRunningError } from './control/client.ts'
+import { createMeshHost, loadIdentity } from './controllers/mesh-host.ts'
+import { Daemon, daemonLogger, socketPath } from './daemon.ts'
+import { createHost } from './host/host.ts'
+import type { Settings } from './model/settings.ts'
+import { observeLinks } from './sources/addresses.ts'
+import { rootCertificates } from './sources/discovery/certificates.ts'
+import { GrpcTransport, ownVersion } from './sources/discovery/grpc.ts'
+
+export interface RunOptions {
+  readonly configFile: string
+  readonly downOnExit: boolean
+  readonly logLevel: string
+}
+
+const hostOf = (settings: Settings) =>
+  createHost({ clock: systemClock, runDirectory: settings.node.runDirectory })
+
+/** Runs the daemon until it is told to end. Ending takes nothing back, unless `downOnExit` says so. */
+export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions): Promise<void> {
+  const log = daemonLogger(logLevel)
+  const loaded = await loadConfig(configFile)
+  await using daemon = await Daemon.start({
+    configFile,
+    clock: systemClock,
+    log,
+    loaded,
+    host: (settings) => ({ mesh: createMeshHost(hostOf(settings)), monitors: new AsyncDisposableStack() }),
+  })
+  const reload = (): void => void daemon.reload()
+  await using _watched = await WatchedFiles.open({
+    paths: [configFile],
+    parse: ([contents]) => contents,
+    onChange: reload,
+    onFailure: reload,
+    clock: systemClock,
+    poll: FILE_POLL_MS,
+    world: disk,
+  })
+  process.on('SIGHUP', reload)
+  log.info({ pid: process.pid, version: ownVersion(), config: configFile }, 'kubespan daemon started')
+  const signal = await Promise.race([daemon.ended, untilSignal('SIGTERM', 'SIGINT')])
+  process.off('SIGHUP', reload)
+  if (signal === undefined) return
+  log.info({ signal, down: downOnExit }, 'kubespan daemon stops')
+  if (downOnExit) await daemon.down()
+}
+
+const untilSignal = (...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    for (const signal of signals) process.once(signal, resolve)
+  })
+
+/** `kubespan leave`: by the daemon where one runs, else from here. */
+export async function leave(configFile: string, socket: string | undefined): Promise<void> {
+  await byDaemonOr(configFile, socket, (client) => client.leave(), leaveDirectly)
+}
+
+/** `kubespan down`: by the daemon where one runs, else from here. */
+export async function down(configFile: string, socket: string | undefined): Promise<void> {
+  await byDaemonOr(
+    configFile,
+    socket,
+    (client) => client.down(),
+    async (settings) => {
+      const left = await leaveDirectly(settings).then(
+        () => undefined,
+        (error: Error) => error,
+      )
+      await createMeshHost(hostOf(settings)).takeBack(settings.placement)
+      if (left !== undefined) throw left
+    },
+  )
+}
+
+async function byDaemonOr(
+  configFile: string,
+  socket: string | undefined,
+  ask: (client: ControlClient) => Promise<void>,
+  directly: (settings: Settings) => Promise<void>,
+): Promise<void> {
+  if (socket !== undefined) return await ask(new ControlClient(socket))
+  const { settings } = await loadConfig(configFile)
+  try {
+    await ask(new ControlClient(socketPath(settings)))
+  } catch (error) {
+    if (!(error instanceof NotRunningError)) throw error
+    await directly(settings)
+  }
+}
+
+const LEAVE_LIMIT_MS = 10_000
+
+/** Takes our record out of every service without a daemon. Throws naming the services that did not confirm. */
+async function leaveDirectly(settings: Settings): Promise<void> {
+  const { cluster, services, node } = settings
+  if (cluster === undefined || services.length === 0) return
+  const { nodeId } = await loadIdentity(settings, await observeLinks(hostOf(settings)))
+  const failures = await Promise.all(
+    services.map(async ({ name, endpoint }) => {
+      const transport = new GrpcTransport(endpoint, {
+        clusterId: cluster.id,
+        clientVersion: ownVersion(),
+        keepalive: LEAVE_LIMIT_MS,
+        rootCertificates: () => rootCertificates(node.caFile),
+      })
+      try {
+        await transport.remove(nodeId, AbortSignal.timeout(LEAVE_LIMIT_MS))
+        return undefined
+      } catch (error) {
+        return `${name}: ${error instanceof Error ? error.message : String(error)}`
+      } finally {
+        transport.close()
+      }
+    }),
+  )
+  const problems = failures.filter((failure) => failure !== undefined)
+  if (problems.length > 0)
+    throw new Error(`our record ends by its TTL where it could not be deleted: ${problems.join('; ')}`)
+}
