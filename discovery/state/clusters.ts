@@ -1,0 +1,169 @@
+import type { Instant } from '../../shared/clock.ts'
+import { CLUSTER_MAX_AFFILIATES } from '../validation/limits.ts'
+import type { Refusal } from '../validation/refusal.ts'
+import {
+  type Affiliate,
+  type AffiliateUpdate,
+  affiliateOf,
+  type ForeignEndpoint,
+  sweepAffiliate,
+  updateAffiliate,
+} from './affiliate.ts'
+
+/** Affiliates by id. */
+export type Affiliates = ReadonlyMap<string, Affiliate>
+
+/** What watchers are told of. A refresh that only puts off expirations is no change (SPEC 9, S2). */
+export type Change = 'created' | 'updated' | 'deleted'
+
+/** Told of each change after it was made. It must not change the state in turn. */
+export interface ChangeSink {
+  changed(clusterId: string, affiliateId: string, change: Change): void
+}
+
+/** A cluster as it leaves the state (snapshot, pages), with expirations as instants of the process's clock. */
+export interface ExportedCluster {
+  readonly id: string
+  readonly affiliates: Affiliates
+}
+
+/** A cluster as it enters the state; the bytes are copied. */
+export interface ImportedCluster {
+  readonly id: string
+  readonly affiliates: Iterable<{
+    readonly id: string
+    readonly data: Uint8Array
+    readonly endpoints: readonly ForeignEndpoint[]
+    readonly expiresAt: Instant
+  }>
+}
+
+/** How much there is, or how much a sweep took away. */
+export interface Counts {
+  readonly clusters: number
+  readonly affiliates: number
+  readonly endpoints: number
+}
+
+const NO_AFFILIATES: Affiliates = new Map()
+const TOO_MANY_AFFILIATES: Refusal = { kind: 'full', what: 'affiliates' }
+const TOO_MANY_ENDPOINTS: Refusal = { kind: 'full', what: 'endpoints' }
+const NO_CHANGES: ChangeSink = { changed: () => {} }
+
+/**
+ * All clusters (SPEC 1.4). Only an update makes one; looking never does (section 9, S10). An empty one goes with the
+ * next sweep. Expired affiliates are there, and counted, until a sweep takes them.
+ */
+export class Clusters {
+  readonly #clusters = new Map<string, Map<string, Affiliate>>()
+  readonly #changes: ChangeSink
+  #affiliates = 0
+  #endpoints = 0
+
+  constructor(changes: ChangeSink = NO_CHANGES) {
+    this.#changes = changes
+  }
+
+  get counts(): Counts {
+    return { clusters: this.#clusters.size, affiliates: this.#affiliates, endpoints: this.#endpoints }
+  }
+
+  has(clusterId: string): boolean {
+    return this.#clusters.has(clusterId)
+  }
+
+  /** What the cluster holds now: a live view, to be read before anything else runs. Empty for an unknown cluster. */
+  affiliatesOf(clusterId: string): Affiliates {
+    return this.#clusters.get(clusterId) ?? NO_AFFILIATES
+  }
+
+  /** Creates or changes an affiliate, and the cluster with it: all of the update or, with a refusal, nothing of it. */
+  update(clusterId: string, affiliateId: string, update: AffiliateUpdate): Refusal | undefined {
+    const cluster = this.#clusters.get(clusterId)
+    const old = cluster?.get(affiliateId)
+    if (old === undefined && cluster !== undefined && cluster.size >= CLUSTER_MAX_AFFILIATES)
+      return TOO_MANY_AFFILIATES
+    const affiliate = updateAffiliate(affiliateId, old, update)
+    if (affiliate === undefined) return TOO_MANY_ENDPOINTS
+    this.#put(clusterId, cluster, old, affiliate)
+    if (old === undefined) this.#changes.changed(clusterId, affiliateId, 'created')
+    else if (old.encoded !== affiliate.encoded) this.#changes.changed(clusterId, affiliateId, 'updated')
+    return undefined
+  }
+
+  /** False when there was no such affiliate. */
+  delete(clusterId: string, affiliateId: string): boolean {
+    const cluster = this.#clusters.get(clusterId)
+    const affiliate = cluster?.get(affiliateId)
+    if (cluster === undefined || affiliate === undefined) return false
+    this.#remove(clusterId, cluster, affiliate)
+    return true
+  }
+
+  /** Removes all affiliates of a cluster and the cluster; says how many those were. */
+  deleteCluster(clusterId: string): number {
+    const cluster = this.#clusters.get(clusterId)
+    if (cluster === undefined) return 0
+    const removed = cluster.size
+    for (const affiliate of cluster.values()) this.#remove(clusterId, cluster, affiliate)
+    this.#clusters.delete(clusterId)
+    return removed
+  }
+
+  /** Takes away what expired before `now`, then the clusters that are empty. Says how much that was. */
+  sweep(now: Instant): Counts {
+    const before = this.counts
+    for (const [clusterId, cluster] of this.#clusters) {
+      for (const affiliate of cluster.values()) {
+        const left = sweepAffiliate(affiliate, now)
+        if (left === affiliate) continue
+        if (left === undefined) this.#remove(clusterId, cluster, affiliate)
+        else {
+          this.#put(clusterId, cluster, affiliate, left)
+          this.#changes.changed(clusterId, affiliate.id, 'updated')
+        }
+      }
+      if (cluster.size === 0) this.#clusters.delete(clusterId)
+    }
+    const after = this.counts
+    return {
+      clusters: before.clusters - after.clusters,
+      affiliates: before.affiliates - after.affiliates,
+      endpoints: before.endpoints - after.endpoints,
+    }
+  }
+
+  /** All clusters that hold something, one by one: live views, each to be read before anything else runs. */
+  *export(): Generator<ExportedCluster, void> {
+    for (const [id, affiliates] of this.#clusters) if (affiliates.size > 0) yield { id, affiliates }
+  }
+
+  /** Adds what a snapshot says, as it says it: limits are not asked, and an affiliate that is there is replaced. */
+  import({ id: clusterId, affiliates }: ImportedCluster): void {
+    for (const { id, data, endpoints, expiresAt } of affiliates) {
+      const cluster = this.#clusters.get(clusterId)
+      const old = cluster?.get(id)
+      this.#put(clusterId, cluster, old, affiliateOf(id, data, endpoints, expiresAt))
+      this.#changes.changed(clusterId, id, old === undefined ? 'created' : 'updated')
+    }
+  }
+
+  #put(
+    clusterId: string,
+    cluster: Map<string, Affiliate> | undefined,
+    old: Affiliate | undefined,
+    affiliate: Affiliate,
+  ): void {
+    if (cluster === undefined) this.#clusters.set(clusterId, new Map([[affiliate.id, affiliate]]))
+    else cluster.set(affiliate.id, affiliate)
+    if (old === undefined) this.#affiliates += 1
+    this.#endpoints += affiliate.endpoints.length - (old?.endpoints.length ?? 0)
+  }
+
+  #remove(clusterId: string, cluster: Map<string, Affiliate>, affiliate: Affiliate): void {
+    cluster.delete(affiliate.id)
+    this.#affiliates -= 1
+    this.#endpoints -= affiliate.endpoints.length
+    this.#changes.changed(clusterId, affiliate.id, 'deleted')
+  }
+}
