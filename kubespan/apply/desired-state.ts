@@ -1,0 +1,106 @@
+import type { Change } from '../diff/change.ts'
+import { diffRouting, isGuard, planRouting } from '../diff/routing.ts'
+import { describeWireGuardDiff, diffWireGuard, NEW_DEVICE } from '../diff/wireguard.ts'
+import type { Host } from '../host/host.ts'
+import type { DesiredState } from '../model/desired.ts'
+import type { WireGuardView } from '../model/peer.ts'
+import { applyLink, createLink, observeLink, type WireGuardImplementation } from './link.ts'
+import { applyNftables, observeNftTable } from './nftables.ts'
+import { applyRouting, observeFamilies, observeRouting } from './routing.ts'
+import { applyDevice, applyPeers, type MeshSecrets, removePeers } from './wireguard.ts'
+
+export interface ApplyOptions {
+  /** The device as it was just observed; undefined when there is none. */
+  readonly view: WireGuardView | undefined
+  readonly implementation?: WireGuardImplementation
+}
+
+/** What was done, by tool and in order. Nothing at all when the host was as it should be. */
+export interface ApplyReport {
+  readonly link: readonly Change[]
+  readonly wireguard: readonly Change[]
+  readonly nftables: readonly Change[]
+  readonly routing: readonly Change[]
+  /** How many changes that makes. */
+  readonly count: number
+  /** What cannot be mended from here. */
+  readonly warnings: readonly string[]
+}
+
+/** There is a link of our name, but it is not ours to use. */
+export class LinkTakenError extends Error {
+  override readonly name = 'LinkTakenError'
+
+  constructor(linkName: string, kind: string | undefined) {
+    super(
+      `link ${linkName} exists (${kind ?? 'a device'}) but is no WireGuard link: ` +
+        `remove it (ip link del ${linkName}) or configure another name`,
+    )
+  }
+}
+
+/**
+ * Looks at the host, changes what is not as desired, and says what that was.
+ *
+ * The order keeps packets for the mesh inside it or lets them die: first the rules and the routes that refuse, then the
+ * marks, then the link (with its own mark before it goes up), then the routes into it, then the peers. Whatever fails
+ * is thrown, and what comes after it is not done.
+ */
+export async function applyDesiredState(
+  host: Host,
+  desired: DesiredState,
+  secrets: MeshSecrets,
+  { view, implementation = 'auto' }: ApplyOptions,
+): Promise<ApplyReport> {
+  const { placement } = desired
+  const { linkName } = placement
+  const families = await observeFamilies(host)
+  const [found, foundRouting, foundTable] = await Promise.all([
+    observeLink(host, linkName),
+    observeRouting(host, placement, families),
+    observeNftTable(host, placement.nftTable),
+  ])
+  if (found !== undefined && view === undefined) throw new LinkTakenError(linkName, found.kind)
+
+  const plan = planRouting(desired, families)
+  const rerouting = diffRouting(plan, foundRouting)
+  const routing = await applyRouting(host, placement, rerouting.filter(isGuard))
+  const nftables = await applyNftables(host, desired, foundTable)
+
+  const made = found === undefined ? [await createLink(host, linkName, implementation)] : []
+  const link = found ?? (await observeLink(host, linkName))
+  if (link === undefined) throw new Error(`link ${linkName} vanished as soon as it was made`)
+  const device = found === undefined ? NEW_DEVICE : (view ?? NEW_DEVICE)
+  const diff = diffWireGuard(desired, secrets.publicKey, device)
+  if (diff.device !== undefined) await applyDevice(host, linkName, diff.device, secrets)
+  const settled = await applyLink(host, desired, link)
+
+  // A link that was down or lost an address has lost its routes as well.
+  const isLinkTouched = made.length + settled.changes.length > 0
+  const rest = isLinkTouched
+    ? diffRouting(plan, await observeRouting(host, placement, families))
+    : rerouting.filter((change) => !isGuard(change))
+  routing.push(...(await applyRouting(host, placement, rest)))
+
+  const refused = await applyPeers(host, linkName, diff.set, secrets)
+  await removePeers(host, linkName, diff.remove)
+
+  const linkChanges = [...made, ...settled.changes]
+  const refusedKeys = new Set(refused.map(({ publicKey }) => publicKey))
+  const wireguard = describeWireGuardDiff({
+    ...diff,
+    set: diff.set.filter(({ peer }) => !refusedKeys.has(peer.publicKey)),
+  })
+  return {
+    link: linkChanges,
+    wireguard,
+    nftables,
+    routing,
+    count: linkChanges.length + wireguard.length + nftables.length + routing.length,
+    warnings: [
+      ...settled.warnings,
+      ...diff.ignored.map((publicKey) => `peer ${publicKey}: WireGuard does not take this key`),
+      ...refused.map(({ publicKey, error }) => `peer ${publicKey}: ${error.message}`),
+    ],
+  }
+}

@@ -1,0 +1,136 @@
+import type { Milliseconds } from '../../shared/clock.ts'
+import { type Address, parseAddress } from '../../shared/net/address.ts'
+import type { Change } from '../diff/change.ts'
+import {
+  describeLinkOperation,
+  diffLink,
+  diffLinkSettings,
+  type LinkSettings,
+  type LinkView,
+  linkArguments,
+} from '../diff/link.ts'
+import type { Host } from '../host/host.ts'
+import { ToolError } from '../host/tool-error.ts'
+import type { DesiredState } from '../model/desired.ts'
+import type { AddressScope } from '../model/observed.ts'
+
+/** `auto`: the kernel's where it has one, else a userspace process. */
+export type WireGuardImplementation = 'auto' | 'kernel' | 'userspace'
+
+/** wireguard-go is there within 0.1 s; a machine that starts up may take its time. */
+const START_LIMIT: Milliseconds = 5_000
+const START_LOOK_EVERY: Milliseconds = 20
+
+interface LinkRow {
+  readonly ifname: string
+  readonly flags: readonly string[]
+  readonly mtu: number
+  readonly linkinfo?: { readonly info_kind?: string }
+  readonly addr_info: readonly {
+    readonly local: string
+    readonly prefixlen: number
+    readonly scope: AddressScope
+  }[]
+}
+
+/** Undefined when there is no link of this name. */
+export async function observeLink(host: Host, linkName: string): Promise<LinkView | undefined> {
+  const text = await host
+    .run('ip', ['-json', '-details', 'address', 'show', 'dev', linkName])
+    .catch((error: unknown) => {
+      if (error instanceof ToolError && /does not exist/.test(error.stderr)) return '[]'
+      throw error
+    })
+  const row = (JSON.parse(text) as LinkRow[]).find(({ ifname }) => ifname === linkName)
+  if (row === undefined) return undefined
+  return {
+    kind: row.linkinfo?.info_kind,
+    isUp: row.flags.includes('UP'),
+    mtuBytes: row.mtu,
+    addresses: row.addr_info.flatMap(({ local, prefixlen, scope }) => {
+      const address: Address | undefined = parseAddress(local)
+      return address === undefined ? [] : [{ address, bits: prefixlen, scope }]
+    }),
+  }
+}
+
+/**
+ * Makes the link: the kernel's, or that of a wireguard-go which lives on when this process ends.
+ * @throws when neither can be had
+ */
+export async function createLink(
+  host: Host,
+  linkName: string,
+  implementation: WireGuardImplementation,
+): Promise<Change> {
+  if (implementation !== 'userspace') {
+    try {
+      await host.run('ip', ['link', 'add', 'dev', linkName, 'type', 'wireguard'])
+      return { action: 'add', what: `link ${linkName} (kernel)`, reason: 'missing' }
+    } catch (error) {
+      if (implementation === 'kernel' || !isNoKernelWireGuard(error)) throw error
+    }
+  }
+  const logName = `wireguard-go-${linkName}.log`
+  await host.spawnDetached('wireguard-go', ['-f', linkName], logName)
+  await untilItAnswers(host, linkName, logName)
+  return { action: 'add', what: `link ${linkName} (wireguard-go)`, reason: 'missing' }
+}
+
+const isNoKernelWireGuard = (error: unknown): boolean =>
+  error instanceof ToolError && /unknown device type|not supported/i.test(error.stderr)
+
+async function untilItAnswers(host: Host, linkName: string, logName: string): Promise<void> {
+  const deadline = host.clock.now() + START_LIMIT
+  while (!(await isWireGuard(host, linkName))) {
+    if (host.clock.now() >= deadline)
+      throw new Error(`wireguard-go did not make link ${linkName}; ${logName} in the run directory says why`)
+    await new Promise<void>((wake) => void host.clock.after(START_LOOK_EVERY, wake))
+  }
+}
+
+/** Whether `wg` can speak to the link. */
+export async function isWireGuard(host: Host, linkName: string): Promise<boolean> {
+  try {
+    await host.run('wg', ['show', linkName, 'listen-port'])
+    return true
+  } catch (error) {
+    if (error instanceof ToolError && error.kind === 'failed') return false
+    throw error
+  }
+}
+
+export interface LinkReport {
+  readonly changes: readonly Change[]
+  readonly warnings: readonly string[]
+}
+
+/** Settings, MTU, state and addresses of a link that exists. */
+export async function applyLink(host: Host, desired: DesiredState, link: LinkView): Promise<LinkReport> {
+  const { linkName } = desired.placement
+  const changes: Change[] = []
+  let settings = await observeLinkSettings(host, linkName)
+  for (const operation of diffLinkSettings(linkName, settings))
+    if (await host.writeSetting(operation.path, operation.value))
+      changes.push(describeLinkOperation(operation))
+  if (changes.length > 0) settings = await observeLinkSettings(host, linkName)
+
+  const { operations, warnings } = diffLink(desired, link, settings)
+  for (const operation of operations) {
+    await host.run('ip', linkArguments(linkName, operation))
+    changes.push(describeLinkOperation(operation))
+  }
+  return { changes, warnings }
+}
+
+async function observeLinkSettings(host: Host, linkName: string): Promise<LinkSettings> {
+  const [rpFilterAll, rpFilterLink, disableIpv6] = await Promise.all(
+    ['ipv4/conf/all/rp_filter', `ipv4/conf/${linkName}/rp_filter`, `ipv6/conf/${linkName}/disable_ipv6`].map(
+      async (path) => {
+        const value = await host.readSetting(path)
+        return value === undefined ? undefined : Number(value)
+      },
+    ),
+  )
+  return { rpFilterAll, rpFilterLink, disableIpv6 }
+}
