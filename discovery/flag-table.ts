@@ -80,10 +80,7 @@ export const discoveryFlags = (development: boolean) => ({
     least: 0,
     most: MOST,
   }),
-  rateIpv6Bits: flag.wholeNumber(64, 'IPv6 addresses with so many bits in common share a rate', {
-    least: 1,
-    most: 128,
-  }),
+  rateIpv6ByNetwork: flag.boolean(true, 'IPv6 addresses of one /64 share a rate'),
   allowedClusters: flag.text(
     '',
     'file with a cluster id, or its SHA-256 in hex, per line; others are refused',

@@ -17,7 +17,7 @@ const doors: Record<string, Doors> = {
   'discovery/state': { may: ['discovery/validation', 'shared'], pure: true },
   'discovery/limits': { may: ['discovery/validation', 'shared'], pure: true },
   'discovery/subscription': { may: ['discovery/state', 'shared'], pure: true },
-  'discovery/storage': { may: ['discovery/state', 'shared', 'proto/gen'] },
+  'discovery/storage': { may: ['discovery/validation', 'discovery/state', 'shared', 'proto/gen'] },
   'discovery/transport': {
     may: [
       'discovery/validation',

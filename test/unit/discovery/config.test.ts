@@ -68,7 +68,7 @@ test('a flag is stronger than the environment, that than the file, that than the
   const file = 'rate-limit: 1\nrate-burst: 2\nrate-queue: 3\n'
   const environment = { DISCOVERY_RATE_LIMIT: '10', DISCOVERY_RATE_BURST: '20' }
   const c = config(['-rate-limit', '100'], { environment, file })
-  assert.deepEqual([c.rateLimit, c.rateBurst, c.rateQueue, c.rateIpv6Bits], [100, 20, 3, 64])
+  assert.deepEqual([c.rateLimit, c.rateBurst, c.rateQueue, c.rateIpv6ByNetwork], [100, 20, 3, true])
   assert.equal(config([], { environment: { MODE: 'dev' } }).debug, true)
   assert.equal(config(['-debug=false'], { environment: { MODE: 'dev' } }).debug, false)
 })
