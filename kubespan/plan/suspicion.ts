@@ -1,0 +1,141 @@
+import type { Instant, Milliseconds } from '../../shared/clock.ts'
+import type { PeerCounters } from '../model/peer.ts'
+
+export interface SuspicionSettings {
+  readonly sampleEvery: Milliseconds
+  /** While some peer is in doubt. */
+  readonly sampleInDoubtEvery: Milliseconds
+  /** Silence in answer to what we send, after which a peer is asked by echo. */
+  readonly echoAfter: Milliseconds
+  /** Silence after which a peer is suspect that used to answer echoes and does not now. */
+  readonly suspectAfter: Milliseconds
+  /** The same for a peer that never answered one. WireGuard itself answers data within 10 s. */
+  readonly suspectWithoutEchoAfter: Milliseconds
+  /** Echoes in a row that must go unanswered, as single packets get lost. */
+  readonly unansweredEchoes: number
+  /** How long after a change of our own network a peer has to show that it is still there. */
+  readonly recheckWithin: Milliseconds
+}
+
+export const SUSPICION: SuspicionSettings = {
+  sampleEvery: 5000,
+  sampleInDoubtEvery: 1000,
+  echoAfter: 2000,
+  suspectAfter: 10_000,
+  suspectWithoutEchoAfter: 15_000,
+  unansweredEchoes: 2,
+  recheckWithin: 1500,
+}
+
+/** What is remembered of one peer that is up; a new session begins a new vigil. */
+export interface Vigil {
+  readonly sampledAt: Instant
+  readonly counters: PeerCounters
+  /** Something arrived after the first of these moments and not after the second. */
+  readonly heardAfter: Instant
+  readonly heardBefore: Instant
+  /** The samples that have shown that we send, without a gap; undefined while we do not. */
+  readonly sending: Sending | undefined
+  readonly answersEcho: boolean
+  /** Echoes since something last arrived, none of them answered. */
+  readonly unanswered: number
+  /** When our own network last changed, until the peer was heard since. */
+  readonly recheckSince: Instant | undefined
+}
+
+interface Sending {
+  readonly since: Instant
+  readonly lastSeenAt: Instant
+  readonly samples: number
+}
+
+/**
+ * `doubtful`: to be sent an echo, and counters are to be sampled faster. `suspect`: nothing comes through although it should,
+ * so another path is to be found at once.
+ */
+export type Verdict = 'calm' | 'doubtful' | 'suspect'
+
+export const beginVigil = (counters: PeerCounters, now: Instant, answersEcho = false): Vigil => ({
+  sampledAt: now,
+  counters,
+  heardAfter: now,
+  heardBefore: now,
+  sending: undefined,
+  answersEcho,
+  unanswered: 0,
+  recheckSince: undefined,
+})
+
+/** Takes in totals that outlive resets (PeerStatus). */
+export function sample(
+  vigil: Vigil,
+  counters: PeerCounters,
+  now: Instant,
+  { sampleEvery }: SuspicionSettings,
+): Vigil {
+  const hasSent = counters.transmitBytes > vigil.counters.transmitBytes
+  const next: Vigil = {
+    ...vigil,
+    sampledAt: now,
+    counters,
+    sending: hasSent ? sent(vigil, now) : stillSending(vigil, now, sampleEvery * SENDING_GAP),
+  }
+  if (counters.receiveBytes <= vigil.counters.receiveBytes) return next
+  return { ...next, heardAfter: vigil.sampledAt, heardBefore: now, unanswered: 0, recheckSince: undefined }
+}
+
+/** In units of the sampling interval: slow traffic does not show in every fast sample. */
+const SENDING_GAP = 1.5
+
+const sent = ({ sending, sampledAt }: Vigil, now: Instant): Sending => ({
+  since: sending?.since ?? sampledAt,
+  lastSeenAt: now,
+  samples: (sending?.samples ?? 0) + 1,
+})
+
+const stillSending = ({ sending }: Vigil, now: Instant, gap: Milliseconds): Sending | undefined =>
+  sending !== undefined && now - sending.lastSeenAt <= gap ? sending : undefined
+
+/** The outcome of one echo. An answer also shows in the counters, but here it comes sooner. */
+export const noteEcho = (vigil: Vigil, isAnswered: boolean, now: Instant): Vigil =>
+  isAnswered
+    ? {
+        ...vigil,
+        heardAfter: now,
+        heardBefore: now,
+        answersEcho: true,
+        unanswered: 0,
+        recheckSince: undefined,
+      }
+    : { ...vigil, unanswered: vigil.unanswered + 1 }
+
+/** A link or an address of this host changed: every path may be another one now. */
+export const recheck = (vigil: Vigil, now: Instant): Vigil => ({ ...vigil, unanswered: 0, recheckSince: now })
+
+/**
+ * What the silence of a peer means. It counts only while we keep sending: an idle tunnel is legitimately silent, and a
+ * single sample with traffic is its keepalive.
+ *
+ *     heard        echoAfter          suspectAfter               suspectWithoutEchoAfter
+ *     |   calm     |   doubtful       |  suspect if echoes fail  |  suspect if it never answered one
+ *
+ * Counters tell only between which two samples a peer was last heard. Where echoes speak as well the middle is taken, so that
+ * slow sampling does not delay the verdict; where they do not, the peer has the benefit of the doubt.
+ */
+export function judgeVigil(vigil: Vigil, now: Instant, settings: SuspicionSettings): Verdict {
+  const { heardAfter, heardBefore, sending, answersEcho, unanswered, recheckSince } = vigil
+  const echoFails = answersEcho && unanswered >= settings.unansweredEchoes
+  if (recheckSince !== undefined) {
+    const isOver = now - recheckSince >= settings.recheckWithin
+    return isOver && (echoFails || !answersEcho) ? 'suspect' : 'doubtful'
+  }
+  if (sending === undefined || sending.samples < 2) return 'calm'
+  const silence = (since: Instant): Milliseconds => now - Math.max(since, sending.since)
+  if (echoFails && silence((heardAfter + heardBefore) / 2) >= settings.suspectAfter) return 'suspect'
+  if (!answersEcho && silence(heardBefore) >= settings.suspectWithoutEchoAfter) return 'suspect'
+  return silence(heardBefore) >= settings.echoAfter ? 'doubtful' : 'calm'
+}
+
+/** How long until the counters are to be sampled again. */
+export const nextSample = (verdicts: Iterable<Verdict>, settings: SuspicionSettings): Milliseconds =>
+  [...verdicts].every((verdict) => verdict === 'calm') ? settings.sampleEvery : settings.sampleInDoubtEvery

@@ -1,0 +1,172 @@
+import type { Instant, Milliseconds } from '../../shared/clock.ts'
+import type { AddressPort } from '../../shared/net/address.ts'
+import type { EndpointClass, RankedEndpoint } from './rank-endpoints.ts'
+
+export interface UpgradeSettings {
+  /** The pause before the first attempt on a path; after each in vain it is `growth` times as long, up to the cap. */
+  readonly pause: Milliseconds
+  readonly growth: number
+  readonly pauseCap: Milliseconds
+  /** A path is given up after so many round-trip times of silence, and not before `silence`. */
+  readonly roundTrips: number
+  readonly silence: Milliseconds
+  /** How often the trial looks, and writes again what packets in flight have undone. */
+  readonly lookEvery: Milliseconds
+  /** A trial that has not settled by then has failed. */
+  readonly longest: Milliseconds
+}
+
+export const UPGRADE: UpgradeSettings = {
+  pause: 5000,
+  growth: 4,
+  pauseCap: 3_600_000,
+  roundTrips: 3,
+  silence: 300,
+  lookEvery: 50,
+  longest: 3000,
+}
+
+/** The classes that are worth leaving a working path for: they stay inside the site. */
+const WORTH: ReadonlySet<EndpointClass> = new Set([
+  'in a preferred range',
+  'on a shared link',
+  'in a shared private range',
+])
+
+/** Of one peer that is up. */
+export interface Upgrade {
+  /** The better paths that exist: when these change, the pauses begin anew. */
+  readonly better: readonly AddressPort[]
+  readonly attempts: number
+  readonly nextAt: Instant
+  readonly trial: Trial | undefined
+}
+
+interface Trial {
+  readonly from: AddressPort
+  readonly to: AddressPort
+  readonly startedAt: Instant
+  /** What had arrived at the last look. */
+  readonly receiveBytes: number
+  /** Since when `to` has stood and was heard; undefined before, and after it was pulled back. */
+  readonly heardSince: Instant | undefined
+  readonly lastHeardAt: Instant | undefined
+}
+
+export interface UpgradeInput {
+  readonly ranked: readonly RankedEndpoint[]
+  /** Where WireGuard has the peer now. */
+  readonly endpoint: AddressPort | undefined
+  readonly receiveBytes: number
+  /** Undefined when never measured. */
+  readonly roundTrip: Milliseconds | undefined
+  /** Up and calm: no other peer is tried anything with. */
+  readonly isSteady: boolean
+  readonly now: Instant
+}
+
+export interface UpgradeStep {
+  /** Undefined when there is nothing better to try. */
+  readonly upgrade: Upgrade | undefined
+  /** To be written without resetting the session. */
+  readonly endpoint: AddressPort | undefined
+  /** An echo is to be sent through the tunnel: it pulls the peer to the new path, and its answer comes that way. */
+  readonly echo: boolean
+  /**
+   * Packets from here are to be dropped on arrival, from before `endpoint` is written until this is undefined again. Without
+   * that a trial under heavy traffic may end either way.
+   */
+  readonly deafTo: AddressPort | undefined
+  readonly nextAt: Instant | undefined
+}
+
+/**
+ * Moves a live session to a better path, or leaves it where it is: the better endpoint is written, echoes are sent, and the old
+ * one is written back unless answers come the new way, and keep coming.
+ *
+ * WireGuard roams to where the last packet came from. So an endpoint that still stands after something arrived is proof that
+ * it was heard. But packets on the old path pull it back, and with it the peer, which roams as well: under steady
+ * traffic the two ends could chase each other for ever. Hence we are deaf to the old path during the trial: all that we send goes
+ * the new way, the peer follows once what was in flight has landed, and both ends agree even if both try at once.
+ */
+export function stepUpgrade(
+  before: Upgrade | undefined,
+  input: UpgradeInput,
+  settings: UpgradeSettings,
+): UpgradeStep {
+  if (before?.trial !== undefined) return stepTrial(before, before.trial, input, settings)
+  const { endpoint, now, receiveBytes } = input
+  const better = betterThan(endpoint, input.ranked)
+  if (better.length === 0 || endpoint === undefined || !input.isSteady) return NOTHING
+  const isSame = before !== undefined && before.better.join() === better.join()
+  const upgrade = isSame ? before : { better, attempts: 0, nextAt: now + settings.pause, trial: undefined }
+  if (now < upgrade.nextAt) return { upgrade, ...QUIET, nextAt: upgrade.nextAt }
+  const to = better[upgrade.attempts % better.length] as AddressPort
+  const trial = {
+    from: endpoint,
+    to,
+    startedAt: now,
+    receiveBytes,
+    heardSince: undefined,
+    lastHeardAt: undefined,
+  }
+  return underway(upgrade, trial, to, now, settings)
+}
+
+function stepTrial(
+  upgrade: Upgrade,
+  trial: Trial,
+  input: UpgradeInput,
+  settings: UpgradeSettings,
+): UpgradeStep {
+  const { endpoint, now, receiveBytes, roundTrip = 0, isSteady } = input
+  const { from, to, startedAt } = trial
+  const stands = endpoint === to
+  // The peer moved elsewhere by itself, or something else is wrong with it: whoever sees to that decides.
+  if (!isSteady || (!stands && endpoint !== from)) return failed(upgrade, now, undefined, settings)
+
+  const isHeard = stands && receiveBytes > trial.receiveBytes
+  const heardSince = stands ? (trial.heardSince ?? (isHeard ? now : undefined)) : undefined
+  const lastHeardAt = isHeard ? now : trial.lastHeardAt
+  const limit = Math.max(settings.roundTrips * roundTrip, settings.silence)
+  const isSilent = now - (lastHeardAt ?? startedAt) >= limit
+  if (isSilent || now - startedAt >= settings.longest)
+    return failed(upgrade, now, stands ? from : undefined, settings)
+  if (heardSince !== undefined && now - heardSince >= limit) return NOTHING
+  const next = { ...trial, receiveBytes, heardSince, lastHeardAt }
+  return underway(upgrade, next, stands ? undefined : to, now, settings)
+}
+
+const underway = (
+  upgrade: Upgrade,
+  trial: Trial,
+  endpoint: AddressPort | undefined,
+  now: Instant,
+  { lookEvery }: UpgradeSettings,
+): UpgradeStep => ({
+  upgrade: { ...upgrade, trial },
+  endpoint,
+  echo: true,
+  deafTo: trial.from,
+  nextAt: now + lookEvery,
+})
+
+const QUIET = { endpoint: undefined, echo: false, deafTo: undefined } as const
+const NOTHING: UpgradeStep = { upgrade: undefined, ...QUIET, nextAt: undefined }
+
+function failed(
+  { better, attempts }: Upgrade,
+  now: Instant,
+  endpoint: AddressPort | undefined,
+  { pause, growth, pauseCap }: UpgradeSettings,
+): UpgradeStep {
+  const nextAt = now + Math.min(pauseCap, pause * growth ** (attempts + 1))
+  const upgrade = { better, attempts: attempts + 1, nextAt, trial: undefined }
+  return { upgrade, ...QUIET, endpoint, nextAt }
+}
+
+/** Endpoints of a better class than the one in use, best first. One that is not among them is as good as the worst. */
+function betterThan(endpoint: AddressPort | undefined, ranked: readonly RankedEndpoint[]): AddressPort[] {
+  const rank = ranked.find((one) => one.endpoint === endpoint)?.rank ?? Number.POSITIVE_INFINITY
+  return ranked.filter((one) => WORTH.has(one.class) && one.rank < rank).map((one) => one.endpoint)
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import {
+  beginVigil,
+  judgeVigil,
+  nextSample,
+  noteEcho,
+  recheck,
+  SUSPICION,
+  sample,
+  type Verdict,
+  type Vigil,
+} from '../../../../kubespan/plan/suspicion.ts'
+
+/** A peer under watch: counters grow by what the test says, and are sampled when they should be. */
+class Watch {
+  now = 0
+  rx = 0
+  tx = 0
+  vigil: Vigil
+  readonly verdicts: string[] = []
+
+  constructor(answersEcho: boolean) {
+    this.vigil = beginVigil({ receiveBytes: 0, transmitBytes: 0 }, 0, answersEcho)
+  }
+
+  get verdict(): Verdict {
+    return judgeVigil(this.vigil, this.now, SUSPICION)
+  }
+
+  /** One sample; in doubt an echo is sent, which `answers` or not. */
+  look(said: { rx?: number; tx?: number; answers?: boolean } = {}): Verdict {
+    this.now += nextSample([this.verdict], SUSPICION)
+    this.rx += said.rx ?? 0
+    this.tx += said.tx ?? 0
+    this.vigil = sample(this.vigil, { receiveBytes: this.rx, transmitBytes: this.tx }, this.now, SUSPICION)
+    if (this.verdict === 'doubtful') this.vigil = noteEcho(this.vigil, said.answers ?? false, this.now)
+    this.verdicts.push(`${this.now / 1000} ${this.verdict}`)
+    return this.verdict
+  }
+}
+
+const busy = { rx: 1000, tx: 1000 }
+const oneWay = { tx: 1000 }
+
+test('a path that dies under traffic is suspect within 15 s when the peer used to answer echoes', () => {
+  const watch = new Watch(true)
+  watch.look(busy)
+  while (watch.look(oneWay) !== 'suspect');
+  // It died between 0 s and 5 s, so after 8 s to 13 s.
+  assert.deepEqual(watch.verdicts, ['5 calm', '10 doubtful', '11 doubtful', '12 doubtful', '13 suspect'])
+})
+
+test('one that never answered an echo is suspect after 15 s of silence for certain', () => {
+  const watch = new Watch(false)
+  watch.look(busy)
+  while (watch.look(oneWay) !== 'suspect');
+  assert.equal(watch.now, 20_000)
+})
+
+test('an answered echo ends the doubt: one-way traffic is legitimate', () => {
+  const watch = new Watch(true)
+  watch.look(busy)
+  for (let look = 0; look < 50; look += 1)
+    assert.notEqual(watch.look({ ...oneWay, answers: true }), 'suspect')
+})
+
+test('a single lost echo condemns nobody', () => {
+  const watch = new Watch(true)
+  watch.look(busy)
+  watch.look(oneWay)
+  assert.equal(watch.vigil.unanswered, 1)
+  assert.notEqual(watch.look({ ...oneWay, rx: 100 }), 'suspect')
+  assert.equal(watch.vigil.unanswered, 0)
+})
+
+test('an idle tunnel is calm: keepalives are no traffic', () => {
+  const watch = new Watch(true)
+  for (let look = 1; look < 60; look += 1) assert.equal(watch.look(look % 5 === 0 ? { tx: 32 } : {}), 'calm')
+})
+
+test('traffic that does not show in every fast sample is still traffic, traffic that ended is not', () => {
+  const watch = new Watch(false)
+  watch.look(busy)
+  watch.look(oneWay)
+  for (let look = 0; look < 9; look += 1) watch.look(look % 3 === 0 ? oneWay : {})
+  assert.equal(watch.verdict, 'doubtful')
+  for (let look = 0; look < 9; look += 1) watch.look()
+  assert.equal(watch.verdict, 'calm')
+})
+
+test('after a change of our own network everybody has to answer at once', () => {
+  const answering = recheck(new Watch(true).vigil, 1000)
+  assert.equal(judgeVigil(answering, 1000, SUSPICION), 'doubtful')
+  const heard = noteEcho(answering, true, 1100)
+  assert.equal(judgeVigil(heard, 9000, SUSPICION), 'calm')
+  const once = noteEcho(answering, false, 1700)
+  assert.equal(judgeVigil(once, 2500, SUSPICION), 'doubtful', 'one packet may be lost')
+  assert.equal(judgeVigil(noteEcho(once, false, 2400), 2500, SUSPICION), 'suspect')
+
+  const silent = recheck(new Watch(false).vigil, 1000)
+  assert.equal(judgeVigil(silent, 2499, SUSPICION), 'doubtful')
+  assert.equal(judgeVigil(silent, 2500, SUSPICION), 'suspect')
+  const received = sample(silent, { receiveBytes: 1, transmitBytes: 0 }, 2000, SUSPICION)
+  assert.equal(judgeVigil(received, 2500, SUSPICION), 'calm')
+})
+
+test('one in doubt makes all be sampled faster', () => {
+  assert.equal(nextSample([], SUSPICION), SUSPICION.sampleEvery)
+  assert.equal(nextSample(['calm', 'doubtful'], SUSPICION), SUSPICION.sampleInDoubtEvery)
+})
+
+test('whoever is heard from is never suspect', () => {
+  const look = fc.record({ rx: fc.nat({ max: 50 }), tx: fc.nat({ max: 50 }), answers: fc.boolean() })
+  fc.assert(
+    fc.property(fc.boolean(), fc.array(look, { maxLength: 60 }), (answersEcho, looks) => {
+      const watch = new Watch(answersEcho)
+      for (const drawn of looks) if (watch.look(drawn) === 'suspect') assert.equal(drawn.rx, 0)
+    }),
+  )
+})

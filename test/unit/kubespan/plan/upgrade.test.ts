@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { RankedEndpoint } from '../../../../kubespan/plan/rank-endpoints.ts'
+import { stepUpgrade, UPGRADE, type Upgrade, type UpgradeInput } from '../../../../kubespan/plan/upgrade.ts'
+import type { AddressPort } from '../../../../shared/net/address.ts'
+
+const [lan, wan, elsewhere] = ['192.168.1.7:51820', '203.0.113.7:51820', '198.51.100.1:1'] as [
+  AddressPort,
+  AddressPort,
+  AddressPort,
+]
+const ranked: RankedEndpoint[] = [
+  { endpoint: lan, class: 'on a shared link', rank: 0 },
+  { endpoint: wan, class: 'public IPv4', rank: 1 },
+]
+const steady: UpgradeInput = { ranked, endpoint: wan, receiveBytes: 0, roundTrip: 40, isSteady: true, now: 0 }
+
+const step = (before: Upgrade | undefined, said: Partial<UpgradeInput>) =>
+  stepUpgrade(before, { ...steady, ...said }, UPGRADE)
+
+/** Up to the moment in which the better endpoint has just been written. */
+function begun(): Upgrade {
+  const first = step(undefined, {})
+  assert.deepEqual([first.endpoint, first.echo, first.nextAt], [undefined, false, UPGRADE.pause])
+  const second = step(first.upgrade, { now: UPGRADE.pause })
+  assert.deepEqual([second.endpoint, second.echo, second.deafTo], [lan, true, wan])
+  return second.upgrade as Upgrade
+}
+
+test('a better path that answers is kept, once it has stood for a while', () => {
+  const upgrade = begun()
+  const heard = step(upgrade, { now: 5050, endpoint: lan, receiveBytes: 100 })
+  assert.deepEqual([heard.endpoint, heard.echo, heard.deafTo, heard.nextAt], [undefined, true, wan, 5100])
+  const settled = step(heard.upgrade, { now: 5350, endpoint: lan, receiveBytes: 900 })
+  assert.deepEqual(settled, {
+    upgrade: undefined,
+    endpoint: undefined,
+    echo: false,
+    deafTo: undefined,
+    nextAt: undefined,
+  })
+})
+
+test('a silent one is left after three round trips, and no sooner than 300 ms', () => {
+  for (const [roundTrip, limit] of [
+    [undefined, 300],
+    [40, 300],
+    [200, 600],
+  ] as const) {
+    const upgrade = begun()
+    const waiting = step(upgrade, { now: 5000 + limit - 1, endpoint: lan, roundTrip })
+    assert.equal(waiting.endpoint, undefined)
+    const restored = step(waiting.upgrade, { now: 5000 + limit, endpoint: lan, roundTrip })
+    assert.equal(restored.endpoint, wan)
+    assert.equal(restored.nextAt, 5000 + limit + 20_000)
+  }
+})
+
+test('attempts come at growing intervals, until the better paths are others', () => {
+  let upgrade: Upgrade | undefined
+  let [now, endpoint] = [0, wan]
+  const tries: number[] = []
+  while (tries.length < 6) {
+    const next = step(upgrade, { now, endpoint })
+    if (next.endpoint === lan) tries.push(now)
+    endpoint = next.endpoint ?? endpoint
+    upgrade = next.upgrade
+    now = next.nextAt ?? now
+  }
+  const gaps = tries.slice(1).map((at, index) => Math.round((at - (tries[index] ?? 0)) / 1000))
+  assert.deepEqual(gaps, [20, 80, 320, 1280, 3600])
+
+  const more = [
+    { endpoint: elsewhere, class: 'in a preferred range', rank: 0 } as const,
+    ...ranked.map((one) => ({ ...one, rank: one.rank + 1 })),
+  ]
+  const restored = step(upgrade, { now: now + 1000, endpoint: lan })
+  assert.equal(step(restored.upgrade, { now, endpoint: wan, ranked: more }).nextAt, now + UPGRADE.pause)
+})
+
+test('of several better paths each has its turn', () => {
+  const two = [
+    { endpoint: elsewhere, class: 'in a preferred range', rank: 0 } as const,
+    { ...ranked[0], rank: 1 },
+    { ...ranked[1], rank: 2 },
+  ] as RankedEndpoint[]
+  const first = step(step(undefined, { ranked: two }).upgrade, { ranked: two, now: 5000 })
+  assert.equal(first.endpoint, elsewhere)
+  const lost = step(first.upgrade, { ranked: two, now: 5300, endpoint: elsewhere })
+  assert.equal(lost.endpoint, wan)
+  assert.equal(step(lost.upgrade, { ranked: two, now: 25_300 }).endpoint, lan)
+})
+
+test('one that falls silent again is left as well', () => {
+  const heard = step(begun(), { now: 5050, endpoint: lan, receiveBytes: 100 })
+  const silent = step(heard.upgrade, { now: 5350, endpoint: lan, receiveBytes: 100 })
+  assert.equal(silent.endpoint, wan)
+})
+
+test('packets in flight that roam back are overruled, but not for ever', () => {
+  let upgrade: Upgrade | undefined = begun()
+  let [now, receiveBytes, writes] = [5000, 0, 0]
+  while (upgrade?.trial !== undefined) {
+    now += 50
+    receiveBytes += 100
+    const next = step(upgrade, { now, receiveBytes, endpoint: now % 100 === 0 ? wan : lan })
+    if (next.endpoint === lan) writes += 1
+    upgrade = next.upgrade
+  }
+  assert.ok(writes > 10)
+  assert.equal(now, 5000 + UPGRADE.longest)
+  assert.equal(upgrade?.attempts, 1)
+})
+
+test('nothing is tried without need, without a session, or while somebody else is at it', () => {
+  const nothing = {
+    upgrade: undefined,
+    endpoint: undefined,
+    echo: false,
+    deafTo: undefined,
+    nextAt: undefined,
+  }
+  assert.deepEqual(step(undefined, { endpoint: lan }), nothing, 'already there')
+  assert.deepEqual(step(undefined, { endpoint: undefined }), nothing)
+  assert.deepEqual(step(undefined, { isSteady: false }), nothing)
+  assert.deepEqual(
+    step(undefined, { ranked: ranked.slice(1) }),
+    nothing,
+    'one public path is as good as another',
+  )
+  assert.equal(step(begun(), { now: 5050, isSteady: false }).upgrade?.trial, undefined)
+  const moved = step(begun(), { now: 5050, endpoint: elsewhere })
+  assert.deepEqual([moved.endpoint, moved.upgrade?.trial], [undefined, undefined], 'the peer moved by itself')
+})
+
+interface World {
+  /** Milliseconds from one end to the other. */
+  readonly lanDelay: number
+  readonly wanDelay: number
+  /** What gets through on the LAN: from the first end, from the second. */
+  readonly lanWorks: readonly [boolean, boolean]
+  /** Milliseconds between packets of each end, and when each begins. */
+  readonly period: readonly [number, number]
+  readonly startAt: readonly [number, number]
+}
+
+type Kind = 'data' | 'echo' | 'answer'
+
+/** Two ends that roam as WireGuard does: each to where the last packet came from. */
+function live(world: World, until: number) {
+  const ends = ([0, 1] as const).map((index) => ({
+    index,
+    endpoint: wan,
+    receiveBytes: 0,
+    upgrade: undefined as Upgrade | undefined,
+    deafTo: undefined as AddressPort | undefined,
+    nextAt: world.startAt[index],
+    changes: [] as number[],
+  }))
+  let sent = 0
+  let lost = 0
+  const flying: { at: number; to: number; by: AddressPort; kind: Kind }[] = []
+  const send = (from: number, now: number, kind: Kind): void => {
+    const by = ends[from]?.endpoint ?? wan
+    if (kind === 'data') sent += 1
+    if (by === lan && !world.lanWorks[from === 0 ? 0 : 1]) lost += kind === 'data' ? 1 : 0
+    else flying.push({ at: now + (by === lan ? world.lanDelay : world.wanDelay), to: 1 - from, by, kind })
+  }
+  for (let now = 0; now <= until; now += 1) {
+    for (const packet of flying.filter(({ at }) => at === now)) {
+      flying.splice(flying.indexOf(packet), 1)
+      const end = ends[packet.to]
+      if (end === undefined) continue
+      if (end.deafTo === packet.by) {
+        if (packet.kind === 'data') lost += 1
+        continue
+      }
+      if (end.endpoint !== packet.by) end.changes.push(now)
+      end.endpoint = packet.by
+      end.receiveBytes += 100
+      if (packet.kind === 'echo') send(packet.to, now, 'answer')
+    }
+    for (const end of ends) {
+      if (now % world.period[end.index] === 0) send(end.index, now, 'data')
+      if (now < end.nextAt) continue
+      const { upgrade, endpoint, echo, deafTo, nextAt } = stepUpgrade(
+        end.upgrade,
+        {
+          ...steady,
+          endpoint: end.endpoint,
+          receiveBytes: end.receiveBytes,
+          roundTrip: 2 * world.wanDelay,
+          now,
+        },
+        UPGRADE,
+      )
+      end.upgrade = upgrade
+      end.deafTo = deafTo
+      end.endpoint = endpoint ?? end.endpoint
+      end.nextAt = nextAt ?? now + 1000
+      if (echo) send(end.index, now, 'echo')
+    }
+  }
+  return {
+    endpoints: ends.map(({ endpoint }) => endpoint),
+    changes: ends.flatMap(({ changes }) => changes),
+    sent,
+    lost,
+  }
+}
+
+const world = fc.record({
+  lanDelay: fc.integer({ min: 1, max: 30 }),
+  wanDelay: fc.integer({ min: 1, max: 150 }),
+  period: fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 1000 })),
+  startAt: fc.oneof(
+    fc.constant([0, 0] as [number, number]),
+    fc.tuple(fc.integer({ min: 0, max: 2000 }), fc.integer({ min: 0, max: 2000 })),
+  ),
+})
+
+test('both ends find the LAN, whoever begins, under any traffic', () => {
+  fc.assert(
+    fc.property(world, (drawn) => {
+      const { endpoints, changes, lost } = live({ ...drawn, lanWorks: [true, true] }, 20_000)
+      assert.deepEqual(endpoints, [lan, lan])
+      assert.ok(
+        changes.every((at) => at < 15_000),
+        'and then they stay',
+      )
+      const inFlight = drawn.period.map(
+        (period) => (2 * drawn.wanDelay + drawn.lanDelay + UPGRADE.lookEvery) / period,
+      )
+      assert.ok(
+        lost <= 2 * inFlight.reduce((sum, packets) => sum + Math.ceil(packets), 0),
+        `lost ${lost}: no more than was in flight when each began`,
+      )
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('where it works in one direction or none they stay on the old path and lose next to nothing', () => {
+  const works = fc.constantFrom<[boolean, boolean]>([true, false], [false, true], [false, false])
+  fc.assert(
+    fc.property(world, works, (drawn, lanWorks) => {
+      const { endpoints, lost, sent } = live({ ...drawn, period: [100, 100], lanWorks }, 60_000)
+      assert.deepEqual(endpoints, [wan, wan])
+      assert.ok(lost / sent < 0.1, `lost ${lost} of ${sent}`)
+    }),
+    { numRuns: 20 },
+  )
+})
