@@ -1,0 +1,85 @@
+/** The state of SPEC 1.4 with S1, S2 and S3 of section 9, written as plainly as can be: what the real one must equal. */
+export interface ModelAffiliate {
+  data: string
+  until: number
+  readonly endpoints: Map<string, number>
+}
+
+export interface ModelUpdate {
+  readonly data: string
+  readonly endpoints: readonly string[]
+  readonly until: number
+}
+
+/** One cluster by affiliate id. */
+export type ModelCluster = Map<string, ModelAffiliate>
+
+export class StateModel {
+  readonly clusters = new Map<string, ModelCluster>()
+
+  /** What the update is answered with. */
+  update(
+    clusterId: string,
+    id: string,
+    { data, endpoints, until }: ModelUpdate,
+  ): 'ok' | 'affiliates' | 'endpoints' {
+    const cluster: ModelCluster = this.clusters.get(clusterId) ?? new Map()
+    const old = cluster.get(id)
+    if (old === undefined && cluster.size === 1024) return 'affiliates'
+    const known = new Map(old?.endpoints)
+    for (const endpoint of endpoints) known.set(endpoint, Math.max(known.get(endpoint) ?? until, until))
+    if (known.size > 64) return 'endpoints'
+    cluster.set(id, {
+      data: data === '' ? (old?.data ?? '') : data,
+      until: data === '' ? Math.max(old?.until ?? until, until) : until,
+      endpoints: known,
+    })
+    this.clusters.set(clusterId, cluster)
+    return 'ok'
+  }
+
+  delete(clusterId: string, id: string): boolean {
+    return this.clusters.get(clusterId)?.delete(id) ?? false
+  }
+
+  sweep(now: number): void {
+    for (const [clusterId, cluster] of this.clusters) {
+      for (const [id, { until, endpoints }] of cluster) {
+        for (const [endpoint, end] of endpoints) if (end <= now) endpoints.delete(endpoint)
+        if (until < now) cluster.delete(id)
+      }
+      if (cluster.size === 0) this.clusters.delete(clusterId)
+    }
+  }
+
+  /** One line per affiliate, without expirations: what a client can see. */
+  view(clusterId: string): string[] {
+    return Array.from(this.clusters.get(clusterId) ?? [], ([id, { data, endpoints }]) =>
+      viewLine(id, data, [...endpoints.keys()]),
+    ).sort()
+  }
+
+  /** One line per affiliate with all that there is, below the id of its cluster. */
+  full(): string[] {
+    const filled = [...this.clusters].filter(([, cluster]) => cluster.size > 0)
+    return filled
+      .map(([clusterId, cluster]) => [
+        clusterId,
+        ...Array.from(cluster, ([id, { data, until, endpoints }]) =>
+          fullLine(id, data, until, [...endpoints]),
+        ).sort(),
+      ])
+      .sort()
+      .flat()
+  }
+}
+
+export const viewLine = (id: string, data: string, endpoints: readonly string[]): string =>
+  `${id}=${data}[${endpoints.join()}]`
+
+export const fullLine = (
+  id: string,
+  data: string,
+  until: number,
+  endpoints: readonly (readonly [string, number])[],
+): string => `${id}=${data}@${until}[${endpoints.map(([endpoint, end]) => `${endpoint}@${end}`).join()}]`
