@@ -53,6 +53,12 @@ export class AddressBook {
     return lanAttachment(name, device, index, place + 2)
   }
 
+  /** The port that the address's WireGuard port is seen as outside its NAT, as long as the NAT keeps ports. */
+  outsidePort(nat: string, address: string): number {
+    const mapping = this.#mappings.get(nat)?.find((candidate) => candidate.address === address)
+    return mapping?.outsidePort ?? WIREGUARD_PORT
+  }
+
   /** Gives the address an outside port of the NAT that it did not have before. Returns all mappings there are now. */
   mapPort(nat: string, address: string): readonly PortMapping[] {
     const others = (this.#mappings.get(nat) ?? []).filter((mapping) => mapping.address !== address)

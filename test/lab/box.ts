@@ -1,8 +1,10 @@
 import { mkdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Attachment } from './attachment.ts'
-import { type Finished, LabProcess, type RunOptions, run, TOOL_PATH } from './process.ts'
+import { type Finished, LabProcess, type ProcessGroup, type RunOptions, run, TOOL_PATH } from './process.ts'
 import type { HostSpec } from './topology.ts'
+
+export type Place = Pick<Box, 'name' | 'namespace' | 'directory' | 'group'>
 
 /**
  * One namespace of a lab with a directory of its own. Everything that runs in it sees only its network, and its own
@@ -14,11 +16,14 @@ export class Box {
   readonly namespace: string
   /** The box's files; removed with the lab. */
   readonly directory: string
+  /** Everything that was started from here, in any box of the lab. */
+  readonly group: ProcessGroup
 
-  constructor(name: string, namespace: string, directory: string) {
-    this.name = name
-    this.namespace = namespace
-    this.directory = directory
+  constructor(place: Place) {
+    this.name = place.name
+    this.namespace = place.namespace
+    this.directory = place.directory
+    this.group = place.group
   }
 
   makeDirectories(): void {
@@ -37,7 +42,11 @@ export class Box {
 
   /** Runs a command inside, with an environment of the box's own. Throws CommandError when it fails. */
   exec(command: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
-    return run(this.#inside(command, args), { ...options, env: this.#environment(options.env) })
+    return run(this.#inside(command, args), {
+      ...options,
+      env: this.#environment(options.env),
+      group: this.group,
+    })
   }
 
   /** Runs a shell script inside. */
@@ -53,6 +62,7 @@ export class Box {
   ): LabProcess {
     return LabProcess.start(this.#inside(command, args), {
       env: this.#environment(options.env),
+      group: this.group,
       logPath: join(this.directory, `${options.name ?? 'process'}.log`),
     })
   }
@@ -89,14 +99,8 @@ export class LabHost extends Box {
   uplink: Attachment
   readonly lans = new Map<string, Attachment>()
 
-  constructor(
-    box: Pick<Box, 'name' | 'namespace' | 'directory'>,
-    spec: HostSpec,
-    index: number,
-    uplink: Attachment,
-    pod: Box | undefined,
-  ) {
-    super(box.name, box.namespace, box.directory)
+  constructor(place: Place, spec: HostSpec, index: number, uplink: Attachment, pod: Box | undefined) {
+    super(place)
     this.spec = spec
     this.index = index
     this.network = spec.network

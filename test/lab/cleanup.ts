@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { TOOL_PATH } from './process.ts'
+import { type ProcessGroup, TOOL_PATH } from './process.ts'
 
 /** Where `ip netns` keeps the names. */
 const NAMESPACE_DIRECTORY = '/run/netns'
@@ -14,10 +14,11 @@ export const namespacesOf = (id: string): string[] =>
   list(NAMESPACE_DIRECTORY).filter((name) => name.startsWith(`${id}.`))
 
 /**
- * Takes a lab down: ends every process inside its namespaces and no other, then removes the namespaces, with them
+ * Takes a lab down: ends what was started for it and every process inside its namespaces, no other, then removes the namespaces, with them
  * their links, rules and tables, and its files. Synchronous, because it also runs while the process exits.
  */
 export function removeLab(id: string): void {
+  active.get(id)?.killAll()
   const namespaces = namespacesOf(id)
   // A process that is ended may have been about to start another one.
   for (let round = 0; round < KILL_ROUNDS && killInside(namespaces) > 0; round += 1);
@@ -58,7 +59,7 @@ export function processesInside(namespaces: readonly string[]): number[] {
     .map(Number)
 }
 
-function inodeOf(namespace: string): string {
+export function inodeOf(namespace: string): string {
   try {
     return String(statSync(join(NAMESPACE_DIRECTORY, namespace)).ino)
   } catch {
@@ -89,15 +90,15 @@ const list = (directory: string): string[] => {
   }
 }
 
-const active = new Set<string>()
+const active = new Map<string, ProcessGroup>()
 
 /** From now on the lab is also removed when this process exits or is told to. */
-export function guardLab(id: string): void {
+export function guardLab(id: string, started: ProcessGroup): void {
   if (active.size === 0) {
     process.on('exit', removeActive)
     for (const [signal] of FATAL_SIGNALS) process.on(signal, exitOnSignal)
   }
-  active.add(id)
+  active.set(id, started)
 }
 
 export function unguardLab(id: string): void {
@@ -113,7 +114,7 @@ const FATAL_SIGNALS = [
   ['SIGTERM', 143],
 ] as const
 
-const removeActive = (): void => active.forEach(removeLab)
+const removeActive = (): void => [...active.keys()].forEach(removeLab)
 
 /** Somebody else who listens to the signal takes care of it, and of how the process ends. */
 function exitOnSignal(signal: NodeJS.Signals): void {

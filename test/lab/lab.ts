@@ -6,7 +6,7 @@ import { Box, LabHost } from './box.ts'
 import { type BoxPlan, boxScript, cable, ipScript, otherEnd, ownEnd } from './box-script.ts'
 import { abandonedLabs, guardLab, labDirectory, removeLab, unguardLab } from './cleanup.ts'
 import { type LabPlan, planLab, podName } from './plan.ts'
-import { run } from './process.ts'
+import { ProcessGroup, run } from './process.ts'
 import { INTERNET, type Topology, WAN } from './topology.ts'
 import { type Leak, parseCounts, parseLeaks, type WanCounts } from './wan-watch.ts'
 
@@ -35,6 +35,7 @@ export class Lab implements AsyncDisposable {
   /** A server with a public address: discovery runs here. */
   readonly internet: Box
   readonly addresses: AddressBook
+  readonly #group = new ProcessGroup()
   readonly #boxes = new Map<string, Box>()
   readonly #namespace = (box: string): string => `${this.id}.${box}`
 
@@ -45,7 +46,7 @@ export class Lab implements AsyncDisposable {
     labsOfThisProcess += 1
     const plan = planLab(topology, options.discoveryPort ?? DISCOVERY_PORT)
     const lab = new Lab(`${options.prefix}.${process.pid}.${labsOfThisProcess}`, topology, plan)
-    guardLab(lab.id)
+    guardLab(lab.id, lab.#group)
     try {
       await lab.#build(plan)
     } catch (error) {
@@ -145,7 +146,12 @@ export class Lab implements AsyncDisposable {
   }
 
   #newBox(name: string): Box {
-    return new Box(name, this.#namespace(name), join(this.directory, name))
+    return new Box({
+      name,
+      namespace: this.#namespace(name),
+      directory: join(this.directory, name),
+      group: this.#group,
+    })
   }
 }
 

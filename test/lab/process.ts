@@ -10,8 +10,27 @@ export interface RunOptions {
   readonly timeoutMilliseconds?: number
   /** The whole environment; by default this process's own. */
   readonly env?: Readonly<Record<string, string>>
+  readonly group?: ProcessGroup
   /** False: an exit status other than 0 is returned, not thrown. */
   readonly check?: boolean
+}
+
+/**
+ * The processes that this program has started for one purpose. They are known from the first moment, while they are
+ * still on their way into a namespace and cannot be found there.
+ */
+export class ProcessGroup {
+  readonly #children = new Set<ChildProcess>()
+
+  add<T extends ChildProcess>(child: T): T {
+    this.#children.add(child)
+    child.once('exit', () => this.#children.delete(child))
+    return child
+  }
+
+  killAll(): void {
+    for (const child of this.#children) child.kill('SIGKILL')
+  }
 }
 
 export interface Finished {
@@ -40,9 +59,10 @@ const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGKILL: 137, SIGTERM: 143 } a
 
 /** Runs a command to its end. Throws CommandError when it fails or does not end in time. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { input, env, check = true, timeoutMilliseconds = COMMAND_TIMEOUT_MILLISECONDS } = options
+  const { input, env, group, check = true, timeoutMilliseconds = COMMAND_TIMEOUT_MILLISECONDS } = options
   const [file = '', ...args] = command
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: env ?? withTools() })
+  group?.add(child)
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output.stdout += text
@@ -76,6 +96,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
 
 export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>
+  readonly group?: ProcessGroup
   /** The file that standard output and error go to. */
   readonly logPath: string
 }
@@ -103,14 +124,13 @@ export class LabProcess implements AsyncDisposable {
     })
   }
 
-  static start(command: readonly string[], { env, logPath }: SpawnOptions): LabProcess {
+  static start(command: readonly string[], { env, logPath, group }: SpawnOptions): LabProcess {
     const [file = '', ...args] = command
     const log = openSync(logPath, 'a', 0o600)
     try {
-      return new LabProcess(
-        spawn(file, args, { stdio: ['ignore', log, log], env: env ?? withTools() }),
-        logPath,
-      )
+      const child = spawn(file, args, { stdio: ['ignore', log, log], env: env ?? withTools() })
+      group?.add(child)
+      return new LabProcess(child, logPath)
     } finally {
       closeSync(log)
     }

@@ -89,7 +89,7 @@ export function topology(parts: Partial<Topology>): Topology {
 /** Why two hosts of a topology cannot exchange UDP whatever they try; undefined when they can. */
 export function whyUnreachable(topology: Topology, a: HostSpec, b: HostSpec): string | undefined {
   const shared = (host: HostSpec): boolean =>
-    (a.network !== WAN && host.network === a.network && host !== a) ||
+    (a.network !== WAN && host.network === a.network) ||
     topology.lans.some(({ hosts }) => hosts.includes(a.name) && hosts.includes(host.name))
   if (shared(b)) return undefined
   const [natA, natB] = [a, b].map((host) => topology.nats.find(({ name }) => name === host.network))
