@@ -17,8 +17,8 @@ const step = fc.oneof(
       clusterId,
       affiliateId,
       data: fc.constantFrom('', 'x', 'y'),
-      endpoints: fc.oneof(
-        { weight: 9, arbitrary: fc.array(fc.constantFrom('p', 'q', 'r'), { maxLength: 4 }) },
+      endpoints: fc.oneof<fc.WeightedArbitrary<string[]>[]>(
+        { weight: 9, arbitrary: fc.array(fc.constantFrom<string[]>('p', 'q', 'r'), { maxLength: 4 }) },
         { weight: 1, arbitrary: fc.nat(70).map(manyEndpoints) },
       ),
       ttl: fc.integer({ min: -1, max: 6 }),
