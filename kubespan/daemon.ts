@@ -2,6 +2,7 @@ import type { Clock } from '../shared/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
 import { backoffDelay } from '../shared/reconcile/backoff.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
+import { ownVersion } from '../shared/version.ts'
 import { loadConfig } from './config/load.ts'
 import type { Resolved } from './config/resolve.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
@@ -11,7 +12,7 @@ import { describeDaemon } from './controllers/view.ts'
 import type { DaemonView } from './model/daemon-view.ts'
 import type { Settings } from './model/settings.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
-import { GrpcTransport, ownVersion } from './sources/discovery/grpc.ts'
+import { GrpcTransport } from './sources/discovery/grpc.ts'
 
 export { AlreadyRunningError }
 

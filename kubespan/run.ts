@@ -1,4 +1,5 @@
 import { systemClock } from '../shared/clock.ts'
+import { ownVersion } from '../shared/version.ts'
 import { disk, FILE_POLL_MS, WatchedFiles } from '../shared/watched-files.ts'
 import { loadConfig } from './config/load.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
@@ -8,7 +9,7 @@ import { createHost } from './host/host.ts'
 import type { Settings } from './model/settings.ts'
 import { observeLinks } from './sources/addresses.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
-import { GrpcTransport, ownVersion } from './sources/discovery/grpc.ts'
+import { GrpcTransport } from './sources/discovery/grpc.ts'
 
 export interface RunOptions {
   readonly configFile: string

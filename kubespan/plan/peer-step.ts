@@ -1,16 +1,11 @@
 import type { Instant } from '../../shared/clock.ts'
 import type { AddressPort } from '../../shared/net/address.ts'
-import type { PeerCounters, PeerSpec, PeerStatus, PublicKey, WireGuardPeer } from '../model/peer.ts'
+import type { PeerSpec, PeerStatus, PublicKey, WireGuardPeer } from '../model/peer.ts'
 import { chooseEndpoint } from './endpoint-order.ts'
-import { judgePeer, mustChangeEndpoint, type PeerTiming } from './peer-state.ts'
+import { isRelay, judgeSeen, lookAtPeer, type PeerLook } from './peer-look.ts'
+import { mustChangeEndpoint, type PeerTiming } from './peer-state.ts'
 
-export interface PeerStep {
-  readonly spec: PeerSpec
-  /** What the last step remembered; undefined for a peer met for the first time. */
-  readonly status: PeerStatus | undefined
-  /** Undefined when WireGuard does not have the peer. */
-  readonly view: WireGuardPeer | undefined
-  readonly now: Instant
+export interface PeerStep extends PeerLook {
   readonly timing: PeerTiming
 }
 
@@ -28,90 +23,43 @@ export interface PeerStepResult {
  *     up                    nothing, whoever set its endpoint (SPEC 9, N4): a restarted daemon adopts live sessions
  *     down or never tried   the next candidate, and a new trial begins
  *     else                  nothing, but an endpoint that WireGuard lost is given back
+ *
+ * An endpoint that is a relay was left behind by a race that did not end in order: it counts as lost, even of a peer that is up.
  */
-export function stepPeer({ spec, status, view, now, timing }: PeerStep): PeerStepResult {
-  const seen = look(spec, status, view, now)
+export function stepPeer({ timing, ...look }: PeerStep): PeerStepResult {
+  const { spec, status, view, now } = look
+  const seen = lookAtPeer(look)
   if (view === undefined && status?.endpoint !== undefined) return begin(seen, status.endpoint, now)
 
-  const state = judgePeer(seen, now, timing)
-  const judged = { ...seen, state, notUpSince: state === 'up' ? undefined : (status?.notUpSince ?? now) }
-  if (state === 'up') return { status: judged, endpoint: undefined }
+  const judged = judgeSeen(seen, now, timing)
+  if (judged.state === 'up' && !isRelay(view?.endpoint)) return { status: judged, endpoint: undefined }
 
-  if (mustChangeEndpoint(state, seen.lastUsedEndpoint)) {
+  if (mustChangeEndpoint(judged.state, judged.lastUsedEndpoint)) {
     const next = chooseEndpoint({
       candidates: spec.endpoints,
-      lastUsedEndpoint: seen.lastUsedEndpoint,
-      observedEndpoint: seen.endpoint,
+      lastUsedEndpoint: judged.lastUsedEndpoint,
+      observedEndpoint: judged.endpoint,
     })
     if (next !== undefined) return begin(judged, next, now)
   }
-  if (seen.endpoint !== undefined) return { status: judged, endpoint: undefined }
-  return { status: { ...judged, endpoint: seen.lastUsedEndpoint }, endpoint: seen.lastUsedEndpoint }
+  if (judged.endpoint !== undefined) return { status: judged, endpoint: undefined }
+  return { status: { ...judged, endpoint: judged.lastUsedEndpoint }, endpoint: judged.lastUsedEndpoint }
 }
 
 const begin = (status: PeerStatus, endpoint: AddressPort, now: Instant): PeerStepResult => ({
-  status: {
-    ...status,
-    state: 'unknown',
-    endpoint,
-    lastUsedEndpoint: endpoint,
-    lastEndpointChangeAt: now,
-    notUpSince: status.notUpSince ?? now,
-  },
+  status: beginTrial(status, endpoint, now),
   endpoint,
 })
 
-/** Brings memory and observation together; the state is still the old one. */
-function look(
-  spec: PeerSpec,
-  status: PeerStatus | undefined,
-  view: WireGuardPeer | undefined,
-  now: Instant,
-): PeerStatus {
-  const lastHandshakeAt = handshakeAt(status, view, now)
-  const counters: PeerCounters = {
-    receiveBytes: view?.receiveBytes ?? 0,
-    transmitBytes: view?.transmitBytes ?? 0,
-  }
-  const received = growth(counters.receiveBytes, status?.counters.receiveBytes)
-  return {
-    label: spec.label,
-    state: status?.state ?? 'unknown',
-    endpoint: view?.endpoint,
-    lastUsedEndpoint: status?.lastUsedEndpoint,
-    lastEndpointChangeAt: status?.lastEndpointChangeAt,
-    lastHandshakeAt,
-    lastHandshakeStamp: view?.lastHandshakeStamp,
-    // Bytes found at the first look came at an unknown time, but a handshake is bytes too.
-    lastReceiveAt: status === undefined ? lastHandshakeAt : received > 0 ? now : status.lastReceiveAt,
-    notUpSince: status?.notUpSince,
-    observedAt: now,
-    receiveBytes: (status?.receiveBytes ?? 0) + received,
-    transmitBytes:
-      (status?.transmitBytes ?? 0) + growth(counters.transmitBytes, status?.counters.transmitBytes),
-    counters,
-  }
-}
-
-/** WireGuard's counters begin anew when a peer is removed and added; what they show then has all been counted since. */
-const growth = (counter: number, before = 0): number => (counter < before ? counter : counter - before)
-
-/**
- * When the last handshake was, on our clock. WireGuard stamps it with wall time in whole seconds; both the rounding and
- * jumps of the wall clock would date it wrongly (SPEC 9, N10). So a stamp that did not change is the handshake we
- * know, and one that did belongs to a handshake since the last look.
- */
-function handshakeAt(
-  status: PeerStatus | undefined,
-  view: WireGuardPeer | undefined,
-  now: Instant,
-): Instant | undefined {
-  if (view?.lastHandshakeStamp === undefined) return undefined
-  if (view.lastHandshakeStamp === status?.lastHandshakeStamp) return status.lastHandshakeAt
-  const converted = Math.min(view.lastHandshakeAt ?? now, now)
-  // An endpoint may have been set at the last look, and this handshake is to count as later than that.
-  return status === undefined ? converted : Math.max(converted, status.observedAt + 1)
-}
+/** The peer as it is from the moment in which another endpoint is written, or a race for one begins: its silence counts anew. */
+export const beginTrial = (status: PeerStatus, endpoint: AddressPort, now: Instant): PeerStatus => ({
+  ...status,
+  state: 'unknown',
+  endpoint,
+  lastUsedEndpoint: endpoint,
+  lastEndpointChangeAt: now,
+  notUpSince: status.notUpSince ?? now,
+})
 
 export interface PeersStepResult {
   /** Of the peers that have a spec; memory of all others is gone. */
@@ -136,4 +84,25 @@ export function stepPeers(
     if (step.endpoint !== undefined) endpoints.set(key, step.endpoint)
   }
   return { statuses, endpoints }
+}
+
+/**
+ * Only judges, for peers whose endpoints races decide: where a peer that is up was found counts as the endpoint that we used.
+ */
+export function judgePeers(
+  specs: readonly PeerSpec[],
+  memory: ReadonlyMap<PublicKey, PeerStatus>,
+  views: ReadonlyMap<PublicKey, WireGuardPeer>,
+  now: Instant,
+  timing: PeerTiming,
+): ReadonlyMap<PublicKey, PeerStatus> {
+  return new Map(
+    specs.map((spec) => {
+      const [status, view] = [memory.get(spec.publicKey), views.get(spec.publicKey)]
+      const judged = judgeSeen(lookAtPeer({ spec, status, view, now }), now, timing)
+      const lastUsedEndpoint =
+        (judged.state === 'up' ? judged.endpoint : undefined) ?? judged.lastUsedEndpoint
+      return [spec.publicKey, { ...judged, lastUsedEndpoint }]
+    }),
+  )
 }

@@ -7,7 +7,9 @@ import { getCACertificates } from 'node:tls'
  */
 export function rootCertificates(caFile: string | undefined): Buffer {
   const extra = caFile === undefined ? [] : [readFileSync(caFile, 'utf8')]
-  return Buffer.from([...new Set([...getCACertificates('default'), ...systemCertificates()]), ...extra].join('\n'))
+  return Buffer.from(
+    [...new Set([...getCACertificates('default'), ...systemCertificates()]), ...extra].join('\n'),
+  )
 }
 
 /** The system's store changes with a package upgrade at most, and reading it costs milliseconds. */

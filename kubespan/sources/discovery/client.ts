@@ -252,7 +252,7 @@ export class DiscoveryClient implements AsyncDisposable {
           log.warn({ service: name, affiliate: id, problem: what }, 'part of an affiliate passed over')
         }
       }
-      if (change.ownIsMissing && !isSnapshot) this.#refreshWanted.set()
+      if (change.ownIsMissing && !isSnapshot && this.#deletion === undefined) this.#refreshWanted.set()
       if (isSnapshot)
         log.info({ service: name, affiliates: this.#table.affiliates.size }, 'discovery connected')
       isSnapshot = false

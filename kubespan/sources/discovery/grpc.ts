@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
 import {
   type ChannelCredentials,
@@ -162,7 +161,3 @@ function readable(method: string, error: unknown): Error {
     ? new Error(message, { cause: error })
     : new RefusedCall(message, refusal.retryable, error)
 }
-
-/** The version that Hello announces: ours, in the form that services count by. */
-export const ownVersion = (): string =>
-  `v${(createRequire(import.meta.url)('../../../package.json') as { version: string }).version}`

@@ -1,0 +1,30 @@
+import type { Milliseconds } from '../../shared/clock.ts'
+import type { Address } from '../../shared/net/address.ts'
+import type { StatusCode } from './status.ts'
+
+export type MethodName = 'Hello' | 'AffiliateUpdate' | 'AffiliateDelete' | 'List' | 'Watch'
+
+/** One call that has ended, for the log and the histogram. What was not known is undefined. */
+export interface FinishedCall {
+  readonly method: MethodName
+  readonly code: StatusCode
+  /** Empty when it went well. */
+  readonly message: string
+  readonly duration: Milliseconds
+  /** Of that, the time that it waited for its turn (SPEC 1.7): part of the log's duration, not of the histogram's. */
+  readonly throttled: Milliseconds
+  readonly address: Address | undefined
+  readonly clusterId: string | undefined
+  readonly affiliateId: string | undefined
+  readonly clientVersion: string | undefined
+}
+
+/** What happens to calls, for whoever counts and logs. Called on the hot path: it must be cheap and must not throw. */
+export interface CallObserver {
+  started(method: MethodName): void
+  messageReceived(method: MethodName): void
+  messageSent(method: MethodName, bytes: number): void
+  /** Before validation (SPEC 1.6). */
+  hello(clientVersion: string): void
+  finished(call: FinishedCall): void
+}
