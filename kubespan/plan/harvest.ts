@@ -1,6 +1,6 @@
 import type { AddressPort } from '../../shared/net/address.ts'
-import { isLoopback, splitAddressPort } from '../../shared/net/address.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
+import { isRelay } from './peer-look.ts'
 
 /** An endpoint that we see working, for others to try (the resource `kubespanendpoints` of SPEC 8). */
 export interface HarvestedEndpoint {
@@ -12,7 +12,7 @@ export interface HarvestedEndpoint {
 
 /**
  * Where peers that are up were last heard from, in the order of the specs (SPEC 6.4). `unconfirmed` are the node ids of
- * affiliates that no registry vouches for any more: nothing is published for those. A loopback endpoint is a relay of our own.
+ * affiliates that no registry vouches for any more: nothing is published for those.
  */
 export function planHarvest(
   specs: readonly PeerSpec[],
@@ -21,7 +21,8 @@ export function planHarvest(
 ): HarvestedEndpoint[] {
   return specs.flatMap(({ publicKey, nodeId }) => {
     const { state, endpoint } = statuses.get(publicKey) ?? {}
-    if (state !== 'up' || endpoint === undefined || unconfirmed.has(nodeId)) return []
-    return isLoopback(splitAddressPort(endpoint).address) ? [] : [{ publicKey, nodeId, endpoint }]
+    const isWorthTelling =
+      state === 'up' && endpoint !== undefined && !isRelay(endpoint) && !unconfirmed.has(nodeId)
+    return isWorthTelling ? [{ publicKey, nodeId, endpoint }] : []
   })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { PeerStatus, WireGuardPeer } from '../../../../kubespan/model/peer.ts'
-import { stepPeer, stepPeers } from '../../../../kubespan/plan/peer-step.ts'
+import { beginTrial, judgePeers, stepPeer, stepPeers } from '../../../../kubespan/plan/peer-step.ts'
 import type { AddressPort } from '../../../../shared/net/address.ts'
 import { specOf, statusOf, wireguardPeerOf } from '../../../support/peers.ts'
 
@@ -187,6 +187,39 @@ test('totals outlive a reset of the counters, and say when the peer was last hea
   assert.equal(host.status?.receiveBytes, 130)
   assert.equal(host.status?.transmitBytes, 7)
   assert.equal(host.status?.lastReceiveAt, 3000)
+})
+
+test('a relay that a crash left behind is healed, of a peer that is up as well', () => {
+  const relay = '127.0.0.1:40001' as AddressPort
+  const host = new Host()
+  host.view = wireguardPeerOf({ endpoint: relay })
+  host.handshake(-10_000)
+  assert.equal(host.step(0), a)
+
+  const used = new Host()
+  used.step(0)
+  used.handshake(1000, relay)
+  assert.equal(used.step(2000), a)
+  assert.equal(used.status?.state, 'up', 'and it stays up')
+})
+
+test('peers that are raced are only judged', () => {
+  const relay = '127.0.0.1:40001' as AddressPort
+  const views = (endpoint: AddressPort, lastHandshakeStamp?: number) =>
+    new Map([['key', wireguardPeerOf({ endpoint, lastHandshakeStamp, lastHandshakeAt: 0 })]])
+  const status = beginTrial(statusOf({ observedAt: 1000 }), a, 1000)
+  const look = (memory: PeerStatus, view: ReturnType<typeof views>, now: number) =>
+    judgePeers([spec], new Map([['key', memory]]), view, now, timing).get('key') ?? status
+
+  const waiting = look(status, views(relay), 5000)
+  assert.deepEqual([waiting.state, waiting.endpoint, waiting.notUpSince], ['unknown', undefined, 1000])
+  const down = look(waiting, views(relay), 16_000)
+  assert.deepEqual([down.state, down.lastUsedEndpoint], ['down', a])
+  const up = look(down, views(elsewhere, 17), 17_000)
+  assert.deepEqual(
+    [up.state, up.endpoint, up.lastUsedEndpoint, up.notUpSince],
+    ['up', elsewhere, elsewhere, undefined],
+  )
 })
 
 test('memory of a peer ends with its spec', () => {

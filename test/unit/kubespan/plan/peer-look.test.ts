@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isRelay, judgeSeen, lookAtPeer } from '../../../../kubespan/plan/peer-look.ts'
+import { PEER_TIMING } from '../../../../kubespan/plan/peer-state.ts'
+import type { AddressPort } from '../../../../shared/net/address.ts'
+import { specOf, statusOf, wireguardPeerOf } from '../../../support/peers.ts'
+
+const spec = specOf({ label: 'new name' })
+
+test('a loopback endpoint is a relay of ours and no endpoint', () => {
+  const [relay, real] = ['127.0.0.1:40001', '203.0.113.1:51820'] as [AddressPort, AddressPort]
+  assert.deepEqual([relay, '[::1]:1' as AddressPort, real, undefined].map(isRelay), [
+    true,
+    true,
+    false,
+    false,
+  ])
+  const look = (endpoint: AddressPort) =>
+    lookAtPeer({ spec, status: undefined, view: wireguardPeerOf({ endpoint }), now: 0 }).endpoint
+  assert.deepEqual([look(relay), look(real)], [undefined, real])
+})
+
+test('what WireGuard does not have was never heard', () => {
+  const status = statusOf({
+    lastHandshakeAt: 5,
+    lastHandshakeStamp: 1,
+    receiveBytes: 9,
+    counters: { receiveBytes: 9, transmitBytes: 0 },
+  })
+  const seen = lookAtPeer({ spec, status, view: undefined, now: 10 })
+  assert.deepEqual([seen.lastHandshakeAt, seen.receiveBytes, seen.label], [undefined, 9, 'new name'])
+  assert.equal(judgeSeen(seen, 10, PEER_TIMING).notUpSince, 10)
+})
+
+test('a handshake from the future, by a clock that was set back, happened at the latest now', () => {
+  const view = wireguardPeerOf({ lastHandshakeStamp: 99, lastHandshakeAt: 5000 })
+  assert.equal(lookAtPeer({ spec, status: undefined, view, now: 1000 }).lastHandshakeAt, 1000)
+})
