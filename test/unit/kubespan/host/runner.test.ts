@@ -54,7 +54,10 @@ test('what was given on standard input leaves no file', async () => {
 })
 
 test('tools get nothing of our environment but the language of their errors', async () => {
-  await script('ip', 'echo "$LC_ALL"; env | cut -d= -f1 | grep -vE "^(PATH|LC_ALL|PWD|SHLVL|_|NODE_V8_COVERAGE)$"; true')
+  await script(
+    'ip',
+    'echo "$LC_ALL"; env | cut -d= -f1 | grep -vE "^(PATH|LC_ALL|PWD|SHLVL|_|NODE_V8_COVERAGE)$"; true',
+  )
   assert.equal(await runner.run('ip', []), 'C\n')
 })
 
@@ -144,7 +147,7 @@ test('a monitor that ends by itself is a failure', async () => {
 })
 
 test('a detached tool has a session of its own and writes to its log', async () => {
-  await script('wireguard-go', 'echo "$(ps -o sid= -p $$) $$"; exec sleep 0.2')
+  await script('wireguard-go', 'echo "$(cut -d" " -f6 /proc/$$/stat) $$"; exec sleep 0.2')
   await runner.spawnDetached('wireguard-go', ['-f', 'link'], 'wireguard.log')
   const log = join(directory, 'run', 'wireguard.log')
   let said = ''
