@@ -1,6 +1,7 @@
 import { systemClock } from '../shared/clock.ts'
 import { ownVersion } from '../shared/version.ts'
 import { disk, FILE_POLL_MS, WatchedFiles } from '../shared/watched-files.ts'
+import { cleanUp } from './apply/cleanup.ts'
 import { loadConfig } from './config/load.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
 import { createMeshHost, loadIdentity } from './controllers/mesh-host.ts'
@@ -10,6 +11,7 @@ import type { Settings } from './model/settings.ts'
 import { observeLinks } from './sources/addresses.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
 import { GrpcTransport } from './sources/discovery/grpc.ts'
+import { Resolver, systemLookup } from './sources/resolver.ts'
 
 export interface RunOptions {
   readonly configFile: string
@@ -29,7 +31,13 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
     clock: systemClock,
     log,
     loaded,
-    host: (settings) => ({ mesh: createMeshHost(hostOf(settings)), monitors: new AsyncDisposableStack() }),
+    host: (settings, wake) => {
+      const resources = new AsyncDisposableStack()
+      const resolver = resources.use(
+        new Resolver({ clock: systemClock, lookup: systemLookup, onChange: wake }),
+      )
+      return { mesh: createMeshHost(hostOf(settings), resolver), monitors: resources }
+    },
   })
   const reload = (): void => void daemon.reload()
   await using _watched = await WatchedFiles.open({
@@ -71,7 +79,7 @@ export async function down(configFile: string, socket: string | undefined): Prom
         () => undefined,
         (error: Error) => error,
       )
-      await createMeshHost(hostOf(settings)).takeBack(settings.placement)
+      await cleanUp(hostOf(settings), settings.placement)
       if (left !== undefined) throw left
     },
   )

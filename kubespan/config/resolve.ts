@@ -5,6 +5,7 @@ import * as constants from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
 import { parseServiceUrl } from '../model/service-endpoint.ts'
 import type {
+  BypassSettings,
   ClusterSettings,
   DiscoveryServiceSettings,
   NodeSettings,
@@ -56,6 +57,12 @@ export const DEFAULT_PLACEMENT: Placement = {
   routingTable: constants.ROUTING_TABLE,
   rulePriority: constants.RULE_PRIORITY,
   nftTable: 'openspan',
+}
+
+export const DEFAULT_BYPASS: BypassSettings = {
+  destinations: [],
+  localPorts: [],
+  conntrackMark: constants.BYPASS_CONNTRACK_MARK,
 }
 
 export const DEFAULT_TIMING: Timing = {
@@ -114,6 +121,7 @@ class Resolver {
       cluster,
       node: this.#node(node, host),
       placement: this.#placement(node),
+      bypass: this.#merge('bypass', DEFAULT_BYPASS, node?.value.bypass, node?.place),
       timing: this.#merge('timing', DEFAULT_TIMING, node?.value.timing, node?.place),
     }
   }

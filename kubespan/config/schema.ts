@@ -140,6 +140,13 @@ export const NodeConfig = v.strictObject({
       ),
     }),
   ),
+  bypass: v.optional(
+    v.strictObject({
+      destinations: v.optional(v.array(parsed(parseAddressPort, 'an endpoint like 192.0.2.1:6443'))),
+      localPorts: v.optional(v.array(port)),
+      conntrackMark: v.optional(mark),
+    }),
+  ),
   timing: v.optional(
     v.strictObject({
       reconcileEvery: v.optional(duration),

@@ -9,15 +9,17 @@ import type { Settings } from '../model/settings.ts'
 import { chooseMac, macOfNodeId } from '../plan/choose-mac.ts'
 import { observeLinks } from '../sources/addresses.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
+import type { Resolver } from '../sources/resolver.ts'
 import { observeWireGuard } from '../sources/wireguard.ts'
 import type { MeshHost } from './mesh.ts'
 
 /** The real host, through its tools and the files of the state directory. */
-export function createMeshHost(host: Host): MeshHost {
+export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   let view: WireGuardView | undefined
   return {
     identity: (settings, links) => loadIdentity(settings, links),
     links: () => observeLinks(host),
+    addressesOf: (names) => resolver.addressesOf(names),
     async wireguard({ placement, cluster }) {
       view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey())
       return view

@@ -1,11 +1,13 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { Address } from '../../shared/net/address.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
-import type { DesiredState, Placement } from '../model/desired.ts'
+import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { WireGuardView } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
+import { planBypass } from '../plan/bypass.ts'
 import { planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
@@ -21,6 +23,8 @@ export interface MeshHost {
   /** The identity of this node, made when there is none yet. */
   identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
   links(): Promise<readonly ObservedLink[]>
+  /** Addresses of names, as far as they are known by now. */
+  addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
   /** Undefined while there is no WireGuard link. */
   wireguard(settings: Settings): Promise<WireGuardView | undefined>
   apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
@@ -147,7 +151,10 @@ export class MeshController {
     if (local !== undefined)
       pool.publish(local.affiliate, new Map(harvested.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
 
-    const desired = planDesiredState({ ...settings, identity, specs, statuses, endpoints })
+    const desired: DesiredState = {
+      ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }),
+      bypass: this.#planBypass(settings, links),
+    }
     const warnings = [
       ...(local?.warnings ?? []),
       ...conflicts.map(describeConflict),
@@ -179,6 +186,18 @@ export class MeshController {
     this.#standing = undefined
     this.#lastDesired = ''
     this.#memory = EMPTY_MEMORY
+  }
+
+  #planBypass({ services, bypass }: Settings, links: readonly ObservedLink[]): Bypass {
+    const addresses = this.#options.host.addressesOf(services.map(({ endpoint }) => endpoint.host))
+    return planBypass({
+      ...bypass,
+      links,
+      services: services.map(({ endpoint: { host, port } }) => ({
+        addresses: addresses.get(host) ?? [],
+        port,
+      })),
+    })
   }
 
   #planLocal(settings: Settings, links: readonly ObservedLink[], identity: Identity) {

@@ -23,7 +23,17 @@ export interface Settings {
   readonly cluster: ClusterSettings | undefined
   readonly node: NodeSettings
   readonly placement: Placement
+  readonly bypass: BypassSettings
   readonly timing: Timing
+}
+
+/** What may pass the tunnel by, besides the discovery services. */
+export interface BypassSettings {
+  readonly destinations: readonly AddressPort[]
+  /** TCP ports of this machine that are answered outside the tunnel when they are called from there. */
+  readonly localPorts: readonly number[]
+  /** The bit of the conntrack mark that remembers such a connection. */
+  readonly conntrackMark: number
 }
 
 export interface DiscoveryServiceSettings {

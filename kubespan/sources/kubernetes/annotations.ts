@@ -13,7 +13,7 @@ export const ANNOTATION = {
   excludeAdvertisedNetworks: 'networking.talos.dev/kubespan-exclude-advertised-networks',
 } as const
 
-const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane'
+export const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane'
 
 /** What matters of a Kubernetes Node. Absent maps and lists may be left out or null, as the API does. */
 export interface NodeView {

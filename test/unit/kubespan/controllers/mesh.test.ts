@@ -69,6 +69,9 @@ class FakeMeshHost implements MeshHost {
       },
     ]
   }
+  addressesOf(names: readonly string[]) {
+    return new Map(names.map((name) => [name, [parseAddress('203.0.113.53') as Address]]))
+  }
   async wireguard(): Promise<WireGuardView | undefined> {
     if (this.desired === undefined) return undefined
     const peers = this.desired.peers.map((peer): WireGuardPeer => {
@@ -132,6 +135,11 @@ test('two nodes that know only the service plan each other as peers, and their s
   const peer = one.host.desired?.peers[0]
   assert.deepEqual(peer?.allowedIps, ['192.0.2.2/32', 'fd00::2/128'])
   assert.deepEqual(one.host.desired?.routedV4, ['192.0.2.2/32'])
+  assert.deepEqual(
+    one.host.desired?.bypass?.destinations,
+    ['203.0.113.53:80'],
+    'the service is never behind its own mesh',
+  )
   assert.deepEqual(one.mesh.memory.specs[0]?.endpoints, ['192.0.2.2:51820', '192.0.2.7:51820'])
   assert.equal(one.mesh.memory.statuses.get(peer?.publicKey ?? '')?.state, 'unknown')
   await one.clock.advance(1000)
