@@ -1,18 +1,20 @@
 import type { Instant, Milliseconds } from '../../shared/clock.ts'
 import type { AddressPort } from '../../shared/net/address.ts'
 import type { PublicKey } from '../model/peer.ts'
-import { COPIES, type CopySettings, type Race, reviseRace, startRace } from './race.ts'
+import { COPIES, type CopySettings, onHeard, type Race, reviseRace, startRace } from './race.ts'
+import { compareUrgency, isRested, outOfTurn, type Rest, restAfter, type TurnSettings } from './race-turns.ts'
 import type { RankedEndpoint } from './rank-endpoints.ts'
 
-export interface RaceSettings extends CopySettings {
-  readonly concurrentRaces: number
-  /** A race that others wait for ends after this long: the kernel has then sent two initiations. */
-  readonly turn: Milliseconds
+export interface RaceSettings extends CopySettings, TurnSettings {
   /** A race that nobody waits for ends when the kernel gives up. */
   readonly longest: Milliseconds
-  /** The pause after the first lost race; it doubles with each up to the cap. */
-  readonly rest: Milliseconds
-  readonly restCap: Milliseconds
+  /**
+   * How long after a peer was heard its session may take, until the kernel is made to begin anew: initiations that crossed and
+   * answers that were lost. The follower is more patient, so that the two do not cross again. It
+   * doubles with each retry: what was heard may come by a path that works one way only.
+   */
+  readonly sessionWithin: Milliseconds
+  readonly followerSessionWithin: Milliseconds
 }
 
 export const RACES: RaceSettings = {
@@ -20,6 +22,8 @@ export const RACES: RaceSettings = {
   concurrentRaces: 64,
   turn: 7000,
   longest: 90_000,
+  sessionWithin: 400,
+  followerSessionWithin: 1000,
   rest: 1000,
   restCap: 60_000,
 }
@@ -32,12 +36,10 @@ export interface RacePeer {
   readonly ranked: readonly RankedEndpoint[]
   /** Where WireGuard has it, undefined while that is a relay of ours or nothing. */
   readonly endpoint: AddressPort | undefined
-}
-
-/** What is remembered of the races of a peer that lost one. */
-interface Rest {
-  readonly lost: number
-  readonly until: Instant
+  /** In all, whatever was reset. */
+  readonly receiveBytes: number
+  /** Whether our public key is the higher one of the two. */
+  readonly isFollower: boolean
 }
 
 export interface RaceMemory {
@@ -49,9 +51,11 @@ export const NO_RACES: RaceMemory = { races: new Map(), rests: new Map() }
 
 export interface RaceStart {
   readonly publicKey: PublicKey
+  /** A race that is already under way, whose kernel side is to begin anew. */
+  readonly isRetry: boolean
   /**
-   * On a live session no handshake can be triggered, so a suspect is removed and added again; of the others the keepalive
-   * goes from 0 to its value.
+   * On a live session no handshake can be triggered, and after an initiation none for 5 s, so suspects and
+   * retries are removed and added again; of the others the keepalive goes from 0 to its value.
    */
   readonly reset: boolean
 }
@@ -84,6 +88,7 @@ export function planRaces(
   const known = new Map(peers.map((peer) => [peer.publicKey, peer]))
   const races = new Map<PublicKey, Race>()
   const rests = new Map([...memory.rests].filter(([key]) => isRaceable(known.get(key))))
+  const starts: RaceStart[] = []
   const ends: RaceEnd[] = []
   const lose = (race: Race): void => {
     const lost = (rests.get(race.publicKey)?.lost ?? 0) + 1
@@ -97,11 +102,12 @@ export function planRaces(
     const peer = known.get(race.publicKey)
     if (!isRaceable(peer)) ends.push(endOf(race, peer))
     else if (now - race.startedAt >= settings.longest) lose(race)
-    else
-      races.set(
-        race.publicKey,
-        sameEndpoints(race, peer) ? race : reviseRace(race, peer.ranked, now, settings),
-      )
+    else {
+      const followed = follow(race, peer, now, settings)
+      const isRetry = retryAt(followed, settings) <= now
+      if (isRetry) starts.push({ publicKey: race.publicKey, isRetry, reset: true })
+      races.set(race.publicKey, isRetry ? retry(followed, peer) : followed)
+    }
   }
 
   const waiting = peers
@@ -112,11 +118,14 @@ export function planRaces(
     lose(race)
   }
   const starting = waiting.slice(0, Math.max(0, settings.concurrentRaces - races.size))
-  for (const { publicKey, ranked } of starting) races.set(publicKey, startRace(publicKey, ranked, now))
+  for (const peer of starting) {
+    races.set(peer.publicKey, startRace(peer.publicKey, peer, now))
+    starts.push({ publicKey: peer.publicKey, isRetry: false, reset: peer.state === 'suspect' })
+  }
 
   return {
     memory: { races, rests },
-    starts: starting.map(({ publicKey, state }) => ({ publicKey, reset: state === 'suspect' })),
+    starts: starts.filter(({ publicKey }) => races.has(publicKey)),
     ends,
     nextAt: nextPlan(races, rests, waiting.length > starting.length, now, settings),
   }
@@ -133,47 +142,40 @@ function endOf(race: Race, peer: RacePeer | undefined): RaceEnd {
   return { publicKey, reason: peer.state === 'up' ? 'up' : 'lost', endpoint }
 }
 
+/** Brings what was learned of the peer into its race. */
+function follow(race: Race, peer: RacePeer, now: Instant, settings: RaceSettings): Race {
+  const revised = sameEndpoints(race, peer) ? race : reviseRace(race, peer.ranked, now, settings)
+  return peer.receiveBytes > race.receiveBytes ? onHeard(revised, now) : revised
+}
+
+const retryAt = ({ heardAt, isFollower, retries }: Race, settings: RaceSettings): Instant =>
+  (heardAt ?? Number.POSITIVE_INFINITY) +
+  (isFollower ? settings.followerSessionWithin : settings.sessionWithin) * 2 ** retries
+
+const retry = (race: Race, { receiveBytes }: RacePeer): Race => ({
+  ...race,
+  receiveBytes,
+  heardAt: undefined,
+  retries: race.retries + 1,
+})
+
 const sameEndpoints = (race: Race, { ranked }: RacePeer): boolean =>
   race.ranked.length === ranked.length &&
   race.ranked.every(
     (one, index) => one.endpoint === ranked[index]?.endpoint && one.rank === ranked[index].rank,
   )
 
-const restAfter = (lost: number, { rest, restCap }: RaceSettings): Milliseconds =>
-  Math.min(restCap, rest * 2 ** (lost - 1))
-
-const isRested = ({ publicKey, state }: RacePeer, rests: RaceMemory['rests'], now: Instant): boolean =>
-  state === 'suspect' || (rests.get(publicKey)?.until ?? now) <= now
-
-function compareUrgency(a: RacePeer, b: RacePeer, rests: RaceMemory['rests']): number {
-  const suspicion = Number(b.state === 'suspect') - Number(a.state === 'suspect')
-  const [left, right] = [rests.get(a.publicKey), rests.get(b.publicKey)]
-  return suspicion || (left?.lost ?? 0) - (right?.lost ?? 0) || (left?.until ?? 0) - (right?.until ?? 0)
-}
-
-/** The longest running races, as many as peers wait without a place and as have had their turn. */
-function outOfTurn(
-  races: ReadonlyMap<PublicKey, Race>,
-  waiting: number,
-  now: Instant,
-  { concurrentRaces, turn }: RaceSettings,
-): readonly Race[] {
-  const short = Math.max(0, waiting - (concurrentRaces - races.size))
-  return [...races.values()]
-    .filter(({ startedAt }) => now - startedAt >= turn)
-    .sort((a, b) => a.startedAt - b.startedAt)
-    .slice(0, short)
-}
-
 function nextPlan(
   races: ReadonlyMap<PublicKey, Race>,
   rests: RaceMemory['rests'],
   someWait: boolean,
   now: Instant,
-  { turn, longest }: RaceSettings,
+  settings: RaceSettings,
 ): Instant | undefined {
   const next = Math.min(
-    ...Array.from(races.values(), ({ startedAt }) => startedAt + (someWait ? turn : longest)),
+    ...Array.from(races.values(), (race) =>
+      Math.min(race.startedAt + (someWait ? settings.turn : settings.longest), retryAt(race, settings)),
+    ),
     ...Array.from(rests.values(), ({ until }) => until).filter((until) => until > now),
   )
   return Number.isFinite(next) ? next : undefined

@@ -7,6 +7,11 @@ import type { RankedEndpoint } from './rank-endpoints.ts'
 export interface CopySettings {
   /** How long each rank waits for the one before: who is answered first wins, so this is what preference means. */
   readonly headStart: Milliseconds
+  /**
+   * How much later than its kernel the follower of two ends sends. A kernel that takes in an initiation forgets its own, so
+   * if two cross, both are lost, and the next ones come only 5 s later.
+   */
+  readonly lag: Milliseconds
   /** When each candidate is sent the initiation, from its arrival on. More than once, because packets get lost and NATs need both ends. */
   readonly copiesAt: readonly Milliseconds[]
   readonly budget: BudgetSettings
@@ -14,6 +19,7 @@ export interface CopySettings {
 
 export const COPIES: CopySettings = {
   headStart: 20,
+  lag: 150,
   copiesAt: [0, 250, 750, 1750],
   budget: { packetsPerSecond: 1000, burst: 1000 },
 }
@@ -22,11 +28,18 @@ export const COPIES: CopySettings = {
 export interface Race {
   readonly publicKey: PublicKey
   readonly startedAt: Instant
+  /** Whether this end lets the other one speak first: that with the lower key leads. */
+  readonly isFollower: boolean
   readonly ranked: readonly RankedEndpoint[]
   /** When the kernel's latest initiation came; undefined until the first one did. */
   readonly initiationAt: Instant | undefined
   /** Copies of it that are still to be sent, in order of time. */
   readonly pending: readonly PendingCopy[]
+  /** What had arrived from the peer when the kernel was last made to begin, and when more than that was first seen. */
+  readonly receiveBytes: number
+  readonly heardAt: Instant | undefined
+  /** How often the kernel was made to begin anew. */
+  readonly retries: number
 }
 
 interface PendingCopy {
@@ -43,20 +56,35 @@ export const isInitiation = (packet: Uint8Array): boolean =>
   packet[0] === INITIATION_TYPE &&
   packet.subarray(1, 4).every((reserved) => reserved === 0)
 
-export const startRace = (publicKey: PublicKey, ranked: readonly RankedEndpoint[], now: Instant): Race => ({
+export const startRace = (
+  publicKey: PublicKey,
+  { ranked, isFollower, receiveBytes }: Pick<Race, 'ranked' | 'isFollower' | 'receiveBytes'>,
+  now: Instant,
+): Race => ({
   publicKey,
   startedAt: now,
+  isFollower,
   ranked,
   initiationAt: undefined,
   pending: [],
+  receiveBytes,
+  heardAt: undefined,
+  retries: 0,
 })
 
 /** The kernel sent an initiation: copies of it replace what is left of the last one's, which its receiver would now refuse. */
 export const onInitiation = (race: Race, now: Instant, settings: CopySettings): Race => ({
   ...race,
   initiationAt: now,
-  pending: schedule(race.ranked, now, settings),
+  pending: schedule(race.ranked, now + (race.isFollower ? settings.lag : 0), settings),
 })
+
+/**
+ * Something of the peer has arrived: an initiation, to which our kernel has answered and for which it has forgotten its own. Copies
+ * of that would now only disturb the peer.
+ */
+export const onHeard = (race: Race, now: Instant): Race =>
+  race.heardAt === undefined ? { ...race, heardAt: now, pending: [] } : race
 
 /** What is known of the peer changed: new candidates are sent the initiation that is under way, old ones none any more. */
 export function reviseRace(

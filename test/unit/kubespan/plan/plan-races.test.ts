@@ -24,6 +24,8 @@ const peer = (publicKey: string, said: Partial<RacePeer> = {}): RacePeer => ({
   state: 'down',
   ranked: endpoints(3),
   endpoint: undefined,
+  receiveBytes: 0,
+  isFollower: false,
   ...said,
 })
 
@@ -41,7 +43,9 @@ class Planner {
       ...ends.map(
         ({ publicKey, reason, endpoint }) => `-${publicKey} ${reason}${endpoint ? ` ${endpoint}` : ''}`,
       ),
-      ...starts.map(({ publicKey, reset }) => `+${publicKey}${reset ? '!' : ''}`),
+      ...starts.map(
+        ({ publicKey, reset, isRetry }) => `${isRetry ? '*' : '+'}${publicKey}${reset ? '!' : ''}`,
+      ),
     ]
   }
 }
@@ -154,6 +158,25 @@ test('what is learned of a peer during its race goes into the race', () => {
   assert.equal(planner.memory.races.get('a'), revised, 'nothing new, nothing changed')
 })
 
+test('a peer that was heard and has no session begins anew, the leader first, less and less often', () => {
+  const leader = new Planner()
+  leader.plan(0, peer('a'))
+  assert.deepEqual(leader.plan(100, peer('a', { receiveBytes: 148 })), [])
+  assert.equal(leader.nextAt, 500)
+  assert.deepEqual(leader.plan(499, peer('a', { receiveBytes: 148 })), [])
+  assert.deepEqual(leader.plan(500, peer('a', { receiveBytes: 148 })), ['*a!'])
+  assert.deepEqual(leader.plan(2000, peer('a', { receiveBytes: 148 })), [], 'it was not heard again')
+  const retries: number[] = []
+  for (let now = 2100; now < 10_000; now += 100)
+    if (leader.plan(now, peer('a', { receiveBytes: now })).length > 0) retries.push(now)
+  assert.deepEqual(retries, [2900, 4600, 7900])
+
+  const follower = new Planner()
+  follower.plan(0, peer('a', { isFollower: true }))
+  follower.plan(100, peer('a', { isFollower: true, receiveBytes: 148 }))
+  assert.equal(follower.nextAt, 1100)
+})
+
 test('there are never too many, everyone has a turn, and every race that began also ends', () => {
   const states = fc.array(fc.constantFrom('up', 'down', 'suspect'), { minLength: 8, maxLength: 8 })
   fc.assert(
@@ -164,6 +187,7 @@ test('there are never too many, everyone has a turn, and every race that began a
       const follow = (lines: string[]): void => {
         for (const line of lines) {
           const key = line[1] ?? ''
+          if (line.startsWith('*')) continue
           if (line.startsWith('+')) assert.ok(!racing.has(key) && racing.add(key))
           else assert.ok(racing.delete(key))
         }

@@ -4,6 +4,7 @@ import { fullBudget, type PacketBudget } from '../../../../kubespan/plan/packet-
 import {
   COPIES,
   isInitiation,
+  onHeard,
   onInitiation,
   type Race,
   reviseRace,
@@ -15,6 +16,9 @@ import type { AddressPort } from '../../../../shared/net/address.ts'
 
 const ranked = (...ranks: number[]): RankedEndpoint[] =>
   ranks.map((rank, index) => ({ endpoint: `192.0.2.${index}:1` as AddressPort, class: 'public IPv4', rank }))
+
+const raceOf = (publicKey: string, candidates: RankedEndpoint[], isFollower = false): Race =>
+  startRace(publicKey, { ranked: candidates, isFollower, receiveBytes: 0 }, 0)
 
 /** Sends what is due whenever something is, and notes `time last-number-of-the-address`. */
 function run(
@@ -39,7 +43,7 @@ function run(
 }
 
 test('each rank gets its head start, and everything is sent four times', () => {
-  const race = onInitiation(startRace('p', ranked(0, 1, 1, 2), 0), 0, COPIES)
+  const race = onInitiation(raceOf('p', ranked(0, 1, 1, 2)), 0, COPIES)
   assert.deepEqual(run([race], 5000).sent, [
     ...['0 p0', '20 p1', '20 p2', '40 p3'],
     ...['250 p0', '270 p1', '270 p2', '290 p3'],
@@ -49,13 +53,13 @@ test('each rank gets its head start, and everything is sent four times', () => {
 })
 
 test('nothing is sent before the kernel has said something', () => {
-  const { sent, races } = run([startRace('p', ranked(0), 0)], 5000)
+  const { sent, races } = run([raceOf('p', ranked(0))], 5000)
   assert.deepEqual(sent, [])
   assert.equal(races.get('p')?.initiationAt, undefined)
 })
 
 test('a new initiation replaces the copies of the old one', () => {
-  const { races } = run([onInitiation(startRace('p', ranked(0), 0), 0, COPIES)], 300)
+  const { races } = run([onInitiation(raceOf('p', ranked(0)), 0, COPIES)], 300)
   const race = races.get('p')
   assert.ok(race !== undefined)
   assert.deepEqual(
@@ -65,7 +69,7 @@ test('a new initiation replaces the copies of the old one', () => {
 })
 
 test('a candidate that appears is sent what is under way, one that goes is sent no more', () => {
-  const { races } = run([onInitiation(startRace('p', ranked(0, 1), 0), 0, COPIES)], 100)
+  const { races } = run([onInitiation(raceOf('p', ranked(0, 1)), 0, COPIES)], 100)
   const race = races.get('p')
   assert.ok(race !== undefined)
   const [, second] = ranked(0, 1)
@@ -73,12 +77,23 @@ test('a candidate that appears is sent what is under way, one that goes is sent 
   assert.ok(second !== undefined)
   const revised = reviseRace(race, [{ ...second, rank: 0 }, third], 100, COPIES)
   assert.deepEqual(run([revised], 400).sent, ['120 p9', '270 p1', '370 p9'])
-  assert.deepEqual(reviseRace(startRace('p', [], 0), [third], 5, COPIES).pending, [], 'or when one is')
+  assert.deepEqual(reviseRace(raceOf('p', []), [third], 5, COPIES).pending, [], 'or when one is')
+})
+
+test('the follower lets the other end speak first', () => {
+  const race = onInitiation(raceOf('p', ranked(0, 1), true), 0, COPIES)
+  assert.deepEqual(run([race], 200).sent, ['150 p0', '170 p1'])
+})
+
+test('once the peer was heard, what our kernel had to say is void', () => {
+  const race = onHeard(onInitiation(raceOf('p', ranked(0)), 0, COPIES), 100)
+  assert.deepEqual(run([race], 5000).sent, [])
+  assert.equal(onHeard(race, 200).heardAt, 100)
 })
 
 test('the budget holds for all together; what it delays is not lost', () => {
   const settings = { ...COPIES, copiesAt: [0], budget: { packetsPerSecond: 100, burst: 2 } }
-  const races = ['a', 'b'].map((key) => onInitiation(startRace(key, ranked(0, 0), 0), 0, settings))
+  const races = ['a', 'b'].map((key) => onInitiation(raceOf(key, ranked(0, 0)), 0, settings))
   assert.deepEqual(run(races, 1000, settings).sent, ['0 a0', '0 a1', '10 b0', '20 b1'])
 })
 
