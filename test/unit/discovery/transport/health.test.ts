@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type ClientHttp2Stream, connect, createServer, type Http2Server } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { frameMessage } from '../../../../discovery/transport/frames.ts'
+import { HealthService } from '../../../../discovery/transport/health.ts'
+import { HealthCheckRequestSchema, HealthCheckResponseSchema } from '../../../../proto/gen/health_pb.ts'
+
+interface World {
+  readonly health: HealthService
+  readonly ask: (method: string, message: Uint8Array) => ClientHttp2Stream
+}
+
+async function withServer(run: (world: World) => Promise<void>): Promise<void> {
+  const health = new HealthService()
+  const server: Http2Server = createServer()
+  server.on('stream', (stream, headers) => {
+    if (!health.handle(headers[':path'] ?? '', stream))
+      stream.respond({ ':status': 404 }, { endStream: true })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  await run({
+    health,
+    ask: (method, message) =>
+      session
+        .request({
+          ':method': 'POST',
+          ':path': `/grpc.health.v1.Health/${method}`,
+          'content-type': 'application/grpc',
+        })
+        .end(message),
+  })
+  session.destroy()
+  server.close()
+}
+
+const request = (service: string): Uint8Array =>
+  frameMessage(toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema, { service })))
+
+/** Status of the call, and the statuses in its messages. */
+async function outcome(stream: ClientHttp2Stream): Promise<{ code: string | undefined; statuses: number[] }> {
+  let code: string | undefined
+  for (const event of ['response', 'trailers'])
+    stream.on(event, (headers) => {
+      code = headers['grpc-status'] ?? code
+    })
+  const chunks: Buffer[] = []
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+  const bytes = Buffer.concat(chunks)
+  const statuses: number[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 5 + bytes.readUInt32BE(at + 1)
+    statuses.push(fromBinary(HealthCheckResponseSchema, bytes.subarray(at + 5, end)).status)
+    at = end
+  }
+  return { code, statuses }
+}
+
+test('Check: serving, not serving at the end, and no such service', () =>
+  withServer(async ({ health, ask }) => {
+    for (const service of ['', 'sidero.discovery.server.Cluster'])
+      assert.deepEqual(await outcome(ask('Check', request(service))), { code: '0', statuses: [1] })
+    assert.deepEqual(await outcome(ask('Check', request('nobody'))), { code: '5', statuses: [] })
+    health.end()
+    assert.deepEqual(await outcome(ask('Check', request(''))), { code: '0', statuses: [2] })
+  }))
+
+test('Watch: the status now, and the last one', () =>
+  withServer(async ({ health, ask }) => {
+    const stream = ask('Watch', request(''))
+    const unknown = ask('Watch', request('nobody'))
+    await Promise.all([once(stream, 'response'), once(unknown, 'response')])
+    const gone = ask('Watch', request('')).resume()
+    await once(gone, 'response')
+    gone.close()
+    await once(gone, 'close')
+    health.end()
+    assert.deepEqual(await outcome(stream), { code: '0', statuses: [1, 2] })
+    assert.deepEqual((await outcome(unknown)).statuses, [3, 2])
+  }))
+
+test('what is no request is refused, and other methods are not ours', () =>
+  withServer(async ({ ask }) => {
+    assert.equal((await outcome(ask('Check', frameMessage(Uint8Array.of(0xff))))).code, '13')
+    assert.equal((await outcome(ask('Watch', frameMessage(Uint8Array.of(0xff))))).code, '13')
+    assert.equal((await outcome(ask('Check', Uint8Array.of(1, 0, 0, 0, 0)))).code, '12')
+    const [headers] = await once(ask('List', request('')), 'response')
+    assert.equal(headers[':status'], 404)
+  }))
