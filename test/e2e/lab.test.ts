@@ -3,11 +3,12 @@ import { after, before, test } from 'node:test'
 import { podAttachment } from '../lab/attachment.ts'
 import type { LabHost } from '../lab/box.ts'
 import { addLan, changeAddress, linkDown, linkUp, move, rebind } from '../lab/changes.ts'
-import { namespacesOf, processesInside } from '../lab/cleanup.ts'
+import { namespacesOf } from '../lab/cleanup.ts'
 import { demoTopology } from '../lab/demo-topology.ts'
 import { blackHoleAbove, block, cut, delay, lose, shrinkMtu } from '../lab/faults.ts'
 import { handMadeMesh, meshAddress } from '../lab/hand-made-mesh.ts'
 import { Lab } from '../lab/lab.ts'
+import { findLeftovers, observeMachine, rememberTracks } from '../lab/leftovers.ts'
 import { Pinger, pingAll } from '../lab/ping.ts'
 import { publicHost, topology, whyUnreachable } from '../lab/topology.ts'
 import { sendDatagrams, transferTcp } from '../lab/transfer.ts'
@@ -81,13 +82,15 @@ test('what leaves in clear is counted, and by whom', async () => {
 
 test('two labs side by side do not meet, and nothing stays of either', async () => {
   const two = topology({ hosts: [publicHost('a'), publicHost('b')] })
+  const machine = await observeMachine()
   const labs = await Promise.all([1, 2].map(() => Lab.create(two, { prefix: 'labtest' })))
   for (const lab of labs) lab.host('a').spawn('sleep', ['1000'])
   const namespaces = labs.flatMap(({ id }) => namespacesOf(id))
   assert.equal(namespaces.length, 8)
   assert.deepEqual(Lab.sweep('labtest'), [], 'labs in use are no leftovers')
+  const tracks = labs.map(({ id }) => rememberTracks(id, machine))
   await Promise.all(labs.map((lab) => lab[Symbol.asyncDispose]()))
-  assert.deepEqual([labs.flatMap(({ id }) => namespacesOf(id)), processesInside(namespaces)], [[], []])
+  assert.deepEqual(await Promise.all(tracks.map(findLeftovers)), [[], []])
 })
 
 test('a lab that cannot be built leaves nothing', async () => {

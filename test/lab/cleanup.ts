@@ -14,8 +14,9 @@ export const namespacesOf = (id: string): string[] =>
   list(NAMESPACE_DIRECTORY).filter((name) => name.startsWith(`${id}.`))
 
 /**
- * Takes a lab down: ends what was started for it and every process inside its namespaces, no other, then removes the namespaces, with them
- * their links, rules and tables, and its files. Synchronous, because it also runs while the process exits.
+ * Takes a lab down: ends what was started for it and every process inside its namespaces, no other, then removes the
+ * namespaces, with them their links, rules and tables, and its files. Synchronous, because it also runs while the
+ * process exits.
  */
 export function removeLab(id: string): void {
   active.get(id)?.killAll()
@@ -33,7 +34,7 @@ export function removeLab(id: string): void {
 const KILL_ROUNDS = 10
 
 function killInside(namespaces: readonly string[]): number {
-  const pids = processesInside(namespaces)
+  const pids = processesInside(namespaceInodes(namespaces))
   for (const pid of pids) {
     try {
       process.kill(pid, 'SIGKILL')
@@ -44,9 +45,11 @@ function killInside(namespaces: readonly string[]): number {
   return pids.length
 }
 
-/** The processes whose network is one of these namespaces, zombies excepted. */
-export function processesInside(namespaces: readonly string[]): number[] {
-  const inodes = new Set(namespaces.map(inodeOf))
+export const namespaceInodes = (namespaces: readonly string[]): string[] => namespaces.map(inodeOf)
+
+/** The processes whose network is one of these namespaces (given as inodes), zombies excepted. */
+export function processesInside(namespaceInodes: readonly string[]): number[] {
+  const inodes = new Set(namespaceInodes)
   return list('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {

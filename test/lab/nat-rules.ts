@@ -8,11 +8,16 @@ export interface PortMapping {
   readonly outsidePort: number
 }
 
-const MAPPING: Record<NatKind, string> = {
-  'port-restricted': 'oifname "eth0" meta nfproto ipv4 masquerade',
-  symmetric: 'oifname "eth0" meta nfproto ipv4 masquerade fully-random',
-  'full-cone': `oifname "eth0" meta l4proto udp ip saddr 10.0.0.0/8 update @cone { udp sport : ip saddr . udp sport }
-    oifname "eth0" meta nfproto ipv4 masquerade`,
+/** Rules before the address is translated, and the translation. */
+const MAPPING: Record<NatKind, { readonly remember: string; readonly translate: string }> = {
+  'port-restricted': { remember: '', translate: 'masquerade' },
+  symmetric: { remember: '', translate: 'masquerade fully-random' },
+  // A chain of type nat sees only the first packet of a flow: the mapping would end under flows that live.
+  'full-cone': {
+    remember:
+      'oifname "eth0" meta l4proto udp ip saddr 10.0.0.0/8 update @cone { udp sport : ip saddr . udp sport }',
+    translate: 'masquerade',
+  },
 }
 
 /** The nft script of a NAT box, made once. */
@@ -22,9 +27,13 @@ export const natRules = (kind: NatKind): string => `table inet nat {
     flags dynamic,timeout
     timeout 120s
   }
+  chain remember {
+    type filter hook postrouting priority srcnat - 1
+    ${MAPPING[kind].remember}
+  }
   chain outward {
     type nat hook postrouting priority srcnat
-    ${MAPPING[kind]}
+    oifname "eth0" meta nfproto ipv4 ${MAPPING[kind].translate}
   }
   chain inward {
     type nat hook prerouting priority dstnat
