@@ -29,6 +29,7 @@ const doors: Record<string, Doors> = {
     ],
   },
   'discovery/web': { may: ['discovery/validation', 'discovery/state', 'discovery/subscription', 'shared'] },
+  'discovery/admin': { may: ['discovery/state', 'shared'] },
   'kubespan/model': { may: ['shared'], pure: true },
   'kubespan/plan': { may: ['kubespan/model', 'shared'], pure: true },
   'kubespan/diff': { may: ['kubespan/model', 'shared'], pure: true },

@@ -1,0 +1,144 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Clock } from '../../shared/clock.ts'
+import { type HttpAnswer, type HttpHandler, type HttpQuestion, jsonAnswer } from '../../shared/http.ts'
+import type { Affiliates, Clusters } from '../state/clusters.ts'
+
+/** A cluster as operators see it: by a hash, because the id gives access to it. */
+export interface ClusterView {
+  /** SHA-256 of the id in hex; logs name a cluster by the first eight digits. */
+  readonly cluster: string
+  readonly affiliates: number
+  readonly endpoints: number
+}
+
+export interface AffiliateView {
+  readonly id: string
+  readonly dataBytes: number
+  readonly endpoints: number
+  /** Negative when it has expired and is not collected yet. */
+  readonly expiresInSeconds: number
+}
+
+/** What an operator took away. */
+export interface Forgotten {
+  readonly cluster: string
+  readonly affiliates: number
+}
+
+export interface AdminApiOptions {
+  readonly clusters: Clusters
+  readonly clock: Clock
+  /** What every request must bring; undefined when the socket itself lets in only whom it should. */
+  readonly token: (() => string) | undefined
+  readonly onForget: (forgotten: Forgotten & { readonly affiliateId: string | undefined }) => void
+}
+
+/** Clusters may be named by a beginning of their hash, no shorter than what logs show. */
+const CLUSTER_NAME = /^[0-9a-f]{8,64}$/
+
+/**
+ * The API for operators: `GET /clusters`, `GET /clusters/HASH/affiliates`, `DELETE /clusters/HASH`,
+ * `DELETE /clusters/HASH/affiliates/ID`. Watchers are told of what is deleted as of everything else.
+ */
+export function makeAdminApi(options: AdminApiOptions): HttpHandler {
+  return (question) => {
+    if (options.token !== undefined && !isAuthorized(question, options.token()))
+      return { ...problem(401, 'the token is missing or wrong'), headers: UNAUTHORIZED_HEADERS }
+    const parts = pathParts(question.path)
+    if (parts?.[0] !== 'clusters') return NOTHING_HERE
+    if (parts.length === 1)
+      return question.method === 'GET' ? jsonAnswer(200, listClusters(options.clusters)) : WRONG_METHOD
+    const found = findCluster(options.clusters, parts[1] as string)
+    if ('problem' in found) return found.problem
+    return answerCluster(options, question.method, found, parts.slice(2))
+  }
+}
+
+interface Found {
+  readonly id: string
+  readonly hash: string
+  readonly affiliates: Affiliates
+}
+
+function answerCluster(
+  options: AdminApiOptions,
+  method: string,
+  found: Found,
+  rest: readonly string[],
+): HttpAnswer {
+  const { clusters, clock, onForget } = options
+  if (rest.length === 0) {
+    if (method !== 'DELETE') return WRONG_METHOD
+    return forgotten(onForget, found.hash, clusters.deleteCluster(found.id), undefined)
+  }
+  if (rest[0] !== 'affiliates' || rest.length > 2) return NOTHING_HERE
+  const affiliateId = rest[1]
+  if (affiliateId === undefined)
+    return method === 'GET' ? jsonAnswer(200, listAffiliates(found.affiliates, clock.now())) : WRONG_METHOD
+  if (method !== 'DELETE') return WRONG_METHOD
+  if (!clusters.delete(found.id, affiliateId)) return problem(404, 'there is no such affiliate')
+  return forgotten(onForget, found.hash, 1, affiliateId)
+}
+
+function forgotten(
+  onForget: AdminApiOptions['onForget'],
+  cluster: string,
+  affiliates: number,
+  affiliateId: string | undefined,
+): HttpAnswer {
+  onForget({ cluster, affiliates, affiliateId })
+  return jsonAnswer(200, { cluster, affiliates } satisfies Forgotten)
+}
+
+function listClusters(clusters: Clusters): readonly ClusterView[] {
+  const views = Array.from(clusters.export(), ({ id, affiliates }) => ({
+    cluster: hashOf(id),
+    affiliates: affiliates.size,
+    endpoints: [...affiliates.values()].reduce((total, { endpoints }) => total + endpoints.length, 0),
+  }))
+  return views.sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
+}
+
+function listAffiliates(affiliates: Affiliates, now: number): readonly AffiliateView[] {
+  const views = Array.from(affiliates.values(), ({ id, data, endpoints, expiresAt }) => ({
+    id,
+    dataBytes: data.length,
+    endpoints: endpoints.length,
+    expiresInSeconds: Math.round((expiresAt - now) / 1000),
+  }))
+  return views.sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function findCluster(clusters: Clusters, name: string): Found | { readonly problem: HttpAnswer } {
+  if (!CLUSTER_NAME.test(name))
+    return { problem: problem(400, 'a cluster is named by 8 to 64 hex digits of the SHA-256 of its id') }
+  const found: Found[] = []
+  for (const { id, affiliates } of clusters.export()) {
+    const hash = hashOf(id)
+    if (hash.startsWith(name)) found.push({ id, hash, affiliates })
+  }
+  if (found.length > 1) return { problem: problem(409, 'several clusters begin like this: give more digits') }
+  return found[0] ?? { problem: problem(404, 'there is no such cluster') }
+}
+
+const hashOf = (clusterId: string): string => createHash('sha256').update(clusterId, 'utf8').digest('hex')
+
+/** Compares hashes, so that the time it takes tells nothing. */
+function isAuthorized({ authorization = '' }: HttpQuestion, token: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(authorization), digest(`Bearer ${token}`))
+}
+
+function pathParts(path: string): readonly string[] | undefined {
+  try {
+    return path.slice(1).split('/').map(decodeURIComponent)
+  } catch {
+    return undefined
+  }
+}
+
+const problem = (status: number, error: string): HttpAnswer => jsonAnswer(status, { error })
+
+const UNAUTHORIZED_HEADERS = { 'content-type': 'application/json', 'www-authenticate': 'Bearer' }
+const NOTHING_HERE = problem(404, 'there is nothing here')
+const WRONG_METHOD = problem(405, 'this cannot be done here')
