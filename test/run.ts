@@ -38,6 +38,7 @@ const stages: Record<string, () => Stage> = {
     nodeTest(
       'test/unit/**/*.test.ts',
       '--test-isolation=none',
+      '--test-timeout=60000',
       '--experimental-test-coverage',
       ...COVERED.map((glob) => `--test-coverage-include=${glob}`),
       ...NOT_COVERED.map((glob) => `--test-coverage-exclude=${glob}`),
@@ -49,10 +50,11 @@ const stages: Record<string, () => Stage> = {
     command: [process.execPath, 'test/conformance/vectors.ts', 'test/vectors'],
     counts: true,
   }),
-  conformance: () => nodeTest('test/conformance/*.test.ts', '--test-concurrency=2'),
-  integration: () => nodeTest('test/integration/**/*.test.ts', '--test-concurrency=2'),
-  interop: () => nodeTest('test/interop/*.test.ts', '--test-concurrency=1'),
-  e2e: () => nodeTest('test/e2e/**/*.test.ts', '--test-concurrency=2'),
+  conformance: () => nodeTest('test/conformance/*.test.ts', '--test-timeout=300000', '--test-concurrency=2'),
+  integration: () =>
+    nodeTest('test/integration/**/*.test.ts', '--test-timeout=300000', '--test-concurrency=2'),
+  interop: () => nodeTest('test/interop/*.test.ts', '--test-timeout=300000', '--test-concurrency=1'),
+  e2e: () => nodeTest('test/e2e/**/*.test.ts', '--test-timeout=300000', '--test-concurrency=2'),
 }
 
 interface Result {
