@@ -38,5 +38,7 @@ export async function hostFacts(): Promise<HostFacts> {
     new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1]
   const name = field('NAME') ?? systemName()
   const version = field('VERSION_ID') ?? release()
-  return { hostname: hostname(), operatingSystem: `${name} (${version})` }
+  // The DaemonSet sets it from spec.nodeName.
+  const nodeName = process.env.NODE_NAME || undefined
+  return { hostname: hostname(), operatingSystem: `${name} (${version})`, nodeName }
 }

@@ -14,6 +14,7 @@ const SCHEMAS = {
   KubeSpanEndpointsConfig: schema.KubeSpanEndpointsConfig,
   DiscoveryServiceConfig: schema.DiscoveryServiceConfig,
   DiscoveryIdentityConfig: schema.DiscoveryIdentityConfig,
+  KubernetesRegistryConfig: schema.KubernetesRegistryConfig,
   NodeConfig: schema.NodeConfig,
 } as const
 

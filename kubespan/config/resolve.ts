@@ -3,6 +3,7 @@ import { ClusterKey } from '../../shared/affiliate/seal.ts'
 import type { Prefix } from '../../shared/net/address.ts'
 import * as constants from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
+import type { KubernetesRegistrySettings } from '../model/kubernetes.ts'
 import { parseServiceUrl } from '../model/service-endpoint.ts'
 import type {
   BypassSettings,
@@ -12,6 +13,7 @@ import type {
   Settings,
   Timing,
 } from '../model/settings.ts'
+import { KUBERNETES_DEFAULTS, kubernetesGiven, kubernetesProblems } from './kubernetes.ts'
 import type * as schema from './schema.ts'
 
 interface DocumentByKind {
@@ -19,6 +21,7 @@ interface DocumentByKind {
   KubeSpanEndpointsConfig: InferOutput<typeof schema.KubeSpanEndpointsConfig>
   DiscoveryServiceConfig: InferOutput<typeof schema.DiscoveryServiceConfig>
   DiscoveryIdentityConfig: InferOutput<typeof schema.DiscoveryIdentityConfig>
+  KubernetesRegistryConfig: InferOutput<typeof schema.KubernetesRegistryConfig>
   NodeConfig: InferOutput<typeof schema.NodeConfig>
 }
 type Kind = keyof DocumentByKind
@@ -38,6 +41,8 @@ export interface PlacedMachineConfig {
 export interface HostFacts {
   readonly hostname: string
   readonly operatingSystem: string
+  /** How Kubernetes calls it, where the pod that we run in was told. */
+  readonly nodeName?: string | undefined
 }
 
 export interface Resolved {
@@ -110,14 +115,19 @@ class Resolver {
     const cluster = this.#cluster()
     if (services.length > 0 && cluster === undefined)
       this.problems.push('a discovery service needs a cluster id and secret: add a DiscoveryIdentityConfig')
-    if (mesh.enabled && services.length === 0)
+    const kubernetes = this.#kubernetes(host)
+    if (mesh.enabled && services.length === 0 && !kubernetes?.enabled)
       this.problems.push(
-        'KubeSpan is enabled but no discovery service is configured: add a DiscoveryServiceConfig',
+        'KubeSpan is enabled but no discovery service is configured, and no Kubernetes registry: ' +
+          'add a DiscoveryServiceConfig or a KubernetesRegistryConfig',
       )
+    if (mesh.enabled && services.length === 0 && cluster === undefined)
+      this.problems.push('KubeSpan needs a cluster id and secret: add a DiscoveryIdentityConfig')
     return {
       ...mesh,
       extraAnnouncedEndpoints: this.#announced(),
       services,
+      kubernetes,
       cluster,
       node: this.#node(node, host),
       placement: this.#placement(node),
@@ -214,6 +224,22 @@ class Resolver {
       services.push({ name: value.name, endpoint: value.endpoint })
     }
     return services
+  }
+
+  /** The document, else the switch of the old form (SPEC 7.1). Either is enough for KubeSpan. */
+  #kubernetes({ nodeName }: HostFacts): KubernetesRegistrySettings | undefined {
+    const document = this.#single('KubernetesRegistryConfig')
+    const old = this.#machine?.value.cluster?.discovery
+    const isOn = old?.enabled === true && !old.registries?.kubernetes?.disabled
+    if (document === undefined && !isOn) return undefined
+    const found = document === undefined ? [] : kubernetesProblems(document.value)
+    this.problems.push(...found.map((problem) => `${document?.place}: ${problem}`))
+    return this.#merge(
+      'kubernetes',
+      { ...KUBERNETES_DEFAULTS, nodeName },
+      document === undefined ? { enabled: isOn } : kubernetesGiven(document.value),
+      document?.place ?? this.#machine?.place,
+    )
   }
 
   #cluster(): ClusterSettings | undefined {

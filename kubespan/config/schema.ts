@@ -4,6 +4,7 @@ import { parseDuration } from '../../shared/duration.ts'
 import { parseAddress, parseAddressPort, parsePrefix } from '../../shared/net/address.ts'
 import { parseFilter } from '../../shared/net/endpoint-filter.ts'
 import { MTU_MAX_BYTES, MTU_MIN_BYTES } from '../model/constants.ts'
+import { NODE_MATCHERS } from '../model/kubernetes.ts'
 import { parseServiceUrl } from '../model/service-endpoint.ts'
 import type { AnnouncedEndpoint } from '../model/settings.ts'
 
@@ -103,6 +104,21 @@ export const DiscoveryIdentityConfig = v.strictObject({
   kind: v.literal('DiscoveryIdentityConfig'),
   clusterID: name,
   clusterSecret,
+})
+
+/** Ours: the Kubernetes registry (SPEC 5), for which there is no document in the field. */
+export const KubernetesRegistryConfig = v.strictObject({
+  ...head,
+  kind: v.literal('KubernetesRegistryConfig'),
+  enabled: flag,
+  kubeconfig: v.optional(name),
+  inCluster: flag,
+  context: v.optional(name),
+  nodeName: v.optional(name),
+  matchNodeBy: v.optional(
+    v.pipe(v.array(v.picklist(NODE_MATCHERS)), v.nonEmpty('must name at least one way')),
+  ),
+  providerID: v.optional(name),
 })
 
 const mark = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(0xffffffff))

@@ -17,7 +17,8 @@ export function renderSettings({
   readonly settings: Settings
   readonly origin: ReadonlyMap<string, string>
 }): { value: Readonly<Record<string, EffectiveValue>>; table: string } {
-  const { services, cluster, node, placement, bypass, timing, extraAnnouncedEndpoints, ...mesh } = settings
+  const { services, kubernetes, cluster, node, placement, bypass, timing, extraAnnouncedEndpoints, ...mesh } =
+    settings
   const value: Record<string, EffectiveValue> = {}
   const add = (name: string, shown: unknown): void => {
     value[name] = { value: shown, from: origin.get(name) ?? 'default' }
@@ -29,6 +30,7 @@ export function renderSettings({
   }
   for (const { name, endpoint } of services)
     add(`services.${name}`, `${endpoint.plaintext ? 'http' : 'https'}://${formatHostPort(endpoint)}`)
+  for (const [key, shown] of Object.entries(kubernetes ?? {})) add(`kubernetes.${key}`, shown)
   if (cluster !== undefined)
     value.cluster = {
       value: { idTag: clusterTag(cluster.id), secret: '[redacted]' },

@@ -50,8 +50,6 @@ export interface KubernetesReport {
   readonly isSynced: boolean
   /** A watch on the Nodes is open. */
   readonly isConnected: boolean
-  /** Nothing can be expected of it as things stand, as when there are no credentials. */
-  readonly isHopeless: boolean
   readonly lastContactAt: Instant | undefined
   /** `host:port` that is spoken to; undefined while nothing is known of it. */
   readonly endpoint: string | undefined

@@ -2,6 +2,7 @@ import type { ClusterKey } from '../../shared/affiliate/seal.ts'
 import type { Milliseconds } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import type { Placement } from './desired.ts'
+import type { KubernetesRegistrySettings } from './kubernetes.ts'
 import type { ServiceEndpoint } from './service-endpoint.ts'
 
 /** `ip:port`, or `auto:PORT`: our own public address, whatever it is, with that port. */
@@ -19,7 +20,9 @@ export interface Settings {
   readonly excludeAdvertisedNetworks: readonly Prefix[]
   readonly extraAnnouncedEndpoints: readonly AnnouncedEndpoint[]
   readonly services: readonly DiscoveryServiceSettings[]
-  /** Undefined only while KubeSpan is disabled and no service is configured. */
+  /** Undefined: nothing is said of it. */
+  readonly kubernetes: KubernetesRegistrySettings | undefined
+  /** Undefined only while KubeSpan is disabled and no discovery service is configured. */
   readonly cluster: ClusterSettings | undefined
   readonly node: NodeSettings
   readonly placement: Placement

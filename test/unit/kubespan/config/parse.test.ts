@@ -161,7 +161,10 @@ test('the old form: disabled by default, rules apply when enabled', () => {
   )
   assert.match(
     parsed(
-      machineConfig('{enabled: true}', '{enabled: true, registries: {service: {disabled: true}}}'),
+      machineConfig(
+        '{enabled: true}',
+        '{enabled: true, registries: {kubernetes: {disabled: true}, service: {disabled: true}}}',
+      ),
     ).problems.join(),
     /no discovery service/,
   )
