@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../shared/clock.ts'
+import { type HttpHandler, HttpListener } from '../shared/http.ts'
+import type { Logger } from '../shared/log.ts'
+import { formatListenAddress, type ListenAddress } from '../shared/net/listen-address.ts'
+import { WatchedFiles } from '../shared/watched-files.ts'
+import { makeAdminApi } from './admin/api.ts'
+import { parseToken } from './admin/token.ts'
+import type { Config } from './config.ts'
+import { ClusterAdmission } from './limits/admission.ts'
+import { AllowedClusters } from './limits/allowed-clusters.ts'
+import { chooseBounds, MemoryGuard, observeBounds } from './memory-guard.ts'
+import type { Clusters } from './state/clusters.ts'
+import { HealthService } from './transport/health.ts'
+import { type Metrics, metricsPages } from './web/metrics.ts'
+import { makePages } from './web/pages.ts'
+
+export interface EdgesOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Logger
+  readonly clusters: Clusters
+  readonly metrics: Metrics
+}
+
+/** What stands around the calls: who may come in, and the listeners for people and supervisors. */
+export class Edges implements AsyncDisposable {
+  readonly admission: ClusterAdmission
+  readonly pages: HttpHandler
+  readonly health = new HealthService()
+  readonly #options: EdgesOptions
+  readonly #open = new AsyncDisposableStack()
+  #isReady = false
+
+  private constructor(options: EdgesOptions) {
+    const { config, clock, clusters } = options
+    this.#options = options
+    const memory = this.#open.use(new MemoryGuard(chooseBounds(config.memoryLimit, observeBounds()), clock))
+    memory.start()
+    this.admission = new ClusterAdmission({
+      maxClustersPerAddress: config.maxClustersPerAddress,
+      exists: (clusterId) => clusters.has(clusterId),
+      isMemoryShort: () => memory.isShort,
+    })
+    this.pages = makePages({ clusters, clock, statsInterval: config.statsInterval })
+  }
+
+  /** @throws when a file cannot be read, or an address cannot be listened on. */
+  static async open(options: EdgesOptions): Promise<Edges> {
+    const edges = new Edges(options)
+    const { config, metrics } = options
+    try {
+      await edges.#readAllowedClusters()
+      await edges.#listen(
+        config.metricsAddr,
+        metricsPages(metrics, () => edges.#isReady),
+      )
+      await edges.#listen(config.landingAddr, edges.pages)
+      await edges.#listenForAdmin()
+      return edges
+    } catch (error) {
+      await edges[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Calls are served from now on. */
+  ready(): void {
+    this.#isReady = true
+  }
+
+  /** Calls are served no more: whoever asks is told so, and those who watch the health are sent away. */
+  end(): void {
+    this.#isReady = false
+    this.health.end()
+  }
+
+  /** Closes the listeners. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#open.disposeAsync()
+  }
+
+  async #listen(at: ListenAddress | null, handler: HttpHandler): Promise<void> {
+    if (at === null) return
+    const { log } = this.#options
+    const failed = (error: unknown): void => log.error({ err: String(error) }, 'page failed')
+    const listener = this.#open.use(await HttpListener.listen(at, handler, failed))
+    log.debug({ address: formatListenAddress(at), port: listener.port }, 'listening')
+  }
+
+  async #listenForAdmin(): Promise<void> {
+    const { config, clock, clusters, log } = this.#options
+    if (config.adminAddr === null) return
+    const token =
+      config.adminTokenFile === ''
+        ? undefined
+        : await this.#watchFile(config.adminTokenFile, parseToken, () => {})
+    const api = makeAdminApi({
+      clusters,
+      clock,
+      token: token && (() => token.value),
+      onForget: ({ cluster, affiliates, affiliateId }) =>
+        log.warn({ cluster, affiliates, affiliate_id: affiliateId }, 'forgotten by an operator'),
+    })
+    await this.#listen(config.adminAddr, api)
+  }
+
+  async #readAllowedClusters(): Promise<void> {
+    const { config, log } = this.#options
+    if (config.allowedClusters === '') return
+    const parse = ([content]: readonly Buffer[]): AllowedClusters =>
+      new AllowedClusters(String(content), sha256)
+    const allow = (allowed: AllowedClusters): void => {
+      this.admission.allowOnly(allowed)
+      log.info({ clusters: allowed.size }, 'allowed clusters read')
+    }
+    allow((await this.#watchFile(config.allowedClusters, parse, allow)).value)
+  }
+
+  async #watchFile<T>(
+    path: string,
+    parse: (contents: readonly Buffer[]) => T,
+    onChange: (value: T) => void,
+  ): Promise<WatchedFiles<T>> {
+    const { config, clock, log } = this.#options
+    const onFailure = (error: unknown): void => log.warn({ path, err: String(error) }, 'file not reread')
+    const poll = config.filePollInterval
+    return this.#open.use(await WatchedFiles.open({ paths: [path], parse, onChange, onFailure, clock, poll }))
+  }
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
