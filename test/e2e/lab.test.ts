@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { podAttachment } from '../lab/attachment.ts'
 import type { LabHost } from '../lab/box.ts'
+import { Capture } from '../lab/capture.ts'
 import { addLan, changeAddress, linkDown, linkUp, move, rebind } from '../lab/changes.ts'
 import { namespacesOf } from '../lab/cleanup.ts'
 import { demoTopology } from '../lab/demo-topology.ts'
@@ -10,6 +12,7 @@ import { handMadeMesh, meshAddress } from '../lab/hand-made-mesh.ts'
 import { Lab } from '../lab/lab.ts'
 import { findLeftovers, observeMachine, rememberTracks } from '../lab/leftovers.ts'
 import { Pinger, pingAll } from '../lab/ping.ts'
+import { run } from '../lab/process.ts'
 import { publicHost, topology, whyUnreachable } from '../lab/topology.ts'
 import { sendDatagrams, transferTcp } from '../lab/transfer.ts'
 import { countsSince, wireguardCount } from '../lab/wan-watch.ts'
@@ -94,10 +97,12 @@ test('two labs side by side do not meet, and nothing stays of either', async () 
 })
 
 test('a lab that cannot be built leaves nothing', async () => {
-  const lab = topology({ hosts: [publicHost('a', { rpFilter: 7 as 0 })] })
-  const broken = { ...lab, nats: [{ name: 'n', kind: 'no such kind' as 'symmetric', v6: false }] }
+  const broken = topology({ hosts: [publicHost('a', { rpFilter: 'neither' as unknown as 0 })] })
   await assert.rejects(Lab.create(broken, { prefix: 'labtest-broken' }), { name: 'CommandError' })
-  assert.deepEqual(namespacesOf('labtest-broken'), [])
+  assert.deepEqual(
+    readdirSync('/run/netns').filter((name) => name.startsWith('labtest-broken.')),
+    [],
+  )
 })
 
 let lab: Lab
@@ -211,6 +216,15 @@ test('a delay line adds to the round trip of both families and loses nothing', a
   const run = await pinger.stop()
   assert.ok(run.received > 10)
   assert.ok(run.sent - run.received <= 6, `${run.sent - run.received} lost while the line was taken away`)
+})
+
+test('a capture shows what passes', async (t) => {
+  if ((await run(['sh', '-c', 'command -v tcpdump'], { check: false })).code !== 0)
+    return t.skip('no tcpdump here')
+  await using capture = await Capture.start(lab.wan, 'any', 'icmp and host 198.18.2.2')
+  assert.ok(await reaches(a, b.v4 ?? ''))
+  const lines = await capture.stop()
+  assert.ok(lines.some((line) => line.includes('198.18.1.2 > 198.18.2.2: ICMP echo request')))
 })
 
 test('bytes are moved and counted', async () => {

@@ -15,7 +15,9 @@ export class Capture implements AsyncDisposable {
   /** `filter` in the language of tcpdump; `device` may be `any`. Throws where there is no tcpdump. */
   static async start(box: Box, device: string, filter: string): Promise<Capture> {
     const name = `capture-${captures++}`
-    const process = box.spawn('tcpdump', ['-Ulnni', device, ...filter.split(' ')], { name })
+    const process = box.spawn('tcpdump', ['--immediate-mode', '-lnni', device, ...filter.split(' ')], {
+      name,
+    })
     await process.waitFor(/listening on/)
     return new Capture(process)
   }

@@ -22,9 +22,7 @@ daemon per host, waits for the mesh, shows that it works, and takes everything d
   --help
 `
 
-const MESH_WITHIN_MILLISECONDS = 60_000
-/** Endpoints are tried for less long than on the internet: round trips are short here. */
-const TIMING = { reconcileEvery: '1s', endpointGrace: '1s' }
+const MESH_WITHIN_MILLISECONDS = 90_000
 
 const say = (text = ''): void => void process.stdout.write(`${text}\n`)
 
@@ -54,14 +52,17 @@ function listenForInterrupt(): Interrupt {
   return { happened: promise }
 }
 
-/** Resolves to whether all went as it should. */
-async function demo(options: { withoutSymmetric: boolean; keep: boolean }): Promise<boolean> {
+const EXIT_FAILURE = 1
+const EXIT_INTERRUPTED = 130
+
+/** Resolves to the exit status: 0 when all went as it should. */
+async function demo(options: { withoutSymmetric: boolean; keep: boolean }): Promise<number> {
   const interrupt = listenForInterrupt()
   const progress = new Progress(process.stdout, () => performance.now())
   const machine = await observeMachine()
   const topology = demoTopology({ symmetric: !options.withoutSymmetric })
   let tracks: Tracks | undefined
-  let isGood = false
+  let status = EXIT_FAILURE
   try {
     progress.start('building the lab')
     await using lab = await Lab.create(topology, { prefix: 'openspan-demo' })
@@ -70,10 +71,12 @@ async function demo(options: { withoutSymmetric: boolean; keep: boolean }): Prom
     say(renderHosts(lab))
     const story = tell(lab, progress, options.keep)
     story.catch(() => {}) // after an interrupt nobody waits for it
-    isGood = await Promise.race([story, interrupt.happened])
+    if (await Promise.race([story, interrupt.happened])) status = 0
   } catch (error) {
-    if (error instanceof Interrupted) say(`\n${error.message}: taking everything down`)
-    else {
+    if (error instanceof Interrupted) {
+      status = EXIT_INTERRUPTED
+      say(`\n${error.message}: taking everything down`)
+    } else {
       progress.fail('the demo could not go on')
       say(`${error instanceof Error ? error.message : String(error)}\n`)
     }
@@ -84,12 +87,12 @@ async function demo(options: { withoutSymmetric: boolean; keep: boolean }): Prom
       ? `${green('ok')} taken down; left on this machine: no namespace, process, link, route, rule, nft table or file`
       : `${red('FAILED')} left behind:\n${leftovers.map((one) => `  ${one}\n`).join('')}`,
   )
-  return isGood && leftovers.length === 0
+  return leftovers.length === 0 ? status : EXIT_FAILURE
 }
 
 async function tell(lab: Lab, progress: Progress, keep: boolean): Promise<boolean> {
   progress.start('starting the discovery service')
-  await using mesh = new Mesh(lab, { timing: TIMING })
+  await using mesh = new Mesh(lab)
   await mesh.startDiscovery()
   progress.done(`discovery service answers on http://${INTERNET_V4}:${DISCOVERY_PORT}, in memory`)
 
@@ -160,12 +163,15 @@ function explainPairs(lab: Lab): Explain {
   return (from, to) => whyUnreachable(lab.topology, lab.host(from).spec, lab.host(to).spec)
 }
 
+/** The longest a timer can be. */
+const LONG_MILLISECONDS = 2 ** 31 - 1
+
 /** Until somebody presses Ctrl-C. */
 async function lookAround(lab: Lab): Promise<void> {
   say(
     `The lab stays until you press Ctrl-C. For a shell in it:\n  ${dim(`ip netns exec ${lab.host('natted').namespace} bash`)}`,
   )
-  await new Promise<void>((resolve) => setTimeout(resolve, 2 ** 31 - 1))
+  await new Promise<void>((resolve) => setTimeout(resolve, LONG_MILLISECONDS))
 }
 
 const { values } = parseArgs({
@@ -180,6 +186,5 @@ else if (process.getuid?.() !== 0) {
   process.stderr.write('demo: network namespaces need root: sudo make demo\n')
   process.exitCode = 1
 } else {
-  const isGood = await demo({ withoutSymmetric: values['without-symmetric'], keep: values.keep })
-  process.exit(isGood ? 0 : 1)
+  process.exit(await demo({ withoutSymmetric: values['without-symmetric'], keep: values.keep }))
 }

@@ -47,7 +47,7 @@ export class Mesh implements AsyncDisposable {
   readonly #daemons = new Map<LabHost, LabProcess>()
   #discovery: LabProcess | undefined
 
-  constructor(lab: Lab, options: MeshOptions) {
+  constructor(lab: Lab, options: MeshOptions = {}) {
     this.lab = lab
     this.#options = options
     this.cluster = {

@@ -47,6 +47,9 @@ export const INTERNET = 'inet'
 
 type HostOptions = Partial<Omit<HostSpec, 'name' | 'network'>>
 
+/** Each has a network with its number in one byte; some numbers are left for later moves. */
+const MAX_ON_WAN = 220
+
 export const publicHost = (name: string, options: HostOptions = {}): HostSpec => behind(WAN, name, options)
 
 export const behind = (network: string, name: string, options: HostOptions = {}): HostSpec => ({
@@ -76,6 +79,7 @@ export function topology(parts: Partial<Topology>): Topology {
     if (names.has(name)) throw new RangeError(`${name}: used twice`)
     names.add(name)
   }
+  if (hosts.length + nats.length > MAX_ON_WAN) throw new RangeError(`more than ${MAX_ON_WAN} hosts and NATs`)
   for (const host of hosts)
     if (host.network !== WAN && !nats.some(({ name }) => name === host.network))
       throw new RangeError(`${host.name}: no NAT is called ${host.network}`)

@@ -7,6 +7,10 @@ test('a topology refuses names that are used twice, unknown or unfit', () => {
   assert.throws(() => topology({ hosts: [publicHost('a'), publicHost('a')] }), /a: used twice/)
   assert.throws(() => topology({ hosts: [publicHost('wan')] }), /wan: used twice/)
   assert.throws(() => topology({ hosts: [publicHost('far-away')] }), /not a short lower-case name/)
+  assert.throws(
+    () => topology({ hosts: Array.from({ length: 221 }, (_, i) => publicHost(`h${i}`)) }),
+    /more than 220/,
+  )
   assert.throws(() => topology({ hosts: [behind('home', 'a')] }), /a: no NAT is called home/)
   assert.throws(
     () => topology({ hosts: [publicHost('a')], lans: [lan('l', 'a', 'b')] }),
