@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { chmod, type FileHandle, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { decodeNodeId, encodeNodeId } from '../../shared/identity/node-id.ts'
 
@@ -64,20 +64,30 @@ async function readIfThere(path: string): Promise<string | undefined> {
 
 /** The whole file appears at once or not at all; of two that try, one makes it and both read that one. */
 async function createExclusively(path: string, text: string): Promise<string> {
-  const directory = join(path, '..')
-  await mkdir(directory, { recursive: true, mode: 0o700 })
   const draft = `${path}.${randomUUID()}`
   try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await writeDurably(draft, text)
-    await link(draft, path)
-    await using parent = await open(directory, 'r')
+    const isOurs = await linkUnlessThere(draft, path)
+    await using parent = await open(dirname(path), 'r')
     await parent.sync()
-    return text
+    if (isOurs) return text
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return (await readIfThere(path)) ?? ''
     throw new IdentityFileError(path, 'cannot be written', error)
   } finally {
     await unlink(draft).catch(() => undefined)
+  }
+  return (await readIfThere(path)) ?? ''
+}
+
+/** Unlike a rename, a link never replaces. */
+async function linkUnlessThere(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
   }
 }
 

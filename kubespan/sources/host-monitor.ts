@@ -1,0 +1,104 @@
+import type { Clock, Milliseconds } from '../../shared/clock.ts'
+import type { Host } from '../host/host.ts'
+import type { Tool } from '../host/runner.ts'
+import type { Placement } from '../model/desired.ts'
+
+export interface HostMonitorOptions {
+  readonly host: Host
+  readonly placement: Placement
+  /** Something changed that is ours or that we announce; what it was is found out by looking. */
+  readonly onChange: () => void
+  /** A monitor ended; it is started again after a pause. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Of a burst, the first event counts at once and all others together after this time. */
+const GAP: Milliseconds = 250
+/** A monitor that cannot run is no reason to be busy: every pass looks at everything anyway. */
+const RESTART_AFTER: Milliseconds = 10_000
+
+/** Listens to what others do to this host, until `signal` aborts. */
+export async function watchHost(options: HostMonitorOptions, signal: AbortSignal): Promise<void> {
+  using paced = new PacedWake(options.host.clock, GAP, options.onChange)
+  await Promise.all([
+    follow(options, paced, signal, 'ip', ['-N', 'monitor', 'label', 'link', 'address', 'route', 'rule']),
+    follow(options, paced, signal, 'nft', ['monitor']),
+  ])
+}
+
+async function follow(
+  { host, placement, onFailure }: HostMonitorOptions,
+  paced: PacedWake,
+  signal: AbortSignal,
+  tool: Tool,
+  args: readonly string[],
+): Promise<void> {
+  const concerns = tool === 'ip' ? isIpEventOfOurs : isNftEventOfOurs
+  while (!signal.aborted) {
+    try {
+      for await (const line of host.stream(tool, args, signal)) if (concerns(line, placement)) paced.wake()
+    } catch (error) {
+      onFailure(error)
+    }
+    await pause(host.clock, RESTART_AFTER, signal)
+    // Whatever happened meanwhile was not heard.
+    if (!signal.aborted) paced.wake()
+  }
+}
+
+/** A line of `ip monitor label`. On a router the routes of other tables may change thousands of times a second. */
+export function isIpEventOfOurs(line: string, { routingTable }: Placement): boolean {
+  if (!line.startsWith('[ROUTE]')) return /^\[(LINK|ADDR|RULE)\]/.test(line)
+  return new RegExp(`\\btable ${routingTable}\\b`).test(line)
+}
+
+/** A line of `nft monitor`, as `add element inet TABLE SET { … }`. */
+export const isNftEventOfOurs = (line: string, { nftTable }: Placement): boolean =>
+  /^(?:add|insert|replace|delete) \w+ inet (\S+)/.exec(line)?.[1] === nftTable
+
+function pause(clock: Clock, length: Milliseconds, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) return done()
+    const alarm = clock.after(length, done)
+    signal.addEventListener(
+      'abort',
+      () => {
+        alarm[Symbol.dispose]()
+        done()
+      },
+      { once: true },
+    )
+  })
+}
+
+/** Wakes at once, but not again before `gap` is over; what comes meanwhile is one wake then. */
+class PacedWake implements Disposable {
+  readonly #clock: Clock
+  readonly #gap: Milliseconds
+  readonly #wake: () => void
+  #alarm: Disposable | undefined
+  #isWanted = false
+
+  constructor(clock: Clock, gap: Milliseconds, wake: () => void) {
+    this.#clock = clock
+    this.#gap = gap
+    this.#wake = wake
+  }
+
+  wake(): void {
+    if (this.#alarm !== undefined) {
+      this.#isWanted = true
+      return
+    }
+    this.#isWanted = false
+    this.#alarm = this.#clock.after(this.#gap, () => {
+      this.#alarm = undefined
+      if (this.#isWanted) this.wake()
+    })
+    this.#wake()
+  }
+
+  [Symbol.dispose](): void {
+    this.#alarm?.[Symbol.dispose]()
+  }
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { observeLinks, parseLinks } from '../../../../kubespan/sources/addresses.ts'
+import { FakeHost } from '../../../support/fake-host.ts'
+
+const parseOne = (row: object) => parseLinks(JSON.stringify([row]))[0]
+
+test('a physical link, as `ip` shows it', () => {
+  const link = parseOne({
+    ifname: 'eth0',
+    flags: ['BROADCAST', 'MULTICAST', 'UP', 'LOWER_UP'],
+    operstate: 'UP',
+    link_type: 'ether',
+    address: '52:54:00:12:34:56',
+    addr_info: [
+      { family: 'inet', local: '192.0.2.5', prefixlen: 24, scope: 'global' },
+      { family: 'inet6', local: '2001:DB8::5', prefixlen: 64, scope: 'global', dynamic: true },
+      { family: 'inet6', local: 'fe80::1', prefixlen: 64, scope: 'link' },
+      { family: 'inet', local: '192.0.2.6', prefixlen: 24, scope: '50' },
+    ],
+  })
+  assert.deepEqual(link, {
+    name: 'eth0',
+    isUp: true,
+    hasCarrier: true,
+    isPhysical: true,
+    mac: '52:54:00:12:34:56',
+    addresses: [
+      { address: '192.0.2.5', bits: 24, scope: 'global' },
+      { address: '2001:db8::5', bits: 64, scope: 'global' },
+      { address: 'fe80::1', bits: 64, scope: 'link' },
+      { address: '192.0.2.6', bits: 24, scope: 'site' },
+    ],
+  })
+})
+
+test('a link of some kind is not physical, whatever it looks like', () => {
+  const row = { ifname: 'br0', link_type: 'ether', address: '02:00:00:00:00:01', operstate: 'DOWN' }
+  assert.equal(parseOne({ ...row, linkinfo: { info_kind: 'bridge' } })?.isPhysical, false)
+  assert.equal(parseOne({ ...row, linkinfo: {} })?.isPhysical, true)
+})
+
+test('a tunnel has neither carrier nor hardware address of its own', () => {
+  const link = parseOne({ ifname: 'kubespan', link_type: 'none', operstate: 'UNKNOWN', flags: ['UP'] })
+  assert.deepEqual(link, {
+    name: 'kubespan',
+    isUp: true,
+    hasCarrier: false,
+    isPhysical: false,
+    mac: undefined,
+    addresses: [],
+  })
+  assert.equal(
+    parseOne({ ifname: 'lo', link_type: 'loopback', address: '00:00:00:00:00:00' })?.mac,
+    undefined,
+  )
+})
+
+test('what iproute2 leaves empty is passed over', () => {
+  assert.deepEqual(parseLinks(''), [])
+  assert.deepEqual(
+    parseLinks('[{},{"ifname":"a","addr_info":[{},{"local":"192.0.2.1"}]}]').map(({ name }) => name),
+    ['a'],
+  )
+})
+
+test('the links of a host', async () => {
+  const names = (await observeLinks(new FakeHost())).map(({ name, isPhysical }) => [name, isPhysical])
+  assert.deepEqual(names, [
+    ['lo', false],
+    ['eth0', true],
+  ])
+})

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isIpEventOfOurs, isNftEventOfOurs, watchHost } from '../../../../kubespan/sources/host-monitor.ts'
+import { placementOf } from '../../../support/desired-states.ts'
+import { FakeHost } from '../../../support/fake-host.ts'
+import { settle } from '../../../support/manual-clock.ts'
+
+const ipLines: readonly (readonly [string, boolean])[] = [
+  ['[LINK]5: kubespan: <POINTOPOINT,NOARP,UP,LOWER_UP> mtu 1420', true],
+  ['[LINK]Deleted 5: kubespan: <POINTOPOINT,NOARP>', true],
+  ['[ADDR]2: eth0    inet 192.0.2.1/24 scope global eth0', true],
+  ['[RULE]Deleted 32500: from all fwmark 0x40/0x60 lookup 180', true],
+  ['[ROUTE]Deleted default dev kubespan table 180 proto static metric 1 mtu 1420', true],
+  ['[ROUTE]10.0.0.0/8 via 192.0.2.254 dev eth0 proto bgp', false],
+  ['[ROUTE]default dev eth1 table 1800 proto static', false],
+  ['    link/none ', false],
+]
+
+for (const [line, ours] of ipLines)
+  test(`${line}: ${ours ? 'look' : 'nothing to us'}`, () =>
+    assert.equal(isIpEventOfOurs(line, placementOf()), ours))
+
+const nftLines: readonly (readonly [string, boolean])[] = [
+  ['delete element inet openspan routed_v4 { 10.0.0.0/8 }', true],
+  ['delete table inet openspan', true],
+  ['add rule inet openspan kubespan_outgoing accept', true],
+  ['add element inet openspan2 routed_v4 { 10.0.0.0/8 }', false],
+  ['add element ip openspan routed_v4 { 10.0.0.0/8 }', false],
+  ['# new generation 8 by process 7916 (nft)', false],
+]
+
+for (const [line, ours] of nftLines)
+  test(`${line}: ${ours ? 'look' : 'nothing to us'}`, () =>
+    assert.equal(isNftEventOfOurs(line, placementOf()), ours))
+
+/** Lines that are said one by one, and an end that can be called for. */
+function speaker(): { say(line: string): void; fail(error: Error): void; lines: AsyncIterable<string> } {
+  const waiting: (string | Error)[] = []
+  let ring = (): void => undefined
+  const add = (item: string | Error): void => {
+    waiting.push(item)
+    ring()
+  }
+  async function* lines(): AsyncGenerator<string> {
+    for (;;) {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+        if (typeof item !== 'string') throw item
+        yield item
+      }
+      await new Promise<void>((rung) => {
+        ring = rung
+      })
+    }
+  }
+  return { say: add, fail: add, lines: { [Symbol.asyncIterator]: lines } }
+}
+
+test('a burst is one wake at once and one after it; a monitor that fails is started again', async () => {
+  const host = new FakeHost()
+  const [ip, nft] = [speaker(), speaker()]
+  host.monitors.set('ip', ip.lines).set('nft', nft.lines)
+  const stop = new AbortController()
+  const failures: string[] = []
+  let wakes = 0
+  const watching = watchHost(
+    {
+      host,
+      placement: placementOf(),
+      onChange: () => {
+        wakes += 1
+      },
+      onFailure: (error) => void failures.push(String(error)),
+    },
+    stop.signal,
+  )
+  for (let line = 0; line < 100; line += 1) ip.say('[ADDR]2: eth0')
+  nft.say('delete table inet openspan')
+  nft.say('delete table inet others')
+  await settle()
+  assert.equal(wakes, 1)
+  await host.clock.advance(250)
+  assert.equal(wakes, 2)
+  await host.clock.advance(1000)
+  assert.equal(wakes, 2)
+
+  nft.fail(new Error('no buffer space'))
+  await settle()
+  assert.deepEqual(failures, ['Error: no buffer space'])
+  assert.equal(wakes, 2)
+  await host.clock.advance(10_000)
+  assert.equal(wakes, 3, 'what happened meanwhile was not heard')
+  nft.say('delete table inet openspan')
+  await host.clock.advance(1000)
+  assert.equal(wakes, 4)
+
+  stop.abort()
+  ip.say('[ADDR]2: eth0')
+  nft.say('')
+  await watching
+  assert.equal(wakes, 4)
+  assert.equal(host.clock.armed, 0)
+})
+
+test('a stop during the pause after a failure ends the watch', async () => {
+  const host = new FakeHost()
+  const stop = new AbortController()
+  const watching = watchHost(
+    {
+      host,
+      placement: placementOf(),
+      onChange: () => assert.fail('nothing happened'),
+      onFailure: () => undefined,
+    },
+    stop.signal,
+  )
+  await settle()
+  stop.abort()
+  await watching
+  assert.equal(host.clock.armed, 0)
+})
