@@ -1,0 +1,51 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Address } from '../../shared/net/address.ts'
+import type { PrefixSet } from '../../shared/net/prefix-set.ts'
+import {
+  type ConnectionPeer,
+  chooseClientAddress,
+  type ForwardTrust,
+  IgnoredHeaders,
+  judgePeer,
+} from './client-address.ts'
+
+export interface PeerJudgeOptions {
+  readonly trustedProxies: PrefixSet
+  readonly trust: ForwardTrust
+  /** A forwarded address was not believed, for the first time from this peer. */
+  readonly onIgnored: (warning: string) => void
+}
+
+/** Says which address a call comes from. Its connection is judged once, for all calls on it. */
+export class PeerJudge {
+  readonly #options: PeerJudgeOptions
+  readonly #peers = new WeakMap<object, ConnectionPeer>()
+  readonly #ignored = new IgnoredHeaders()
+
+  constructor(options: PeerJudgeOptions) {
+    this.#options = options
+  }
+
+  /** Forwarded addresses that were not believed. */
+  get ignoredHeaders(): number {
+    return this.#ignored.count
+  }
+
+  readonly addressOf = (
+    { session }: Pick<ServerHttp2Stream, 'session'>,
+    headers: IncomingHttpHeaders,
+    rawHeaders: readonly string[],
+  ): Address | undefined => {
+    if (session === undefined) return undefined
+    const { trustedProxies, trust, onIgnored } = this.#options
+    let peer = this.#peers.get(session)
+    if (peer === undefined) {
+      peer = judgePeer(session.socket.remoteAddress, trustedProxies)
+      this.#peers.set(session, peer)
+    }
+    const client = chooseClientAddress(peer, headers, rawHeaders, trust)
+    const warning = this.#ignored.note(client)
+    if (warning !== undefined) onIgnored(warning)
+    return client.address
+  }
+}
