@@ -40,11 +40,14 @@ export class NodeTable {
     return changed
   }
 
-  /** True when something changed that concerns us; most events are heartbeats. */
+  /**
+   * True when something changed that concerns us; most events are heartbeats. An older state than the one that is known
+   * is passed over: the answer to a patch may overtake the watch.
+   */
   set(raw: RawNode): boolean {
     const previous = this.#nodes.get(raw.metadata?.name ?? '')
     const record = toRecord(raw, previous)
-    if (record === undefined) return false
+    if (record === undefined || isOlder(record.resourceVersion, previous?.resourceVersion)) return false
     this.#nodes.set(record.view.name, record)
     if (record.fingerprint === previous?.fingerprint) return false
     this.#note(previous === undefined ? [] : [previous])
@@ -85,4 +88,10 @@ export class NodeTable {
     if (departures.length > 0 || this.#departures.size > 0)
       this.#departures = new Set(departures.slice(-DEPARTURES_MAX))
   }
+}
+
+/** Versions of one kind are numbers that grow; anything else cannot be compared. */
+function isOlder(version: string, than: string | undefined): boolean {
+  if (than === undefined || !/^\d+$/.test(version) || !/^\d+$/.test(than)) return false
+  return BigInt(version) < BigInt(than)
 }
