@@ -1,4 +1,5 @@
 import type { Clock } from '../shared/clock.ts'
+import type { Address } from '../shared/net/address.ts'
 import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
 import { backoffDelay } from '../shared/reconcile/backoff.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
@@ -8,8 +9,13 @@ import type { Resolved } from './config/resolve.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
 import { DiscoveryPool } from './controllers/discovery-pool.ts'
 import { MeshController, type MeshHost } from './controllers/mesh.ts'
+import { Racer } from './controllers/racer.ts'
 import { describeDaemon } from './controllers/view.ts'
+import { openRaceSockets } from './host/race-sockets.ts'
 import type { DaemonView } from './model/daemon-view.ts'
+import type { Placement } from './model/desired.ts'
+import type { FateReport } from './model/fate.ts'
+import type { HostView } from './model/host-view.ts'
 import type { Settings } from './model/settings.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
 import { GrpcTransport } from './sources/discovery/grpc.ts'
@@ -29,8 +35,14 @@ export interface DaemonOptions {
   readonly host: (
     settings: Settings,
     wake: () => void,
-  ) => { readonly mesh: MeshHost; readonly monitors: AsyncDisposable }
+  ) => { readonly mesh: MeshHost; readonly inspector: Inspector; readonly monitors: AsyncDisposable }
   readonly loaded: Resolved
+}
+
+/** Looks at the host for those who ask, and changes nothing. */
+export interface Inspector {
+  host(placement: Placement): Promise<HostView>
+  fates(placement: Placement, addresses: readonly Address[]): Promise<FateReport>
 }
 
 /** Ties sources, passes and the control socket together. Disposal leaves everything on the host as it is. */
@@ -42,11 +54,13 @@ export class Daemon implements AsyncDisposable, DaemonControl {
   readonly #pool: DiscoveryPool
   readonly #mesh: MeshController
   readonly #meshHost: MeshHost
+  readonly #inspector: Inspector
   readonly #loop: Reconciler
   readonly #ended = Promise.withResolvers<void>()
   #loaded: Resolved
   #configProblem: string | undefined
   #hasLeft = false
+  #racer: Promise<Racer | undefined> | undefined
 
   private constructor(options: DaemonOptions) {
     const { clock, log, loaded } = options
@@ -67,13 +81,21 @@ export class Daemon implements AsyncDisposable, DaemonControl {
           rootCertificates: () => rootCertificates(node.caFile),
         }),
     })
-    const { mesh, monitors } = options.host(loaded.settings, () => {
+    const { mesh, inspector, monitors } = options.host(loaded.settings, () => {
       this.#mesh.suspectDrift()
       wake()
     })
     this.#meshHost = mesh
+    this.#inspector = inspector
     this.#mesh = new MeshController(
-      { host: mesh, pool: this.#pool, clock, log, onChange: () => this.#tell() },
+      {
+        host: mesh,
+        pool: this.#pool,
+        racer: (settings) => this.#racerOf(settings),
+        clock,
+        log,
+        onChange: () => this.#tell(),
+      },
       loaded.settings,
     )
     this.#loop = new Reconciler(() => this.#mesh.pass(), {
@@ -83,6 +105,14 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     })
     // Disposed of in reverse: nothing wakes a loop that has ended, and no loop uses a pool that has.
     this.#stack.use(this.#pool)
+    this.#stack.defer(async () => {
+      const racer = await this.#racer
+      if (racer === undefined) return
+      await this.#mesh
+        .endRaces(racer)
+        .catch((error) => log.warn({ err: String(error) }, 'races not ended in order'))
+      await racer[Symbol.asyncDispose]()
+    })
     this.#stack.use(this.#loop)
     this.#stack.use(monitors)
   }
@@ -123,6 +153,14 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       hasLeft: this.#hasLeft,
       clock: this.#options.clock,
     })
+  }
+
+  host(): Promise<HostView> {
+    return this.#inspector.host(this.#loaded.settings.placement)
+  }
+
+  fates(addresses: readonly Address[]): Promise<FateReport> {
+    return this.#inspector.fates(this.#loaded.settings.placement, addresses)
   }
 
   subscribe(listener: () => void): Disposable {
@@ -181,6 +219,19 @@ export class Daemon implements AsyncDisposable, DaemonControl {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync()
+  }
+
+  /** Opened once; where it cannot be, candidates are tried by turns until the next start. */
+  #racerOf({ racing }: Settings): Promise<Racer | undefined> {
+    const { clock, log } = this.#options
+    this.#racer ??= openRaceSockets(racing.port).then(
+      (sockets) => new Racer({ clock, sockets }),
+      (error) => {
+        log.warn({ port: racing.port, err: String(error) }, 'no racing: its port cannot be used')
+        return undefined
+      },
+    )
+    return this.#racer
   }
 
   #tell(): void {

@@ -1,3 +1,4 @@
+import type { AddressPort } from '../../shared/net/address.ts'
 import {
   deviceArguments,
   type InterfaceChange,
@@ -7,6 +8,7 @@ import {
 } from '../diff/wireguard.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
+import { KEEPALIVE_SECONDS } from '../model/constants.ts'
 import type { PublicKey } from '../model/peer.ts'
 
 /** What goes to `wg` through standard input and nowhere else; standard base64 of 32 bytes each. */
@@ -75,4 +77,26 @@ export async function applyPeers(
 export async function removePeers(host: Host, linkName: string, keys: readonly PublicKey[]): Promise<void> {
   for (let start = 0; start < keys.length; start += REMOVALS_PER_CALL)
     await host.run('wg', removalArguments(linkName, keys.slice(start, start + REMOVALS_PER_CALL)))
+}
+
+/** Keepalive going from 0 to its value is what makes the kernel send at once, and so begin a handshake (LAB). */
+export async function kickPeers(host: Host, linkName: string, keys: readonly PublicKey[]): Promise<void> {
+  for (let start = 0; start < keys.length; start += REMOVALS_PER_CALL) {
+    const part = keys.slice(start, start + REMOVALS_PER_CALL)
+    const steps = [0, KEEPALIVE_SECONDS].flatMap((seconds) =>
+      part.flatMap((key) => ['peer', key, 'persistent-keepalive', `${seconds}`]),
+    )
+    await host.run('wg', ['set', linkName, ...steps])
+  }
+}
+
+/** Endpoints alone, of peers that are there. */
+export async function setEndpoints(
+  host: Host,
+  linkName: string,
+  endpoints: ReadonlyMap<PublicKey, AddressPort>,
+): Promise<void> {
+  const words = [...endpoints].flatMap(([key, endpoint]) => ['peer', key, 'endpoint', endpoint])
+  for (let start = 0; start < words.length; start += 4 * REMOVALS_PER_CALL)
+    await host.run('wg', ['set', linkName, ...words.slice(start, start + 4 * REMOVALS_PER_CALL)])
 }

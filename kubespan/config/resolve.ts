@@ -10,6 +10,7 @@ import type {
   ClusterSettings,
   DiscoveryServiceSettings,
   NodeSettings,
+  RacingSettings,
   Settings,
   Timing,
 } from '../model/settings.ts'
@@ -69,6 +70,8 @@ export const DEFAULT_BYPASS: BypassSettings = {
   localPorts: [],
   conntrackMark: constants.BYPASS_CONNTRACK_MARK,
 }
+
+export const DEFAULT_RACING: RacingSettings = { enabled: true, port: constants.RACE_PORT }
 
 export const DEFAULT_TIMING: Timing = {
   reconcileEvery: constants.RECONCILE_EVERY,
@@ -132,6 +135,7 @@ class Resolver {
       node: this.#node(node, host),
       placement: this.#placement(node),
       bypass: this.#merge('bypass', DEFAULT_BYPASS, node?.value.bypass, node?.place),
+      racing: this.#racing(node),
       timing: this.#merge('timing', DEFAULT_TIMING, node?.value.timing, node?.place),
     }
   }
@@ -307,6 +311,11 @@ class Resolver {
       },
       document?.place,
     )
+  }
+
+  #racing(node: PlacedDocument<'NodeConfig'> | undefined): RacingSettings {
+    const racing = this.#merge('racing', DEFAULT_RACING, node?.value.racing, node?.place)
+    return node?.value.compat?.timing === 'talos' ? { ...racing, enabled: false } : racing
   }
 
   #placement(node: PlacedDocument<'NodeConfig'> | undefined): Placement {

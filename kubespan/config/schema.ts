@@ -156,6 +156,8 @@ export const NodeConfig = v.strictObject({
       ),
     }),
   ),
+  racing: v.optional(v.strictObject({ enabled: flag, port: v.optional(port) })),
+  compat: v.optional(v.strictObject({ timing: v.optional(v.picklist(['openspan', 'talos'])) })),
   bypass: v.optional(
     v.strictObject({
       destinations: v.optional(v.array(parsed(parseAddressPort, 'an endpoint like 192.0.2.1:6443'))),

@@ -17,8 +17,18 @@ export function renderSettings({
   readonly settings: Settings
   readonly origin: ReadonlyMap<string, string>
 }): { value: Readonly<Record<string, EffectiveValue>>; table: string } {
-  const { services, kubernetes, cluster, node, placement, bypass, timing, extraAnnouncedEndpoints, ...mesh } =
-    settings
+  const {
+    services,
+    kubernetes,
+    cluster,
+    node,
+    placement,
+    bypass,
+    racing,
+    timing,
+    extraAnnouncedEndpoints,
+    ...mesh
+  } = settings
   const value: Record<string, EffectiveValue> = {}
   const add = (name: string, shown: unknown): void => {
     value[name] = { value: shown, from: origin.get(name) ?? 'default' }
@@ -36,7 +46,7 @@ export function renderSettings({
       value: { idTag: clusterTag(cluster.id), secret: '[redacted]' },
       from: origin.get('cluster') ?? '',
     }
-  for (const [room, values] of Object.entries({ node, placement, bypass, timing }))
+  for (const [room, values] of Object.entries({ node, placement, bypass, racing, timing }))
     for (const [key, shown] of Object.entries(values)) add(`${room}.${key}`, shown)
 
   const names = Object.keys(value)

@@ -1,6 +1,7 @@
 import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../shared/identity/ula.ts'
 import { cleanUp } from '../apply/cleanup.ts'
 import { applyDesiredState } from '../apply/desired-state.ts'
+import { kickPeers, removePeers, setEndpoints } from '../apply/wireguard.ts'
 import type { Host } from '../host/host.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
@@ -33,6 +34,13 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       })
       return { changes: count, warnings }
     },
+    async resetPeers({ linkName }, keys) {
+      await removePeers(host, linkName, keys)
+      const peers = new Map([...(view?.peers ?? [])].filter(([key]) => !keys.includes(key)))
+      if (view !== undefined) view = { ...view, peers }
+    },
+    setEndpoints: ({ linkName }, endpoints) => setEndpoints(host, linkName, endpoints),
+    kickPeers: ({ linkName }, keys) => kickPeers(host, linkName, keys),
     async takeBack(placement) {
       await cleanUp(host, placement)
     },

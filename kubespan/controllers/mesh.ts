@@ -1,10 +1,10 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
-import type { Address } from '../../shared/net/address.ts'
+import type { Address, AddressPort } from '../../shared/net/address.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
-import type { WireGuardView } from '../model/peer.ts'
+import type { PublicKey, WireGuardView } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
 import { planBypass } from '../plan/bypass.ts'
@@ -12,10 +12,11 @@ import { planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
-import { stepPeers } from '../plan/peer-step.ts'
 import { nextDeadline } from '../plan/retain.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
 import { gatherPeers } from './gather.ts'
+import type { Racer } from './racer.ts'
+import { stepByRaces, stepByTurns } from './step.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
 
 /** The host as a pass sees it: look, and bring in line. */
@@ -27,6 +28,11 @@ export interface MeshHost {
   addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
   /** Undefined while there is no WireGuard link. */
   wireguard(settings: Settings): Promise<WireGuardView | undefined>
+  /** Removes peers, so that the next apply adds them anew. */
+  resetPeers(placement: Placement, keys: readonly PublicKey[]): Promise<void>
+  setEndpoints(placement: Placement, endpoints: ReadonlyMap<PublicKey, AddressPort>): Promise<void>
+  /** Makes WireGuard send handshakes to peers without a session. */
+  kickPeers(placement: Placement, keys: readonly PublicKey[]): Promise<void>
   apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
   /** Takes back everything that was made under this placement. */
   takeBack(placement: Placement): Promise<void>
@@ -46,6 +52,8 @@ export interface MeshLog {
 export interface MeshControllerOptions {
   readonly host: MeshHost
   readonly pool: DiscoveryPool
+  /** Undefined where races cannot run: candidates are then tried by turns. */
+  readonly racer: (settings: Settings) => Promise<Racer | undefined>
   readonly clock: Clock
   readonly log: MeshLog
   /** The memory has changed. */
@@ -99,6 +107,12 @@ export class MeshController {
     this.#lastFullAt = undefined
   }
 
+  /** Leaves no peer on a relay that nobody answers any more. Called when no pass runs. */
+  async endRaces(racer: Racer): Promise<void> {
+    if (this.#standing !== undefined && racer.onRelay.size > 0)
+      await this.#options.host.setEndpoints(this.#standing, racer.onRelay)
+  }
+
   async pass(): Promise<Outcome> {
     const startedAt = this.#options.clock.now()
     try {
@@ -135,13 +149,10 @@ export class MeshController {
       now,
     })
     const { specs, holdings } = gathered
-    const { statuses, endpoints } = stepPeers(
-      specs,
-      this.#memory.statuses,
-      view?.peers ?? new Map(),
-      now,
-      settings.timing,
-    )
+    const racer = settings.racing.enabled ? await this.#options.racer(settings) : undefined
+    const stepInput = { specs, memory: this.#memory.statuses, view, identity, links, settings, now }
+    const step = racer === undefined ? stepByTurns(stepInput) : await stepByRaces(stepInput, racer)
+    const { statuses, endpoints } = step
     const unconfirmed = new Set(
       gathered.retained.flatMap(({ affiliate, unconfirmedUntil }) =>
         unconfirmedUntil === undefined ? [] : [affiliate.nodeId],
@@ -154,13 +165,17 @@ export class MeshController {
     const desired: DesiredState = {
       ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }),
       bypass: this.#planBypass(settings, links),
+      racePort: racer === undefined ? undefined : settings.racing.port,
     }
     const warnings = [
       ...(local?.warnings ?? []),
       ...conflicts.map(describeConflict),
       ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
     ]
-    const applied = await this.#apply(desired, identity, settings, view === undefined)
+    if (step.resets.length > 0) await host.resetPeers(settings.placement, step.resets)
+    const mustApply = view === undefined || step.resets.length > 0 || endpoints.size > 0
+    const applied = await this.#apply(desired, identity, settings, mustApply)
+    if (step.kicks.length > 0) await host.kickPeers(settings.placement, step.kicks)
     this.#sayStateChanges(statuses, specs)
     this.#memory = {
       ...this.#memory,
@@ -174,7 +189,10 @@ export class MeshController {
     }
     this.#forgotten.clear()
     this.#sayOnce(this.#memory.warnings)
-    return { outcome: { again: this.#nextLook(settings, applied.changes, now) }, changes: applied.changes }
+    return {
+      outcome: { again: this.#nextLook(settings, applied.changes, now, step.again) },
+      changes: applied.changes,
+    }
   }
 
   /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. */
@@ -226,13 +244,13 @@ export class MeshController {
     desired: DesiredState,
     identity: Identity,
     settings: Settings,
-    linkIsMissing: boolean,
+    must: boolean,
   ): Promise<ApplyOutcome> {
     const { host, clock } = this.#options
     const text = JSON.stringify(desired)
     const isDue =
       this.#lastFullAt === undefined || clock.now() - this.#lastFullAt >= settings.timing.reconcileEvery
-    if (text === this.#lastDesired && !isDue && !linkIsMissing) return { changes: 0, warnings: [] }
+    if (text === this.#lastDesired && !isDue && !must) return { changes: 0, warnings: [] }
     this.#standing = settings.placement
     // A failed attempt leaves something half done, which the next pass must look at.
     this.#lastDesired = ''
@@ -243,12 +261,18 @@ export class MeshController {
     return outcome
   }
 
-  #nextLook({ timing }: Settings, changes: number, now: Instant): Milliseconds {
+  #nextLook(
+    { timing }: Settings,
+    changes: number,
+    now: Instant,
+    race: Milliseconds | undefined,
+  ): Milliseconds {
     const isOnTrial = [...this.#memory.statuses.values()].some(({ state }) => state === 'unknown')
     return Math.min(
       timing.reconcileEvery,
       changes > 0 ? SETTLE_LOOK_AFTER : Infinity,
       isOnTrial ? TRIAL_LOOK_EVERY : Infinity,
+      race ?? Infinity,
       Math.max(0, (nextDeadline(this.#memory.retained) ?? Infinity) - now),
     )
   }

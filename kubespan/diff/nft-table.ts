@@ -1,7 +1,7 @@
 import { familyOf, type Prefix, prefixOf, splitAddressPort } from '../../shared/net/address.ts'
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import { MSS_OVERHEAD_V4_BYTES, MSS_OVERHEAD_V6_BYTES } from '../model/constants.ts'
-import type { Bypass, DesiredState } from '../model/desired.ts'
+import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 
 export interface NftSet {
   readonly name: string
@@ -28,11 +28,12 @@ export interface NftTable {
 }
 
 /** Numbers of `nft`'s priority names. Connections are tracked at -200, destinations translated at -100. */
+const PRIORITY_RAW = -300
 const PRIORITY_MANGLE = -150
 const PRIORITY_FILTER = 0
 
 /** Chains that may stand in our table although they are not wanted at the moment. */
-export const OCCASIONAL_CHAINS = ['kubespan_inbound']
+export const OCCASIONAL_CHAINS = ['kubespan_inbound', 'kubespan_race']
 
 /** SPEC 6.6 with named sets; see docs/adr/0009. */
 export function planNftTable(desired: DesiredState): NftTable {
@@ -64,7 +65,7 @@ function planSets({ routedV4, routedV6, address, addressBits, bypass }: DesiredS
 /** `nft` prints a single address without its length. */
 const element = (prefix: Prefix): string => prefix.replace(/^(\d+\..*)\/32$|^(.*:.*)\/128$/, '$1$2')
 
-function planChains({ placement, mtuBytes, bypass }: DesiredState): NftChain[] {
+function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): NftChain[] {
   const { linkName, wireguardFwmark, routeFwmark, fwmarkMask } = placement
   const keep = hex(~fwmarkMask >>> 0)
   const fromWireGuard = `meta mark & ${hex(fwmarkMask)} == ${hex(wireguardFwmark)} accept`
@@ -77,6 +78,7 @@ function planChains({ placement, mtuBytes, bypass }: DesiredState): NftChain[] {
   ]
   return [
     ...(bypass === undefined || answers.length === 0 ? [] : [inbound(bypass, linkName)]),
+    ...(racePort === undefined ? [] : [race(racePort, placement)]),
     {
       name: 'kubespan_prerouting',
       type: 'filter',
@@ -120,6 +122,22 @@ const inbound = ({ conntrackMark }: Bypass, linkName: string): NftChain => ({
   rules: [
     `iifname != "lo" iifname != "${linkName}" fib daddr type local tcp dport @bypass_ports ` +
       `ct direction original ct mark set ct mark | ${hex(conntrackMark)}`,
+  ],
+})
+
+const INITIATION_UDP_BYTES = 156
+
+/**
+ * Copies of the kernel's own initiation leave with WireGuard's port and mark, before connections are tracked: the answer goes to the
+ * kernel, NATs learn the right port, and no copy enters a tunnel.
+ */
+const race = (racePort: number, { listenPort, wireguardFwmark, fwmarkMask }: Placement): NftChain => ({
+  name: 'kubespan_race',
+  type: 'filter',
+  hook: 'output',
+  priority: PRIORITY_RAW,
+  rules: [
+    `udp sport ${racePort} udp length ${INITIATION_UDP_BYTES} meta mark set meta mark & ${hex(~fwmarkMask >>> 0)} | ${hex(wireguardFwmark)} udp sport set ${listenPort}`,
   ],
 })
 

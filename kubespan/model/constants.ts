@@ -2,6 +2,8 @@ import type { Milliseconds } from '../../shared/clock.ts'
 
 /** SPEC 6.5: numbers that every KubeSpan node on the wire, or every user's firewall, already knows. */
 export const LISTEN_PORT = 51820
+/** Where copies of handshake initiations are sent from before nft rewrites the port. */
+export const RACE_PORT = 51819
 export const LINK_NAME = 'kubespan'
 /** On packets that WireGuard itself sends: they leave natively. */
 export const WIREGUARD_FWMARK = 0x20

@@ -45,6 +45,10 @@ export interface DesiredState {
   /** What is sent into the tunnel: the two interval sets of the nft table, minimal covers, ascending. */
   readonly routedV4: readonly Prefix[]
   readonly routedV6: readonly Prefix[]
+  /**
+   * The source port of race copies, which leave as if WireGuard itself had sent them. Absent: nobody is raced.
+   */
+  readonly racePort?: number | undefined
   /** Absent: nothing may pass the tunnel by. */
   readonly bypass?: Bypass
 }

@@ -27,7 +27,16 @@ export interface Settings {
   readonly node: NodeSettings
   readonly placement: Placement
   readonly bypass: BypassSettings
+  readonly racing: RacingSettings
   readonly timing: Timing
+}
+
+/** Whether all endpoints of a peer are tried at once. */
+export interface RacingSettings {
+  /** False behaves exactly as SPEC 6.2 to 6.4: one endpoint after the other. */
+  readonly enabled: boolean
+  /** UDP port of this host that copies are sent from; the nft table rewrites it to WireGuard's own. */
+  readonly port: number
 }
 
 /** What may pass the tunnel by, besides the discovery services. */

@@ -95,6 +95,9 @@ class FakeMeshHost implements MeshHost {
       peers: new Map(peers.map((peer) => [peer.publicKey, peer])),
     }
   }
+  async resetPeers() {}
+  async kickPeers() {}
+  async setEndpoints() {}
   async apply(desired: DesiredState) {
     if (this.fault !== undefined) throw this.fault
     this.applied += 1
@@ -116,7 +119,10 @@ function world(number = 1, service = new FakeDiscovery(), clock = new ManualCloc
     warn: (_: object, text: string) => void lines.push(`! ${text}`),
   }
   const pool = new DiscoveryPool({ clock, random: () => 0.5, log, onChange: () => {}, dial: service.dial })
-  const mesh = new MeshController({ host, pool, clock, log, onChange: () => {} }, config())
+  const mesh = new MeshController(
+    { host, pool, racer: async () => undefined, clock, log, onChange: () => {} },
+    config(),
+  )
   return { host, pool, mesh, service, clock, lines }
 }
 const quiet = async (): Promise<void> => {
