@@ -1,6 +1,6 @@
 import type { Clock } from '../shared/clock.ts'
-import type { Address } from '../shared/net/address.ts'
 import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
+import type { Address } from '../shared/net/address.ts'
 import { backoffDelay } from '../shared/reconcile/backoff.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
 import { ownVersion } from '../shared/version.ts'

@@ -1,11 +1,12 @@
 import { open } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { stringify } from 'yaml'
 import { ownVersion } from '../shared/version.ts'
 import { renderHelp } from './cli/commands.ts'
 import { generateClusterConfig } from './cli/generate.ts'
 import { diffRows, renderChanges, renderRows, rowsOf } from './cli/get.ts'
+import { toJson, toYaml } from './cli/output.ts'
 import { type Invocation, type Options, parseInvocation, UsageError } from './cli/parse.ts'
+import { printableLines } from './cli/printable.ts'
 import { findResource } from './cli/resources.ts'
 import { renderPeers, renderStatus } from './cli/status.ts'
 import { ConfigError, loadConfig } from './config/load.ts'
@@ -34,8 +35,8 @@ async function daemon(options: Options): Promise<ControlClient> {
 function show(options: Options, value: unknown, table: () => string): void {
   const renderers: Record<string, () => string> = {
     table,
-    json: () => `${JSON.stringify(value, undefined, 2)}\n`,
-    yaml: () => stringify(JSON.parse(JSON.stringify(value))),
+    json: () => toJson(value),
+    yaml: () => toYaml(value),
   }
   const render = renderers[options.output ?? 'table']
   if (render === undefined) throw new UsageError(`--output ${options.output}: say table, json or yaml`)
@@ -73,14 +74,15 @@ const commands: Record<string, Command> = {
       throw new UsageError(`--output ${format}: say table, wide, json or yaml`)
     const client = await daemon(options)
     const request = { type, id, format, node: hostname() } as const
+    const wanted = { host: type.isOfHost ?? false }
     if (!options.watch) {
-      const rows = rowsOf(request, await client.view())
+      const rows = rowsOf(request, await client.view(wanted))
       if (id !== undefined && rows.length === 0) throw new Error(`there is no ${type.type} ${id}`)
       process.stdout.write(renderRows(request, rows))
       return
     }
     let shown: ReturnType<typeof rowsOf> | undefined
-    for await (const view of client.watch(new AbortController().signal)) {
+    for await (const view of client.watch(new AbortController().signal, wanted)) {
       const { changes, rows } = diffRows(shown ?? [], rowsOf(request, view))
       process.stdout.write(renderChanges(request, changes, shown === undefined))
       shown = rows
@@ -143,7 +145,8 @@ async function execute({ command, options, operands }: Invocation): Promise<void
 try {
   await execute(parseInvocation(process.argv.slice(2)))
 } catch (error) {
-  process.stderr.write(`kubespan: ${error instanceof Error ? error.message : String(error)}\n`)
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`kubespan: ${printableLines(message)}\n`)
   if (error instanceof UsageError) process.stderr.write('see kubespan --help\n')
   process.exitCode = error instanceof UsageError || error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE
 }

@@ -7,6 +7,8 @@ import { ControlClient, NotRunningError } from './control/client.ts'
 import { createMeshHost, loadIdentity } from './controllers/mesh-host.ts'
 import { Daemon, daemonLogger, socketPath } from './daemon.ts'
 import { createHost } from './host/host.ts'
+import { observeFates } from './inspect/fate.ts'
+import { observeHost } from './inspect/host-view.ts'
 import type { Settings } from './model/settings.ts'
 import { observeLinks } from './sources/addresses.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
@@ -36,7 +38,15 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
       const resolver = resources.use(
         new Resolver({ clock: systemClock, lookup: systemLookup, onChange: wake }),
       )
-      return { mesh: createMeshHost(hostOf(settings), resolver), monitors: resources }
+      const host = hostOf(settings)
+      return {
+        mesh: createMeshHost(host, resolver),
+        inspector: {
+          host: (placement) => observeHost(host, placement),
+          fates: (placement, addresses) => observeFates(host, placement, addresses),
+        },
+        monitors: resources,
+      }
     },
   })
   const reload = (): void => void daemon.reload()

@@ -1,6 +1,6 @@
-import { stringify } from 'yaml'
-import type { DaemonView } from '../model/daemon-view.ts'
-import type { ResourceRow, ResourceType } from './resources.ts'
+import { toJson, toYaml } from './output.ts'
+import { canonicalName } from './resources/resource.ts'
+import type { ResourceRow, ResourceSource, ResourceType } from './resources.ts'
 import { renderTable } from './table.ts'
 
 export type GetFormat = 'table' | 'wide' | 'json' | 'yaml'
@@ -19,16 +19,26 @@ export interface VersionedRow extends ResourceRow {
   readonly version: number
 }
 
-export const rowsOf = ({ type, id }: GetRequest, view: DaemonView): VersionedRow[] =>
+export const rowsOf = ({ type, id }: GetRequest, source: ResourceSource): VersionedRow[] =>
   type
-    .rows(view)
+    .rows(source)
     .filter((row) => id === undefined || row.id === id)
     .map((row) => ({ ...row, version: 1 }))
 
-const HEADER = ['NODE', 'NAMESPACE', 'TYPE', 'ID', 'VERSION'] as const
+/** The tables of talosctl and kubectl have three blanks between columns. */
+const GAP = '   '
 
-const cellsOf = ({ type, node }: GetRequest, row: VersionedRow): string[] => [
+/** The mark of an event stands behind the node, as talosctl has it. */
+const headerOf = ({ type }: GetRequest, withMark: boolean): string[] => [
+  'NODE',
+  ...(withMark ? ['*'] : []),
+  ...['NAMESPACE', 'TYPE', 'ID', 'VERSION'],
+  ...type.columns,
+]
+
+const cellsOf = ({ type, node }: GetRequest, row: VersionedRow, mark?: string): string[] => [
   node,
+  ...(mark === undefined ? [] : [mark]),
   type.namespace,
   type.type,
   row.id,
@@ -36,24 +46,32 @@ const cellsOf = ({ type, node }: GetRequest, row: VersionedRow): string[] => [
   ...row.cells,
 ]
 
-const documentOf = ({ type, node }: GetRequest, row: VersionedRow): object => ({
+const documentOf = ({ type, node }: GetRequest, row: VersionedRow, event?: string): object => ({
   node,
-  metadata: { namespace: type.namespace, type: type.type, id: row.id, version: row.version },
+  ...(event === undefined ? {} : { event }),
+  metadata: {
+    namespace: type.namespace,
+    type: canonicalName(type),
+    id: row.id,
+    version: row.version,
+    phase: 'running',
+  },
   spec: row.spec,
 })
 
-/** `kubespan get`: the rows in the form that was asked for. */
+/** `kubespan get`: the rows in the form that was asked for; JSON and YAML as one document for each. */
 export function renderRows(request: GetRequest, rows: readonly VersionedRow[]): string {
   switch (request.format) {
     case 'json':
-      return rows.map((row) => `${JSON.stringify(documentOf(request, row), undefined, 4)}\n`).join('')
+      return rows.map((row) => toJson(documentOf(request, row), 4)).join('')
     case 'yaml':
-      return rows.map((row) => stringify(JSON.parse(JSON.stringify(documentOf(request, row))))).join('---\n')
+      return rows.map((row) => toYaml(documentOf(request, row))).join('---\n')
     case 'table':
     case 'wide':
       return renderTable(
-        [...HEADER, ...request.type.columns],
+        headerOf(request, false),
         rows.map((row) => cellsOf(request, row)),
+        GAP,
       )
     default:
       return request.format satisfies never
@@ -90,27 +108,29 @@ export function diffRows(
   return { changes, rows }
 }
 
-/** Lines of a watch: a mark before each row. JSON and YAML carry it as `event`. */
+const EVENTS = { '+': 'created', '~': 'updated', '-': 'destroyed' } as const
+
+/** Lines of a watch. JSON has one event on each line, so that programs can read them as they come. */
 export function renderChanges(
   request: GetRequest,
   changes: readonly RowChange[],
   withHeader: boolean,
 ): string {
-  if (request.format === 'json' || request.format === 'yaml')
-    return changes
-      .map(({ mark, row }) => {
-        const event = {
-          event: { '+': 'created', '~': 'updated', '-': 'destroyed' }[mark],
-          ...documentOf(request, row),
-        }
-        return request.format === 'json'
-          ? `${JSON.stringify(event)}\n`
-          : `---\n${stringify(JSON.parse(JSON.stringify(event)))}`
-      })
-      .join('')
-  const table = renderTable(
-    ['*', ...HEADER, ...request.type.columns],
-    changes.map(({ mark, row }) => [mark, ...cellsOf(request, row)]),
-  )
-  return withHeader ? table : table.slice(table.indexOf('\n') + 1)
+  switch (request.format) {
+    case 'json':
+      return changes.map(({ mark, row }) => toJson(documentOf(request, row, EVENTS[mark]), 0)).join('')
+    case 'yaml':
+      return changes.map(({ mark, row }) => `---\n${toYaml(documentOf(request, row, EVENTS[mark]))}`).join('')
+    case 'table':
+    case 'wide': {
+      const table = renderTable(
+        headerOf(request, true),
+        changes.map(({ mark, row }) => cellsOf(request, row, mark)),
+        GAP,
+      )
+      return withHeader ? table : table.slice(table.indexOf('\n') + 1)
+    }
+    default:
+      return request.format satisfies never
+  }
 }

@@ -1,5 +1,6 @@
 import type { UnixMilliseconds } from '../../shared/clock.ts'
 import type { DaemonView, PeerView, ServiceView } from '../model/daemon-view.ts'
+import { printable } from './printable.ts'
 import { formatAge, formatBytes, renderTable } from './table.ts'
 
 const ago = (at: UnixMilliseconds | undefined, now: UnixMilliseconds): string =>
@@ -13,7 +14,7 @@ export function renderStatus(view: DaemonView, now: UnixMilliseconds): string {
     .map(([state, count]) => `${count} ${state}`)
     .join(', ')
   const sections = [
-    `${view.identity?.nodename ?? 'this node'}  ${view.identity?.address ?? 'no address yet'}  ${
+    `${printable(view.identity?.nodename ?? 'this node')}  ${view.identity?.address ?? 'no address yet'}  ${
       view.enabled
         ? view.hasLeft
           ? 'has left the cluster'
@@ -24,8 +25,11 @@ export function renderStatus(view: DaemonView, now: UnixMilliseconds): string {
     view.peers.length > 0 ? renderPeers(view.peers, now) : 'no peers yet\n',
   ]
   if (view.lastReconcile?.error !== undefined)
-    sections.push(`the last pass failed ${ago(view.lastReconcile.at, now)}: ${view.lastReconcile.error}\n`)
-  if (view.warnings.length > 0) sections.push(view.warnings.map((warning) => `! ${warning}\n`).join(''))
+    sections.push(
+      `the last pass failed ${ago(view.lastReconcile.at, now)}: ${printable(view.lastReconcile.error)}\n`,
+    )
+  if (view.warnings.length > 0)
+    sections.push(view.warnings.map((warning) => `! ${printable(warning)}\n`).join(''))
   return sections.join('\n')
 }
 

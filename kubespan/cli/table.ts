@@ -1,15 +1,27 @@
-/** Rows of cells to aligned text: two spaces between columns, no trailing blanks, like the tables of kubectl. */
-export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
-  )
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd()
-  return `${[header, ...rows].map(line).join('\n')}\n`
+import { printable } from './printable.ts'
+
+/** Rows of cells to aligned text: blanks between columns, none at the end. */
+export function renderTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  gap = '  ',
+): string {
+  const lines = [header, ...rows].map((cells) => cells.map(printable))
+  const widths = header.map((_, column) => Math.max(...lines.map((cells) => widthOf(cells[column] ?? ''))))
+  return lines
+    .map((cells) =>
+      cells
+        .map((cell, column) => pad(cell, widths[column] ?? 0))
+        .join(gap)
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('')
 }
+
+/** In characters, not in the units of a string. */
+const widthOf = (text: string): number => [...text].length
+const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - widthOf(text)))
 
 /** 1536 → "1.5 KiB". */
 export function formatBytes(bytes: number): string {

@@ -1,5 +1,15 @@
 import { request } from 'node:http'
+import type { Address } from '../../shared/net/address.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
+import type { FateReport } from '../model/fate.ts'
+import type { HostView } from '../model/host-view.ts'
+
+/** Whether to look at the host as well. */
+export interface ViewRequest {
+  readonly host?: boolean
+}
+
+export type FullView = DaemonView & { readonly host?: HostView }
 
 /** No daemon answers on the socket. */
 export class NotRunningError extends Error {
@@ -14,18 +24,23 @@ export class ControlClient {
     this.#socketPath = socketPath
   }
 
-  async view(): Promise<DaemonView> {
-    return JSON.parse(await this.#text('GET', '/v1/view')) as DaemonView
+  async view({ host = false }: ViewRequest = {}): Promise<FullView> {
+    return JSON.parse(await this.#text('GET', `/v1/view${host ? '?host=1' : ''}`)) as FullView
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<DaemonView> {
-    const response = await this.#open('GET', '/v1/watch', signal)
+  async fates(addresses: readonly Address[]): Promise<FateReport> {
+    const query = new URLSearchParams(addresses.map((address): [string, string] => ['address', address]))
+    return JSON.parse(await this.#text('GET', `/v1/fates?${query}`)) as FateReport
+  }
+
+  async *watch(signal: AbortSignal, { host = false }: ViewRequest = {}): AsyncGenerator<FullView> {
+    const response = await this.#open('GET', `/v1/watch${host ? '?host=1' : ''}`, signal)
     let rest = ''
     try {
       for await (const chunk of response.setEncoding('utf8')) {
         const lines = (rest + chunk).split('\n')
         rest = lines.pop() ?? ''
-        for (const line of lines) yield JSON.parse(line) as DaemonView
+        for (const line of lines) yield JSON.parse(line) as FullView
       }
     } catch (error) {
       if (!signal.aborted) throw error

@@ -2,11 +2,18 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
+import { type Address, parseAddress } from '../../shared/net/address.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
+import type { FateReport } from '../model/fate.ts'
+import type { HostView } from '../model/host-view.ts'
 
 /** What a command may ask of the running daemon. */
 export interface DaemonControl {
   view(): DaemonView
+  /** What of our making is on the host now. */
+  host(): Promise<HostView>
+  /** What the kernel does with packets to these addresses. */
+  fates(addresses: readonly Address[]): Promise<FateReport>
   /** Calls `listener` after every change of the view until the handle is disposed of. */
   subscribe(listener: () => void): Disposable
   /** Takes our record out of every discovery service and keeps it out. */
@@ -64,9 +71,16 @@ async function route(
   }
   switch (`${request.method} ${url.pathname}`) {
     case 'GET /v1/view':
-      return json(200, control.view())
+      return json(200, await viewOf(control, url))
     case 'GET /v1/watch':
-      return watch(control, request, response)
+      return watch(control, url, request, response)
+    case 'GET /v1/fates': {
+      const texts = url.searchParams.getAll('address')
+      const addresses = texts.flatMap((text) => parseAddress(text) ?? [])
+      if (addresses.length !== texts.length || addresses.length > FATES_MAX)
+        return json(400, { error: `say up to ${FATES_MAX} addresses` })
+      return json(200, await control.fates(addresses))
+    }
     case 'POST /v1/leave':
       await control.leave()
       return json(200, {})
@@ -88,23 +102,38 @@ async function route(
   }
 }
 
+/** So many addresses are asked about at once: each costs a few processes. */
+export const FATES_MAX = 64
+
+/** `?host=1` adds what the kernel has, which costs a few processes and is not asked for by most. */
+const viewOf = async (control: DaemonControl, url: URL): Promise<DaemonView & { host?: HostView }> =>
+  url.searchParams.get('host') === '1' ? { ...control.view(), host: await control.host() } : control.view()
+
 /** One view per line, the first at once. A reader that is slow gets the newest view, not every one. */
-function watch(control: DaemonControl, request: IncomingMessage, response: ServerResponse): void {
+function watch(control: DaemonControl, url: URL, request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-  let isFull = false
+  let isBusy = false
   let isStale = false
+  const ready = (): void => {
+    isBusy = false
+    if (!isStale) return
+    isStale = false
+    send()
+  }
   const send = (): void => {
-    if (isFull) isStale = true
-    else isFull = !response.write(`${JSON.stringify(control.view())}\n`)
+    isStale = isBusy
+    if (isBusy) return
+    isBusy = true
+    viewOf(control, url).then(
+      (view) => {
+        if (response.write(`${JSON.stringify(view)}\n`)) ready()
+        else response.once('drain', ready)
+      },
+      // A host that cannot be looked at now is looked at again with the next change.
+      ready,
+    )
   }
   const subscription = control.subscribe(send)
-  response.on('drain', () => {
-    isFull = false
-    if (isStale) {
-      isStale = false
-      send()
-    }
-  })
   request.on('close', () => subscription[Symbol.dispose]())
   send()
 }

@@ -38,6 +38,9 @@ const doors: Record<string, Doors> = {
   'kubespan/apply': { may: ['kubespan/model', 'kubespan/diff', 'kubespan/host', 'shared'] },
   'kubespan/config': { may: ['kubespan/model', 'shared'] },
   'kubespan/control': { may: ['kubespan/model', 'shared'] },
+  'kubespan/inspect': {
+    may: ['kubespan/model', 'kubespan/host', 'kubespan/sources', 'kubespan/apply', 'shared'],
+  },
   'kubespan/cli': { may: ['kubespan/model', 'shared'] },
   'kubespan/controllers': {
     may: [

@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { diffRows, type GetFormat, renderChanges, renderRows, rowsOf } from '../../../../kubespan/cli/get.ts'
 import { findResource, RESOURCES, type ResourceType } from '../../../../kubespan/cli/resources.ts'
 import { daemonView, peerView } from '../../../support/daemon-view.ts'
+import { hostView } from '../../../support/host-view.ts'
 
 const typeOf = (name: string): ResourceType => {
   const type = findResource(name)
@@ -18,23 +19,70 @@ const request = (name: string, format: GetFormat = 'table', id?: string) => ({
 })
 
 test('a resource is found by name or alias, in any case', () => {
-  assert.equal(findResource('KubeSpanPeerStatus')?.name, 'kubespanpeerstatuses')
-  assert.equal(findResource('rd')?.type, 'ResourceDefinition')
-  assert.equal(findResource('discoveredidentities'), undefined)
-  assert.equal(
-    renderRows(request('rd'), rowsOf(request('rd'), daemonView()))
-      .trimEnd()
-      .split('\n').length,
-    RESOURCES.length + 1,
+  for (const [name, type] of [
+    ['KubeSpanPeerStatus', 'KubeSpanPeerStatus'],
+    ['kubespanpeerstatuses', 'KubeSpanPeerStatus'],
+    ['kubespanpeerstatuses.kubespan', 'KubeSpanPeerStatus'],
+    ['kubespanpeerstatuses.kubespan.talos.dev', 'KubeSpanPeerStatus'],
+    ['kubespanpeerstatuses.kubes', undefined],
+    ['ksps', 'KubeSpanPeerStatus'],
+    ['ksis', 'KubeSpanIdentity'],
+    ['kses', 'KubeSpanEndpoint'],
+    ['affiliate', 'Affiliate'],
+    ['links', 'LinkStatus'],
+    ['ls', 'LinkStatus'],
+    ['chain', 'NfTablesChain'],
+    ['rules', 'RoutingRuleStatus'],
+    ['rd', 'ResourceDefinition'],
+    ['discoveredidentities', undefined],
+    ['', undefined],
+  ] as const)
+    assert.equal(findResource(name)?.type, type, name)
+})
+
+test('the types list themselves, under the names that Talos gives them', () => {
+  const lines = renderRows(request('rd'), rowsOf(request('rd'), daemonView()))
+    .trimEnd()
+    .split('\n')
+  assert.equal(lines.length, RESOURCES.length + 1)
+  assert.match(
+    lines[1] ?? '',
+    /^n1 +meta +ResourceDefinition +kubespanidentities\.kubespan\.talos\.dev +1 +kubespanidentity ksi ksis$/,
   )
+  assert.match(lines.join('\n'), /linkstatuses\.net\.talos\.dev +1 +link links linkstatus ls\n/)
+})
+
+test('what comes from other machines is shown, not obeyed', () => {
+  const evil = daemonView({ peers: [peerView({ label: 'x\u001b]0;owned\u0007\u009b2J\u202e\n' })] })
+  for (const format of ['table', 'wide', 'json', 'yaml'] as const) {
+    const asked = request('kubespanpeerstatuses', format)
+    const text = renderRows(asked, rowsOf(asked, evil))
+    assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{C}\p{Zl}\p{Zp}]/u, format)
+    if (format === 'json')
+      assert.equal(JSON.parse(text).spec.label, evil.peers[0]?.label, 'and nothing is lost')
+    if (format === 'table') assert.match(text, /x\\u001b\]0;owned\\u0007\\u009b2J\\u202e\\u000a/)
+  }
+})
+
+test('what is on the host has the ids and columns of Talos', () => {
+  const view = { ...daemonView(), host: hostView() }
+  const table = (name: string): string => renderRows(request(name), rowsOf(request(name), view))
+  assert.match(table('links'), /LinkStatus +kubespan +1 +none +wireguard +unknown +true\n/)
+  assert.match(table('addresses'), /AddressStatus +kubespan\/fd00::1\/64 +1 +fd00::1\/64 +kubespan\n/)
+  assert.match(table('routes'), /180\/kubespan\/inet4\/\/0\.0\.0\.0\/0\/1 +1 +0\.0\.0\.0\/0 +kubespan +1\n/)
+  assert.match(table('routes'), /::\/0 +unreachable +4294967295\n/)
+  assert.match(table('rules'), /inet4\/32500 +1 +0x40\/0x60 +180 +32500\n/)
+  assert.match(table('chains'), /openspan\/kubespan_outgoing +1 +route +output +0 +accept\n/)
+  assert.match(table('sets'), /openspan\/routed_v4 +1 +ipv4_addr +1\n/)
+  assert.deepEqual(rowsOf(request('links'), daemonView()), [], 'nobody looked')
 })
 
 test('tables have the columns that users know', () => {
   const asked = request('kubespanpeerstatuses')
   assert.equal(
     renderRows(asked, rowsOf(asked, daemonView())),
-    `NODE  NAMESPACE  TYPE                ID            VERSION  LABEL     ENDPOINT        STATE  RX    TX
-n1    kubespan   KubeSpanPeerStatus  cGVlciBrZXk=  1        worker-2  10.0.0.2:51820  up     2048  100
+    `NODE   NAMESPACE   TYPE                 ID             VERSION   LABEL      ENDPOINT         STATE   RX     TX
+n1     kubespan    KubeSpanPeerStatus   cGVlciBrZXk=   1         worker-2   10.0.0.2:51820   up      2048   100
 `,
   )
 })
@@ -76,7 +124,7 @@ test('every resource renders in every format, empty or not, and shows no private
     harvestedEndpoints: [{ publicKey: 'k', nodeId: 'a', endpoint: peerView().endpoints[0] as never }],
   })
   const bare = daemonView({ identity: undefined, cluster: undefined, peers: [] })
-  for (const { name } of RESOURCES)
+  for (const { type: name } of RESOURCES)
     for (const view of [full, bare])
       for (const format of ['table', 'wide', 'json', 'yaml'] as const) {
         const text = renderRows(request(name, format), rowsOf(request(name, format), view))
@@ -98,6 +146,7 @@ test('one resource by its id, with the field names of Talos', () => {
     label: 'worker-2',
   })
   assert.equal(metadata.id, 'cGVlciBrZXk=')
+  assert.equal(metadata.type, 'KubeSpanPeerSpecs.kubespan.talos.dev')
   assert.deepEqual(rowsOf(request('kubespanpeerspecs', 'yaml', 'other'), daemonView()), [])
 })
 
@@ -105,9 +154,9 @@ test('a watch marks what appeared, changed and went', () => {
   const asked = request('kubespanpeerstatuses')
   const first = rowsOf(asked, daemonView())
   const started = diffRows([], first)
-  assert.match(renderChanges(asked, started.changes, true), /^\* +NODE[^\n]*\n\+ +n1/)
+  assert.match(renderChanges(asked, started.changes, true), /^NODE +\* +NAMESPACE[^\n]*\nn1 +\+ +kubespan/)
   const changed = diffRows(started.rows, rowsOf(asked, daemonView({ peers: [peerView({ state: 'down' })] })))
-  assert.match(renderChanges(asked, changed.changes, false), /^~ +n1 .* 2 .*down/)
+  assert.match(renderChanges(asked, changed.changes, false), /^n1 +~ .* 2 .*down/)
   assert.deepEqual(diffRows(changed.rows, changed.rows).changes, [])
   const gone = diffRows(changed.rows, [])
   assert.match(renderChanges({ ...asked, format: 'json' }, gone.changes, false), /"event":"destroyed"/)

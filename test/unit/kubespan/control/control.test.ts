@@ -6,7 +6,11 @@ import { test } from 'node:test'
 import { ControlClient, NotRunningError } from '../../../../kubespan/control/client.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from '../../../../kubespan/control/server.ts'
 import type { DaemonView } from '../../../../kubespan/model/daemon-view.ts'
+import type { Address } from '../../../../shared/net/address.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
+import { hostView } from '../../../support/host-view.ts'
+
+const NO_FATES = { hasTable: false, hasDevice: false, rules: [], fates: [] }
 
 /** A daemon that only remembers what it was asked. */
 class FakeDaemon implements DaemonControl {
@@ -22,6 +26,11 @@ class FakeDaemon implements DaemonControl {
     for (const listener of this.#listeners) listener()
   }
   view = () => this.current
+  host = async () => {
+    this.asked.push('host')
+    return hostView()
+  }
+  fates = async (addresses: readonly Address[]) => ({ ...NO_FATES, earlierRules: addresses })
   subscribe(listener: () => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
@@ -71,6 +80,22 @@ test('a watch shows every change until it is cancelled', async (t) => {
     else stop.abort()
   }
   assert.deepEqual(seen, [false, true])
+})
+
+test('the host is looked at only for those who ask', async (t) => {
+  const { path, daemon, client } = world(t)
+  await using _server = await serveControl(path, daemon)
+  assert.equal((await client.view()).host, undefined)
+  assert.deepEqual(daemon.asked, [])
+  assert.deepEqual((await client.view({ host: true })).host, JSON.parse(JSON.stringify(hostView())))
+  const stop = new AbortController()
+  for await (const { host } of client.watch(stop.signal, { host: true })) {
+    assert.equal(host?.links.length, 1)
+    stop.abort()
+  }
+  const addresses = ['10.0.0.1', 'fd00::1'] as Address[]
+  assert.deepEqual((await client.fates(addresses)).earlierRules, addresses)
+  await assert.rejects(client.fates(['nonsense' as Address]), /addresses/)
 })
 
 test('a second daemon is told of the first; the socket of a dead one is taken over', async (t) => {
