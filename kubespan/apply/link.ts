@@ -72,6 +72,7 @@ export async function createLink(
     }
   }
   const logName = `wireguard-go-${linkName}.log`
+  await untilSocketIsFree(host, linkName)
   await host.spawnDetached('wireguard-go', ['-f', linkName], logName)
   await untilItAnswers(host, linkName, logName)
   return { action: 'add', what: `link ${linkName} (wireguard-go)`, reason: 'missing' }
@@ -79,6 +80,16 @@ export async function createLink(
 
 const isNoKernelWireGuard = (error: unknown): boolean =>
   error instanceof ToolError && /unknown device type|not supported/i.test(error.stderr)
+
+/**
+ * A wireguard-go whose link was deleted holds its socket for a moment longer, and a new one would find it in use and
+ * give up. (A socket that nobody holds has been removed by `wg`, the first time it got no answer.)
+ */
+async function untilSocketIsFree(host: Host, linkName: string): Promise<void> {
+  const deadline = host.clock.now() + START_LIMIT
+  while ((await host.hasSocket(linkName)) && host.clock.now() < deadline)
+    await new Promise<void>((wake) => void host.clock.after(START_LOOK_EVERY, wake))
+}
 
 async function untilItAnswers(host: Host, linkName: string, logName: string): Promise<void> {
   const deadline = host.clock.now() + START_LIMIT

@@ -52,7 +52,11 @@ export class FakeHost implements Host {
 
   #answer(tool: Tool, args: readonly string[], input: string | undefined): string {
     if (tool === 'nft') return this.nft.nft(args, input)
-    if (tool === 'wg') return this.wireguard.wg(args, input)
+    if (tool === 'wg') {
+      // A socket that does not answer is removed by whoever finds out.
+      if (!this.wireguard.devices.has(args[1] ?? '')) this.sockets.delete(args[1] ?? '')
+      return this.wireguard.wg(args, input)
+    }
     const answer = this.network.ip(args)
     const [name] = args.slice(3)
     if (args[1] === 'add' && args.at(-1) === 'wireguard' && name !== undefined) this.wireguard.addDevice(name)
