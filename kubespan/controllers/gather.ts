@@ -1,7 +1,9 @@
 import type { Instant } from '../../shared/clock.ts'
 import type { Identity } from '../model/identity.ts'
+import type { KubernetesReport } from '../model/kubernetes.ts'
 import type { Settings } from '../model/settings.ts'
 import { arbitrateOverlaps } from '../plan/arbitrate-overlaps.ts'
+import { joinTiers } from '../plan/join-tiers.ts'
 import { mergeAffiliates } from '../plan/merge-affiliates.ts'
 import { type PeerPlan, planPeerSpecs } from '../plan/peer-specs.ts'
 import { retainAffiliates } from '../plan/retain.ts'
@@ -11,6 +13,10 @@ import type { MeshMemory } from './view.ts'
 export interface GatherInput {
   readonly memory: MeshMemory
   readonly reports: readonly ServiceReport[]
+  /** Undefined: the registry is off. */
+  readonly kubernetes?: KubernetesReport | undefined
+  /** Since the daemon began to listen. */
+  readonly listeningSince?: Instant
   readonly identity: Pick<Identity, 'nodeId' | 'publicKey'>
   readonly settings: Settings
   /** Node ids that the user wants gone. */
@@ -22,14 +28,29 @@ export type Gathered = Pick<MeshMemory, 'retained' | 'sources' | 'holdings'> &
   Pick<PeerPlan, 'specs' | 'conflicts'>
 
 /** What all sources say, to peers: united, merged, kept where a live tunnel depends on it, and free of overlaps. */
-export function gatherPeers({ memory, reports, identity, settings, forgotten, now }: GatherInput): Gathered {
+export function gatherPeers(input: GatherInput): Gathered {
+  const {
+    memory,
+    reports,
+    kubernetes,
+    identity,
+    settings,
+    forgotten,
+    listeningSince = -Infinity,
+    now,
+  } = input
   const { timing } = settings
-  const united = uniteServices(reports, now, timing.affiliateTtl)
+  const tiers = joinTiers({
+    services: uniteServices(reports, now, timing.affiliateTtl),
+    hasServices: reports.length > 0,
+    kubernetes,
+    isPatient: now - listeningSince < timing.graceAfterLoss,
+  })
   const retained = retainAffiliates({
     previous: memory.retained,
-    current: mergeAffiliates(united.raw).filter(({ nodeId }) => nodeId !== identity.nodeId),
-    isComplete: united.isComplete,
-    explicitDeletions: united.explicitDeletions,
+    current: mergeAffiliates(tiers.raw).filter(({ nodeId }) => nodeId !== identity.nodeId),
+    isComplete: tiers.isComplete,
+    explicitDeletions: tiers.explicitDeletions,
     forgotten,
     lastReceiveAt: new Map(
       [...memory.statuses].flatMap(([key, { lastReceiveAt }]) =>
@@ -39,9 +60,6 @@ export function gatherPeers({ memory, reports, identity, settings, forgotten, no
     now,
     settings: timing,
   })
-  const sources = new Map(
-    [...united.vouchers].map(([id, names]) => [id, names.map((name) => `service/${name}`)]),
-  )
 
   const affiliates = retained.map(({ affiliate }) => affiliate)
   const plan = (holdings: MeshMemory['holdings']): PeerPlan =>
@@ -58,5 +76,5 @@ export function gatherPeers({ memory, reports, identity, settings, forgotten, no
   })
   const isSame = JSON.stringify([...holdings]) === JSON.stringify([...memory.holdings])
   const { specs, conflicts } = isSame ? standing : plan(holdings)
-  return { retained, sources, specs, conflicts, holdings }
+  return { retained, sources: tiers.sources, specs, conflicts, holdings }
 }
