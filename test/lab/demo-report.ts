@@ -1,7 +1,7 @@
 import type { LabHost } from './box.ts'
 import { bold, dim, green, red } from './colour.ts'
 import type { Lab } from './lab.ts'
-import type { Matrix } from './matrix.ts'
+import type { Explain, Matrix } from './matrix.ts'
 import { WAN } from './topology.ts'
 import { type Leak, type WanCounts, wireguardCount } from './wan-watch.ts'
 
@@ -38,8 +38,16 @@ function place(lab: Lab, { network, lans }: LabHost): string {
 }
 
 /** The account of a run, and whether it proves that everything between hosts went through WireGuard and nothing beside it. */
-export function renderProof(traffic: Traffic, matrices: readonly Matrix[]): { text: string; holds: boolean } {
-  const echoes = matrices.flatMap(({ cells }) => cells.flat(2))
+export function renderProof(
+  traffic: Traffic,
+  matrices: readonly Matrix[],
+  explain: Explain,
+): { text: string; holds: boolean } {
+  const echoes = matrices.flatMap(({ names, cells }) =>
+    cells.flatMap((row, from) =>
+      row.filter((_, to) => explain(names[from] ?? '', names[to] ?? '') === undefined).flat(),
+    ),
+  )
   const answered = echoes.filter(({ roundTripMilliseconds }) => roundTripMilliseconds !== undefined).length
   const { wan, leaks, sentBytes } = traffic
   // An echo and its answer are two packets in the tunnel, 148 bytes each at 84 bytes inside.

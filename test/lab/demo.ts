@@ -108,7 +108,7 @@ async function tell(lab: Lab, progress: Progress, keep: boolean): Promise<boolea
   say()
   for (const matrix of matrices) say(renderMatrix(matrix, explain))
   say(renderExplanations(matrices[0]?.names ?? [], explain))
-  const proof = renderProof(traffic, matrices)
+  const proof = renderProof(traffic, matrices, explain)
   say(proof.text)
   const failed = matrices.map((matrix) => sumMatrix(matrix, explain).failed).reduce((a, b) => a + b, 0)
   if (keep) await lookAround(lab)
@@ -148,12 +148,8 @@ async function pingEverything(
     meshAddress.set(host, (await mesh.control(host).view()).identity?.address ?? 'none')
   const kinds = [nodeAddresses, meshAddresses((host) => meshAddress.get(host) ?? 'none'), podAddresses]
   const before = await observeTraffic(lab)
-  const matrices: Matrix[] = []
-  progress.start('pinging')
-  for (const kind of kinds) {
-    progress.update(`pinging ${kind.title}`)
-    matrices.push(await pingMatrix(lab.hosts, kind))
-  }
+  progress.start('pinging every address from everywhere')
+  const matrices = await Promise.all(kinds.map((kind) => pingMatrix(lab.hosts, kind)))
   progress.done('every address pinged from everywhere')
   const now = await observeTraffic(lab)
   return { matrices, traffic: { ...now, sentBytes: now.sentBytes - before.sentBytes } }

@@ -46,6 +46,7 @@ export class Mesh implements AsyncDisposable {
   readonly #options: MeshOptions
   readonly #daemons = new Map<LabHost, LabProcess>()
   #discovery: LabProcess | undefined
+  #isDiscoveryStopped = false
 
   constructor(lab: Lab, options: MeshOptions = {}) {
     this.lab = lab
@@ -63,6 +64,7 @@ export class Mesh implements AsyncDisposable {
   async startDiscovery(): Promise<void> {
     const flags = ['-addr', `:${this.#port}`, '-landing-addr=', '-metrics-addr=', '-snapshots-enabled=false']
     const box = this.lab.internet
+    this.#isDiscoveryStopped = false
     this.#discovery = box.spawn(
       process.execPath,
       [program('discovery'), ...flags, ...(this.#options.discoveryFlags ?? [])],
@@ -72,6 +74,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   async stopDiscovery(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#isDiscoveryStopped = true
     await this.#discovery?.stop(signal)
   }
 
@@ -158,8 +161,14 @@ export class Mesh implements AsyncDisposable {
       .map(({ label, state, endpoint }) => `${label} ${state} ${endpoint ?? ''}`)
       .join(', ')
     throw new Error(
-      `${host.name} is not as wanted after ${timeoutMilliseconds} ms; peers: ${peers ?? 'unknown'}\n${this.daemon(host).output.slice(-2_000)}`,
+      `${host.name} is not as wanted after ${timeoutMilliseconds} ms; peers: ${peers ?? 'unknown'}\n${this.daemon(host).output.slice(-2_000)}${this.#discoveryCrash()}`,
     )
+  }
+
+  #discoveryCrash(): string {
+    const discovery = this.#discovery
+    if (discovery === undefined || discovery.isRunning || this.#isDiscoveryStopped) return ''
+    return `\nthe discovery service ended by itself:\n${discovery.output.slice(-2_000)}`
   }
 
   /** The hosts that a host can reach at all, of those whose daemon runs. */

@@ -23,8 +23,15 @@ const traffic: Traffic = {
   leaks: [],
 }
 
+const nothing = (): undefined => undefined
+
+test('pairs that cannot reach each other are not asked for', () => {
+  const { text } = renderProof(traffic, [matrix], (from) => (from === 'b' ? 'no way' : undefined))
+  assert.match(stripVTControlCharacters(text), /echo requests answered +1 of 1\n/)
+})
+
 test('the proof holds when WireGuard sent enough and nothing went in clear', () => {
-  const { text, holds } = renderProof(traffic, [matrix])
+  const { text, holds } = renderProof(traffic, [matrix], nothing)
   assert.ok(holds)
   const plain = stripVTControlCharacters(text)
   assert.match(plain, /echo requests answered +2 of 2\n/)
@@ -34,12 +41,16 @@ test('the proof holds when WireGuard sent enough and nothing went in clear', () 
 
 test('it does not hold when a packet went in clear, and names who', () => {
   const leaks = [{ from: '198.18.1.2', to: '198.18.2.2', protocol: 'icmp', packets: 1, bytes: 84 }]
-  const { text, holds } = renderProof({ ...traffic, wan: counts({ data: 4, other: 1 }), leaks }, [matrix])
+  const { text, holds } = renderProof(
+    { ...traffic, wan: counts({ data: 4, other: 1 }), leaks },
+    [matrix],
+    nothing,
+  )
   assert.ok(!holds)
   assert.match(stripVTControlCharacters(text), /198\.18\.1\.2 to 198\.18\.2\.2, icmp: 1/)
 })
 
 test('it does not hold when WireGuard sent less than was answered, or nothing was', () => {
-  assert.ok(!renderProof({ ...traffic, sentBytes: 511 }, [matrix]).holds)
-  assert.ok(!renderProof(traffic, []).holds)
+  assert.ok(!renderProof({ ...traffic, sentBytes: 511 }, [matrix], nothing).holds)
+  assert.ok(!renderProof(traffic, [], nothing).holds)
 })
