@@ -34,7 +34,7 @@ export interface PeerCounters {
 export interface PeerStatus extends PeerCounters {
   readonly label: string
   readonly state: PeerState
-  /** The endpoint WireGuard reports, ours or one the peer roamed to. */
+  /** The endpoint WireGuard reports, ours or one the peer roamed to; during a race the last one before it. */
   readonly endpoint: AddressPort | undefined
   /** The endpoint that we last set. */
   readonly lastUsedEndpoint: AddressPort | undefined

@@ -33,7 +33,8 @@ export function lookAtPeer({ spec, status, view, now }: PeerLook): PeerStatus {
   return {
     label: spec.label,
     state: status?.state ?? 'unknown',
-    endpoint: isRelay(view?.endpoint) ? undefined : view?.endpoint,
+    // While a race has the peer on a relay, where it was last heard is still the best clue to where it is.
+    endpoint: isRelay(view?.endpoint) ? status?.endpoint : view?.endpoint,
     lastUsedEndpoint: status?.lastUsedEndpoint,
     lastEndpointChangeAt: status?.lastEndpointChangeAt,
     lastHandshakeAt,

@@ -27,12 +27,13 @@ export interface PeerStepResult {
  * An endpoint that is a relay was left behind by a race that did not end in order: it counts as lost, even of a peer that is up.
  */
 export function stepPeer({ timing, ...look }: PeerStep): PeerStepResult {
-  const { spec, status, view, now } = look
-  const seen = lookAtPeer(look)
+  const { spec, status, now } = look
+  const view = look.view && isRelay(look.view.endpoint) ? { ...look.view, endpoint: undefined } : look.view
+  const seen = lookAtPeer({ ...look, view })
   if (view === undefined && status?.endpoint !== undefined) return begin(seen, status.endpoint, now)
 
   const judged = judgeSeen(seen, now, timing)
-  if (judged.state === 'up' && !isRelay(view?.endpoint)) return { status: judged, endpoint: undefined }
+  if (judged.state === 'up' && judged.endpoint !== undefined) return { status: judged, endpoint: undefined }
 
   if (mustChangeEndpoint(judged.state, judged.lastUsedEndpoint)) {
     const next = chooseEndpoint({

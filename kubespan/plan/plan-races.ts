@@ -22,8 +22,8 @@ export const RACES: RaceSettings = {
   concurrentRaces: 64,
   turn: 7000,
   longest: 90_000,
-  sessionWithin: 400,
-  followerSessionWithin: 1000,
+  sessionWithin: 300,
+  followerSessionWithin: 700,
   rest: 1000,
   restCap: 60_000,
 }
@@ -34,8 +34,8 @@ export interface RacePeer {
   /** `suspect` is a peer with a session that nothing arrives through; `up` is never raced. */
   readonly state: 'up' | 'suspect' | 'down'
   readonly ranked: readonly RankedEndpoint[]
-  /** Where WireGuard has it, undefined while that is a relay of ours or nothing. */
-  readonly endpoint: AddressPort | undefined
+  /** Whether the endpoint that WireGuard has is a relay of ours, or none at all. */
+  readonly isOnRelay: boolean
   /** In all, whatever was reset. */
   readonly receiveBytes: number
   /** Whether our public key is the higher one of the two. */
@@ -138,7 +138,7 @@ function endOf(race: Race, peer: RacePeer | undefined): RaceEnd {
   const { publicKey, ranked } = race
   if (peer === undefined) return { publicKey, reason: 'gone', endpoint: undefined }
   // A relay must not outlive its race, whatever became of the peer.
-  const endpoint = peer.endpoint === undefined ? ranked[0]?.endpoint : undefined
+  const endpoint = peer.isOnRelay ? ranked[0]?.endpoint : undefined
   return { publicKey, reason: peer.state === 'up' ? 'up' : 'lost', endpoint }
 }
 

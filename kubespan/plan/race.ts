@@ -19,7 +19,7 @@ export interface CopySettings {
 
 export const COPIES: CopySettings = {
   headStart: 20,
-  lag: 150,
+  lag: 50,
   copiesAt: [0, 250, 750, 1750],
   budget: { packetsPerSecond: 1000, burst: 1000 },
 }

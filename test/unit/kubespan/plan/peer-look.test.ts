@@ -18,6 +18,11 @@ test('a loopback endpoint is a relay of ours and no endpoint', () => {
   const look = (endpoint: AddressPort) =>
     lookAtPeer({ spec, status: undefined, view: wireguardPeerOf({ endpoint }), now: 0 }).endpoint
   assert.deepEqual([look(relay), look(real)], [undefined, real])
+  const status = statusOf({ endpoint: real })
+  assert.equal(
+    lookAtPeer({ spec, status, view: wireguardPeerOf({ endpoint: relay }), now: 0 }).endpoint,
+    real,
+  )
 })
 
 test('what WireGuard does not have was never heard', () => {

@@ -212,7 +212,7 @@ test('peers that are raced are only judged', () => {
     judgePeers([spec], new Map([['key', memory]]), view, now, timing).get('key') ?? status
 
   const waiting = look(status, views(relay), 5000)
-  assert.deepEqual([waiting.state, waiting.endpoint, waiting.notUpSince], ['unknown', undefined, 1000])
+  assert.deepEqual([waiting.state, waiting.endpoint, waiting.notUpSince], ['unknown', a, 1000])
   const down = look(waiting, views(relay), 16_000)
   assert.deepEqual([down.state, down.lastUsedEndpoint], ['down', a])
   const up = look(down, views(elsewhere, 17), 17_000)

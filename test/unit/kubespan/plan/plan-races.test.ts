@@ -23,7 +23,7 @@ const peer = (publicKey: string, said: Partial<RacePeer> = {}): RacePeer => ({
   publicKey,
   state: 'down',
   ranked: endpoints(3),
-  endpoint: undefined,
+  isOnRelay: true,
   receiveBytes: 0,
   isFollower: false,
   ...said,
@@ -50,22 +50,20 @@ class Planner {
   }
 }
 
-const won = '203.0.113.1:40000' as AddressPort
-
 test('a peer that is down is raced until it is up, and then left alone', () => {
   const planner = new Planner()
   assert.deepEqual(planner.plan(0, peer('a')), ['+a'])
   assert.equal(planner.nextAt, RACES.longest)
   assert.deepEqual(planner.plan(50, peer('a')), [])
-  assert.deepEqual(planner.plan(100, peer('a', { state: 'up', endpoint: won })), ['-a up'])
-  assert.deepEqual(planner.plan(200, peer('a', { state: 'up', endpoint: won })), [])
+  assert.deepEqual(planner.plan(100, peer('a', { state: 'up', isOnRelay: false })), ['-a up'])
+  assert.deepEqual(planner.plan(200, peer('a', { state: 'up', isOnRelay: false })), [])
   assert.equal(planner.nextAt, undefined)
 })
 
 test('a peer that is up is never raced, a suspect one at once and with a new session', () => {
   const planner = new Planner()
-  assert.deepEqual(planner.plan(0, peer('a', { state: 'up', endpoint: won })), [])
-  assert.deepEqual(planner.plan(1, peer('a', { state: 'suspect', endpoint: won })), ['+a!'])
+  assert.deepEqual(planner.plan(0, peer('a', { state: 'up', isOnRelay: false })), [])
+  assert.deepEqual(planner.plan(1, peer('a', { state: 'suspect', isOnRelay: false })), ['+a!'])
 })
 
 test('who has nowhere to be looked for is waited for', () => {
@@ -140,7 +138,9 @@ test('places are few: suspects first, then who lost least; who has had a turn ma
     '+b',
     '+c',
   ])
-  const up = all.map((one) => (one.publicKey === 'b' ? { ...one, state: 'up' as const, endpoint: won } : one))
+  const up = all.map((one) =>
+    one.publicKey === 'b' ? { ...one, state: 'up' as const, isOnRelay: false } : one,
+  )
   assert.deepEqual(planner.plan(RACES.turn + 1500, ...up), ['-b up', '+a'])
 })
 
@@ -162,19 +162,19 @@ test('a peer that was heard and has no session begins anew, the leader first, le
   const leader = new Planner()
   leader.plan(0, peer('a'))
   assert.deepEqual(leader.plan(100, peer('a', { receiveBytes: 148 })), [])
-  assert.equal(leader.nextAt, 500)
-  assert.deepEqual(leader.plan(499, peer('a', { receiveBytes: 148 })), [])
-  assert.deepEqual(leader.plan(500, peer('a', { receiveBytes: 148 })), ['*a!'])
+  assert.equal(leader.nextAt, 400)
+  assert.deepEqual(leader.plan(399, peer('a', { receiveBytes: 148 })), [])
+  assert.deepEqual(leader.plan(400, peer('a', { receiveBytes: 148 })), ['*a!'])
   assert.deepEqual(leader.plan(2000, peer('a', { receiveBytes: 148 })), [], 'it was not heard again')
   const retries: number[] = []
   for (let now = 2100; now < 10_000; now += 100)
     if (leader.plan(now, peer('a', { receiveBytes: now })).length > 0) retries.push(now)
-  assert.deepEqual(retries, [2900, 4600, 7900])
+  assert.deepEqual(retries, [2700, 4000, 6500])
 
   const follower = new Planner()
   follower.plan(0, peer('a', { isFollower: true }))
   follower.plan(100, peer('a', { isFollower: true, receiveBytes: 148 }))
-  assert.equal(follower.nextAt, 1100)
+  assert.equal(follower.nextAt, 800)
 })
 
 test('there are never too many, everyone has a turn, and every race that began also ends', () => {
@@ -198,9 +198,7 @@ test('there are never too many, everyone has a turn, and every race that began a
         follow(
           planner.plan(
             round * 3000,
-            ...drawn.map((state, index) =>
-              peer(String(index), { state, endpoint: state === 'up' ? won : undefined }),
-            ),
+            ...drawn.map((state, index) => peer(String(index), { state, isOnRelay: state !== 'up' })),
           ),
         )
       const down = Array.from({ length: 8 }, (_, index) => peer(String(index)))

@@ -82,7 +82,7 @@ test('a candidate that appears is sent what is under way, one that goes is sent 
 
 test('the follower lets the other end speak first', () => {
   const race = onInitiation(raceOf('p', ranked(0, 1), true), 0, COPIES)
-  assert.deepEqual(run([race], 200).sent, ['150 p0', '170 p1'])
+  assert.deepEqual(run([race], 200).sent, ['50 p0', '70 p1'])
 })
 
 test('once the peer was heard, what our kernel had to say is void', () => {
