@@ -1,113 +1,164 @@
-import type { Clock } from '../shared/clock.ts'
-import { type HttpHandler, plainAnswer } from '../shared/http.ts'
-import { clusterTag, type Logger } from '../shared/log.ts'
+import type { Clock, Instant } from '../shared/clock.ts'
+import type { Logger } from '../shared/log.ts'
 import { PrefixSet } from '../shared/net/prefix-set.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
+import { ownVersion } from '../shared/version.ts'
+import { CallLog } from './call-log.ts'
+import { observeCalls } from './call-observer.ts'
 import type { Config } from './config.ts'
+import { Edges } from './edges.ts'
 import { IpRate } from './limits/ip-rate.ts'
 import { Clusters } from './state/clusters.ts'
 import { SnapshotFile, type StorageOperation } from './storage/snapshot-file.ts'
+import { FLUSH_PACING } from './subscription/flush.ts'
 import { Subscriptions } from './subscription/subscriptions.ts'
-import {
-  type ConnectionPeer,
-  chooseClientAddress,
-  IgnoredHeaders,
-  judgePeer,
-} from './transport/client-address.ts'
 import { makeFrame } from './transport/frames.ts'
 import { GrpcService } from './transport/grpc.ts'
 import { Handlers } from './transport/handlers.ts'
-import { Listener } from './transport/listener.ts'
-import type { CallObserver, FinishedCall } from './transport/observe.ts'
-import { STATUS, statusName } from './transport/status.ts'
+import { Listener, type ListenerOptions } from './transport/listener.ts'
+import type { CallObserver } from './transport/observe.ts'
+import { PeerJudge } from './transport/peer-judge.ts'
+import { Metrics } from './web/metrics.ts'
+import { isWarm } from './web/warmth.ts'
 
 export interface ServiceOptions {
   readonly config: Config
   readonly clock: Clock
   readonly log: Logger
+  /** Takes the lines of the calls' log, several at once. */
+  readonly writeLines: (lines: string) => void
 }
 
 /** The discovery service: builds its rooms, starts them in order, and ends them in reverse. */
 export class Service implements AsyncDisposable {
-  readonly #options: ServiceOptions
+  readonly #config: Config
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #startedAt: Instant
   readonly #subscriptions: Subscriptions
   readonly #clusters: Clusters
+  readonly #metrics: Metrics
+  readonly #peers: PeerJudge
+  readonly #rate: IpRate | undefined
   readonly #snapshot: SnapshotFile | undefined
-  readonly #listener: Listener
+  /** In the order of their start; they end in reverse. */
   readonly #background = new AsyncDisposableStack()
+  #edges: Edges | undefined
+  #listener: Listener | undefined
+  #isRestored = false
 
-  private constructor(
-    options: ServiceOptions,
-    rooms: {
-      readonly subscriptions: Subscriptions
-      readonly clusters: Clusters
-      readonly snapshot: SnapshotFile | undefined
-      readonly listener: Listener
-    },
-  ) {
-    this.#options = options
-    this.#subscriptions = rooms.subscriptions
-    this.#clusters = rooms.clusters
-    this.#snapshot = rooms.snapshot
-    this.#listener = rooms.listener
-  }
-
-  /** @throws when an address cannot be listened on or a certificate cannot be loaded. */
-  static async start(options: ServiceOptions): Promise<Service> {
-    const { config, clock, log } = options
-    const subscriptions = new Subscriptions({
+  private constructor({ config, clock, log }: ServiceOptions) {
+    this.#config = config
+    this.#clock = clock
+    this.#log = log
+    this.#startedAt = clock.now()
+    this.#subscriptions = new Subscriptions({
       clock,
-      pacing: { interval: config.flushInterval, costFactor: 10, maxInterval: config.flushIntervalMax },
+      pacing: { ...FLUSH_PACING, interval: config.flushInterval, maxInterval: config.flushIntervalMax },
       makeFrame,
+      affiliatesOf: (clusterId) => this.#clusters.affiliatesOf(clusterId),
       stallLimit: config.watchStallTimeout,
-      onFlush: () => {},
-      onAbort: () => {},
+      onFlush: (_watchers, coalesced) => this.#metrics.flushed(coalesced),
+      onAbort: () => this.#metrics.watcherAborted(),
     })
-    const clusters = new Clusters(subscriptions)
-    const snapshot = config.snapshotsEnabled
+    this.#clusters = new Clusters(this.#subscriptions)
+    this.#metrics = new Metrics(
+      {
+        counts: () => this.#clusters.counts,
+        watchers: () => this.#subscriptions.watchers,
+        connections: () => this.#listener?.connections ?? 0,
+        lostConnections: () => this.#listener?.lostConnections ?? 0,
+        ignoredHeaders: () => this.#peers.ignoredHeaders,
+        rateBuckets: () => this.#rate?.buckets ?? 0,
+        isWarm: () => isWarm({ at: this.#startedAt, isRestored: this.#isRestored }, clock.now()),
+      },
+      { version: ownVersion(), ofProcess: true },
+    )
+    this.#peers = new PeerJudge({
+      trustedProxies: PrefixSet.of(config.trustedProxies),
+      trust: { 'x-real-ip': config.trustXRealIp, 'x-forwarded-for': config.trustFirstXForwardedFor },
+      onIgnored: (warning) => log.warn({}, warning),
+    })
+    this.#rate = makeRate(config)
+    this.#snapshot = config.snapshotsEnabled
       ? new SnapshotFile({
           path: config.snapshotPath,
           interval: config.snapshotInterval,
-          clusters,
+          clusters: this.#clusters,
           clock,
-          onOperation: (operation) => logStorage(log, operation),
+          onOperation: (operation) => this.#stored(operation),
         })
       : undefined
-    await snapshot?.load()
-    const rate =
-      config.rateLimit === 0
-        ? undefined
-        : new IpRate({
-            perSecond: config.rateLimit,
-            burst: config.rateBurst,
-            queueMax: config.rateQueue,
-            isIpv6ByNetwork: config.rateIpv6ByNetwork,
-          })
-    const grpc = new GrpcService({
+  }
+
+  /** @throws when an address cannot be listened on, or a certificate or another file cannot be read. */
+  static async start(options: ServiceOptions): Promise<Service> {
+    const service = new Service(options)
+    try {
+      await service.#start(options)
+      return service
+    } catch (error) {
+      await service.#background.disposeAsync()
+      throw error
+    }
+  }
+
+  /** Where gRPC is served; 0 for a unix socket. */
+  get port(): number {
+    return this.#listener?.port ?? 0
+  }
+
+  async #start({ writeLines }: ServiceOptions): Promise<void> {
+    const config = this.#config
+    const loaded = await this.#snapshot?.load()
+    this.#isRestored = loaded !== undefined && loaded.error === undefined
+    const clock = this.#clock
+    const edges = this.#background.use(
+      await Edges.open({ config, clock, log: this.#log, clusters: this.#clusters, metrics: this.#metrics }),
+    )
+    this.#edges = edges
+    const callLog =
+      config.logCalls && this.#log.isLevelEnabled('info')
+        ? this.#background.use(new CallLog({ clock, write: writeLines, showsIds: config.logClusterIds }))
+        : undefined
+    const grpc = this.#makeGrpc(edges, observeCalls(this.#metrics.calls, callLog))
+    this.#listener = this.#background.use(await Listener.listen(this.#listenerOptions(grpc, edges)))
+    this.#startSweeping(edges)
+    if (this.#snapshot !== undefined) this.#background.use(this.#snapshot).start()
+    edges.ready()
+  }
+
+  #makeGrpc(edges: Edges, observer: CallObserver): GrpcService {
+    const { redirectEndpoint, reportClientIp } = this.#config
+    const clusters = this.#clusters
+    const clock = this.#clock
+    return new GrpcService({
       handlers: new Handlers({
         clusters,
         clock,
-        admission: { cluster: () => undefined, newCluster: () => undefined },
-        redirectEndpoint: config.redirectEndpoint,
-        reportClientIp: config.reportClientIp,
+        admission: edges.admission,
+        redirectEndpoint,
+        reportClientIp,
       }),
-      clusters,
-      subscriptions,
+      subscriptions: this.#subscriptions,
       clock,
-      rate,
-      observer: callLog(options),
-      addressOf: addressJudge(config, log),
+      rate: this.#rate,
+      observer,
+      addressOf: this.#peers.addressOf,
+      other: edges.health.handle,
     })
-    const pages: HttpHandler = () => plainAnswer(404, 'not found')
-    const listener = await Listener.listen({
+  }
+
+  #listenerOptions(grpc: GrpcService, edges: Edges): ListenerOptions {
+    const config = this.#config
+    const log = this.#log
+    const { certificatePath: certPath, keyPath } = config
+    return {
       at: config.addr,
-      certificate:
-        config.certificatePath === '' && config.keyPath === ''
-          ? undefined
-          : { certPath: config.certificatePath, keyPath: config.keyPath },
+      certificate: certPath === '' && keyPath === '' ? undefined : { certPath, keyPath },
       onCall: grpc.handle,
-      pages,
-      clock,
+      pages: edges.pages,
+      clock: this.#clock,
       reports: {
         certificateReloaded: () => log.info({}, 'certificate reloaded'),
         certificateKept: (error) =>
@@ -117,107 +168,63 @@ export class Service implements AsyncDisposable {
       liveness: { idle: config.keepaliveIdle, answer: config.keepaliveTimeout },
       headTimeout: config.headerTimeout,
       certificatePoll: config.filePollInterval,
-    })
-    const service = new Service(options, { subscriptions, clusters, snapshot, listener })
-    service.#startBackground(rate)
-    return service
+    }
   }
 
-  /** Where gRPC is served; 0 for a unix socket. */
-  get port(): number {
-    return this.#listener.port
-  }
-
-  #startBackground(rate: IpRate | undefined): void {
-    const { config, clock, log } = this.#options
+  #startSweeping(edges: Edges): void {
+    const { gcInterval } = this.#config
     const sweeper = new Reconciler(
       async () => {
-        const now = clock.now()
+        const now = this.#clock.now()
         const gone = this.#clusters.sweep(now)
-        this.#subscriptions.endStalled(now)
-        rate?.sweep(now)
-        if (gone.affiliates > 0) log.debug({ ...gone }, 'expired affiliates removed')
-        return { again: config.gcInterval }
+        this.#metrics.swept(gone)
+        this.#rate?.sweep(now)
+        edges.admission.sweep()
+        if (gone.affiliates > 0) this.#log.debug({ ...gone }, 'expired affiliates removed')
+        return { again: gcInterval }
       },
       {
-        clock,
-        backoff: () => config.gcInterval,
-        onFailure: (error) => log.error({ err: String(error) }, 'sweep failed'),
+        clock: this.#clock,
+        backoff: () => gcInterval,
+        onFailure: (error) => this.#log.error({ err: String(error) }, 'sweep failed'),
       },
     )
     this.#background.use(sweeper)
     sweeper.wake()
-    if (this.#snapshot !== undefined) {
-      this.#background.use(this.#snapshot)
-      this.#snapshot.start()
-    }
+  }
+
+  #stored(done: StorageOperation): void {
+    const { operation, counts, bytes, took, error, keptAt } = done
+    this.#metrics.stored(done)
+    const fields = { operation, ...counts, bytes, milliseconds: Math.round(took) }
+    if (error === undefined) this.#log.info(fields, 'snapshot')
+    else
+      this.#log.warn(
+        { ...fields, err: error.message, ...(keptAt !== undefined && { keptAt }) },
+        'snapshot failed',
+      )
   }
 
   /**
-   * SPEC 1.13, S18: watches end first and well, then the listener, then the state is saved.
+   * SPEC 1.13, S18: watches end first and well, then the listeners, then the state is saved.
    * @throws when it cannot be saved
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { config } = this.#options
+    this.#edges?.end()
     this.#subscriptions.endAll()
-    await this.#listener.close(config.shutdownTimeout)
+    await this.#listener?.close(this.#config.shutdownTimeout)
     await this.#background.disposeAsync()
     await this.#snapshot?.save()
   }
 }
 
-function logStorage(log: Logger, { operation, counts, bytes, took, error, keptAt }: StorageOperation): void {
-  const fields = { operation, ...counts, bytes, milliseconds: Math.round(took) }
-  if (error === undefined) log.info(fields, 'snapshot')
-  else log.warn({ ...fields, err: error.message, ...(keptAt !== undefined && { keptAt }) }, 'snapshot failed')
-}
-
-/** One line per call (SPEC 1.11); a cluster id, which is a capability, only as its tag unless asked for. */
-function callLog({ config, log }: ServiceOptions): CallObserver {
-  const nameOf = config.logClusterIds ? (id: string): string => id : clusterTag
-  const line = (call: FinishedCall): void =>
-    log.info(
-      {
-        method: call.method,
-        duration: Math.round(call.duration * 1000) / 1000,
-        code: statusName(call.code),
-        ...(call.code !== STATUS.OK && { error: call.message }),
-        'peer.address': call.address,
-        cluster: call.clusterId === undefined ? undefined : nameOf(call.clusterId),
-        affiliate_id: call.affiliateId,
-        client_version: call.clientVersion,
-      },
-      'call',
-    )
-  return {
-    started: () => {},
-    messageReceived: () => {},
-    messageSent: () => {},
-    hello: () => {},
-    finished: config.logCalls ? line : () => {},
-  }
-}
-
-/** Which address a call has: its connection is judged once. */
-function addressJudge(
-  config: Config,
-  log: Logger,
-): ConstructorParameters<typeof GrpcService>[0]['addressOf'] {
-  const proxies = PrefixSet.of(config.trustedProxies)
-  const trust = { 'x-real-ip': config.trustXRealIp, 'x-forwarded-for': config.trustFirstXForwardedFor }
-  const ignored = new IgnoredHeaders()
-  const peers = new WeakMap<object, ConnectionPeer>()
-  return (stream, headers, rawHeaders) => {
-    const { session } = stream
-    if (session === undefined) return undefined
-    let peer = peers.get(session)
-    if (peer === undefined) {
-      peer = judgePeer(session.socket.remoteAddress, proxies)
-      peers.set(session, peer)
-    }
-    const client = chooseClientAddress(peer, headers, rawHeaders, trust)
-    const warning = ignored.note(client)
-    if (warning !== undefined) log.warn({}, warning)
-    return client.address
-  }
-}
+/** SPEC 1.7; undefined for no limit. */
+const makeRate = ({ rateLimit, rateBurst, rateQueue, rateIpv6ByNetwork }: Config): IpRate | undefined =>
+  rateLimit === 0
+    ? undefined
+    : new IpRate({
+        perSecond: rateLimit,
+        burst: rateBurst,
+        queueMax: rateQueue,
+        isIpv6ByNetwork: rateIpv6ByNetwork,
+      })

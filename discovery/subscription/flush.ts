@@ -4,13 +4,13 @@ import type { Instant, Milliseconds } from '../../shared/clock.ts'
 export interface FlushPacing {
   /** At most one flush per cluster in this time. */
   readonly interval: Milliseconds
-  /** The pause is at least this many times what the last flush cost, so that flushes take a bounded share of the process. */
+  /** The pause is at least this many times what the last flush took, so that flushes get a bounded share of the process. */
   readonly costFactor: number
   /** The pause never grows past this. */
   readonly maxInterval: Milliseconds
 }
 
-export const FLUSH_PACING: FlushPacing = { interval: 100, costFactor: 10, maxInterval: 500 }
+export const FLUSH_PACING: FlushPacing = { interval: 100, costFactor: 25, maxInterval: 500 }
 
 export interface FlushHistory {
   /** -Infinity before the first. */

@@ -1,196 +1,178 @@
-import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { Clock } from '../../shared/clock.ts'
 import { encodeAffiliate } from '../state/affiliate-bytes.ts'
-import type { Affiliates } from '../state/clusters.ts'
-import { type FlushHistory, type FlushPacing, flushDelay } from './flush.ts'
+import type { Affiliates, Change } from '../state/clusters.ts'
+import { type FlushPacing, flushDelay } from './flush.ts'
 import { RevisionLog } from './revision-log.ts'
+import { type Frame, Watcher, type WatcherKeeper, type WatcherSink } from './watcher.ts'
 
-/** A whole message, framed for the wire. Every watcher at the same revision is sent the same one. */
-export type Frame = Uint8Array & { readonly frame: unique symbol }
-
-/** Puts elements (encoded affiliates) into one message. `deleted` is the flag of WatchResponse. */
-export type FrameMaker = (elements: readonly Uint8Array[], deleted: boolean) => Frame
-
-/** Where a watcher's messages go. */
-export interface WatcherSink {
-  /** False when the reader is slow and should be given no more until `ready` is called on its watcher. */
-  send(frame: Frame): boolean
-  /** The watcher cannot be brought up to date any more. It is already forgotten. */
-  abort(): void
-  /** The service ends: the stream ends well. It is already forgotten. */
-  end(): void
-}
+/** Puts encoded affiliates into one message. `deleted` is the flag of WatchResponse. */
+export type FrameMaker = (affiliates: readonly Uint8Array[], deleted: boolean) => Frame
 
 export interface HubOptions {
   readonly clock: Clock
   readonly pacing: FlushPacing
   readonly makeFrame: FrameMaker
-  /** A watcher that has not read for so long ends. */
-  readonly stallLimit: Milliseconds
-  /** Told of flushes, for metrics: how many watchers, and how many changes of affiliates they did not need to hear of one by one. */
+  /** How many watchers were told, and how many changes they were spared because later ones covered them. */
   readonly onFlush: (watchers: number, coalesced: number) => void
-  /** Told of each watcher that could not be brought up to date. */
-  readonly onAbort: () => void
 }
 
-/** One watcher: what it has seen, and whether it can take more. */
-export interface Watcher {
-  /** The sink can take more. */
-  ready(): void
-  /** The stream has ended. */
-  close(): void
-}
-
-interface Entry extends Watcher {
-  readonly sink: WatcherSink
-  /** The revision that the watcher has; -1 before its snapshot. */
-  revision: number
-  /** Since when it takes no more; undefined while it does. */
-  stalledSince: Instant | undefined
-}
-
-/** All watchers of one cluster. Exists only while there are any: a cluster that nobody watches keeps no log. */
-export class Hub {
-  /** What the cluster holds now: a live view. */
-  readonly #affiliates: () => Affiliates
+/** What a hub asks of those around it. */
+export interface HubSurroundings {
+  /** What the cluster holds now. */
+  affiliates(): Affiliates
+  /** The watcher has stopped to read. */
+  stalled(watcher: Watcher): void
+  /** The watcher reads again, or is gone. */
+  released(watcher: Watcher): void
+  /** The log does not reach back to what the watcher has. It is forgotten already. */
+  lost(watcher: Watcher): void
   /** Nobody watches any more. */
-  readonly #onEmpty: () => void
-  readonly #options: HubOptions
-  readonly #log = new RevisionLog()
-  readonly #watchers = new Set<Entry>()
-  /** What takes a watcher from a revision to the newest; forgotten with the next change. */
-  readonly #frames = new Map<number, readonly Frame[]>()
-  /** Who was there when the log began. */
-  readonly #first: ReadonlySet<string>
-  #history: FlushHistory = { lastFlushAt: -Infinity, lastFlushCost: 0 }
-  #scheduled: Disposable | undefined
-  #changesSinceFlush = 0
+  emptied(): void
+}
 
-  constructor(affiliates: () => Affiliates, options: HubOptions, onEmpty: () => void) {
-    this.#affiliates = affiliates
+/** What takes watchers from one revision to the newest. */
+interface Delivery {
+  readonly frames: readonly Frame[]
+  readonly coalesced: number
+}
+
+/**
+ * All watchers of one cluster, and the log of what they have not all seen. Exists only while somebody watches. New
+ * watchers get their snapshot, and old ones what has changed, at the next flush: all at the same revision get the same
+ * bytes, and snapshot and subscription are one step, with no gap and no repetition (SPEC 1.5).
+ */
+export class Hub implements WatcherKeeper {
+  readonly #options: HubOptions
+  readonly #around: HubSurroundings
+  readonly #log = new RevisionLog()
+  readonly #watchers = new Set<Watcher>()
+  /** By the revision it starts from; forgotten with the next change. */
+  readonly #deliveries = new Map<number | undefined, Delivery | undefined>()
+  #lastFlushAt = -Infinity
+  #lastFlushCost = 0
+  #alarm: Disposable | undefined
+
+  constructor(options: HubOptions, around: HubSurroundings) {
     this.#options = options
-    this.#onEmpty = onEmpty
-    this.#first = new Set(affiliates().keys())
+    this.#around = around
   }
 
   get size(): number {
     return this.#watchers.size
   }
 
-  /** The snapshot is sent at once: subscription and snapshot are one step, with no gap and no repetition (SPEC 1.5). */
   watch(sink: WatcherSink): Watcher {
-    const entry: Entry = {
-      sink,
-      revision: -1,
-      stalledSince: undefined,
-      ready: () => this.#ready(entry),
-      close: () => this.#remove(entry),
-    }
-    this.#watchers.add(entry)
-    this.#deliver(entry)
-    return entry
+    const watcher = new Watcher(sink, this)
+    this.#watchers.add(watcher)
+    this.#arm()
+    return watcher
   }
 
-  changed(affiliateId: string, isDeleted: boolean): void {
-    this.#log.note(affiliateId, isDeleted, this.#first.has(affiliateId))
-    this.#frames.clear()
-    this.#changesSinceFlush += 1
-    this.#schedule()
+  changed(affiliateId: string, change: Change): void {
+    this.#log.record(affiliateId, change)
+    this.#deliveries.clear()
+    this.#arm()
   }
 
-  /** Ends watchers that have not read for too long (SPEC 9, S16). Called by the sweep. */
-  endStalled(now: Instant): void {
-    for (const entry of [...this.#watchers])
-      if (entry.stalledSince !== undefined && now - entry.stalledSince >= this.#options.stallLimit)
-        this.#abort(entry)
+  drained(watcher: Watcher): void {
+    if (watcher.stalledSince === undefined || !this.#watchers.has(watcher)) return
+    watcher.stalledSince = undefined
+    this.#around.released(watcher)
+    if (watcher.revision !== this.#log.revision) this.#arm()
+  }
+
+  closed(watcher: Watcher): void {
+    if (!this.#watchers.delete(watcher)) return
+    if (watcher.stalledSince !== undefined) this.#around.released(watcher)
+    if (this.#watchers.size > 0) return
+    this.#alarm?.[Symbol.dispose]()
+    this.#around.emptied()
   }
 
   /** Ends every watcher, as the service does when it stops. */
   end(): void {
-    for (const entry of [...this.#watchers]) {
-      this.#remove(entry)
-      entry.sink.end()
+    for (const watcher of this.#watchers) {
+      this.closed(watcher)
+      watcher.sink.end()
     }
   }
 
-  #schedule(): void {
-    if (this.#scheduled !== undefined) return
+  #arm(): void {
+    if (this.#alarm !== undefined) return
     const { clock, pacing } = this.#options
-    const delay = flushDelay(this.#history, clock.now(), pacing)
-    this.#scheduled = clock.after(delay, () => {
-      this.#scheduled = undefined
+    const history = { lastFlushAt: this.#lastFlushAt, lastFlushCost: this.#lastFlushCost }
+    this.#alarm = clock.after(flushDelay(history, clock.now(), pacing), () => {
+      this.#alarm = undefined
       this.#flush()
     })
   }
 
   #flush(): void {
     const { clock, onFlush } = this.#options
-    const startedAt = clock.now()
+    const { revision } = this.#log
+    this.#lastFlushAt = clock.now()
     let told = 0
-    for (const entry of this.#watchers)
-      if (entry.stalledSince === undefined && entry.revision !== this.#log.revision) {
-        this.#deliver(entry)
+    let coalesced = 0
+    let slowest = revision
+    for (const watcher of this.#watchers) {
+      if (watcher.stalledSince === undefined && watcher.revision !== revision) {
         told += 1
+        coalesced += this.#deliver(watcher, revision)
       }
-    this.#history = { lastFlushAt: startedAt, lastFlushCost: clock.now() - startedAt }
-    onFlush(told, told * Math.max(0, this.#changesSinceFlush - 1))
-    this.#changesSinceFlush = 0
+      if (watcher.revision !== undefined && watcher.revision < slowest) slowest = watcher.revision
+    }
+    this.#log.forget(slowest)
+    this.#deliveries.clear() // they may be large, and what comes next makes them useless
+    this.#lastFlushCost = clock.now() - this.#lastFlushAt
+    onFlush(told, coalesced)
   }
 
-  #deliver(entry: Entry): void {
-    const frames = this.#framesSince(entry.revision)
-    if (frames === undefined) return this.#abort(entry)
-    entry.revision = this.#log.revision
-    for (const frame of frames) if (!entry.sink.send(frame)) entry.stalledSince ??= this.#options.clock.now()
+  /** Answers how many changes the watcher was spared. */
+  #deliver(watcher: Watcher, revision: number): number {
+    const delivery = this.#deliveryFrom(watcher.revision)
+    if (delivery === undefined) {
+      this.closed(watcher)
+      this.#around.lost(watcher)
+      return 0
+    }
+    watcher.revision = revision
+    let isReady = true
+    for (const frame of delivery.frames) isReady = watcher.sink.send(frame)
+    if (!isReady) {
+      watcher.stalledSince = this.#options.clock.now()
+      watcher.bytesTaken = watcher.sink.bytesTaken
+      this.#around.stalled(watcher)
+    }
+    return delivery.coalesced
   }
 
-  #ready(entry: Entry): void {
-    entry.stalledSince = undefined
-    if (entry.revision !== this.#log.revision && this.#watchers.has(entry)) this.#deliver(entry)
+  #deliveryFrom(revision: number | undefined): Delivery | undefined {
+    const known = this.#deliveries.get(revision)
+    if (known !== undefined || this.#deliveries.has(revision)) return known
+    const made = revision === undefined ? this.#snapshot() : this.#changesSince(revision)
+    this.#deliveries.set(revision, made)
+    return made
   }
 
-  #framesSince(revision: number): readonly Frame[] | undefined {
-    const cached = this.#frames.get(revision)
-    if (cached !== undefined) return cached
-    const frames = revision < 0 ? [this.#snapshot()] : this.#changeFrames(revision)
-    if (frames !== undefined) this.#frames.set(revision, frames)
-    return frames
+  #snapshot(): Delivery {
+    const encoded = Array.from(this.#around.affiliates().values(), (affiliate) => affiliate.encoded)
+    return { frames: [this.#options.makeFrame(encoded, false)], coalesced: 0 }
   }
 
-  #snapshot(): Frame {
-    return this.#options.makeFrame(
-      Array.from(this.#affiliates().values(), ({ encoded }) => encoded),
-      false,
-    )
-  }
-
-  #changeFrames(revision: number): readonly Frame[] | undefined {
+  #changesSince(revision: number): Delivery | undefined {
     const changes = this.#log.since(revision)
     if (changes === undefined) return undefined
+    const { deletedIds, updatedIds } = changes
     const { makeFrame } = this.#options
-    const affiliates = this.#affiliates()
+    const affiliates = this.#around.affiliates()
     const frames: Frame[] = []
-    if (changes.deletedIds.length > 0)
-      frames.push(
-        makeFrame(
-          changes.deletedIds.map((id) => encodeAffiliate(id, undefined, []).encoded),
-          true,
-        ),
-      )
-    const updated = changes.updatedIds.flatMap((id) => affiliates.get(id)?.encoded ?? [])
+    if (deletedIds.length > 0) frames.push(makeFrame(deletedIds.map(encodeDeletion), true))
+    const updated = updatedIds.flatMap((id) => affiliates.get(id)?.encoded ?? [])
     if (updated.length > 0) frames.push(makeFrame(updated, false))
-    return frames
-  }
-
-  #abort(entry: Entry): void {
-    this.#remove(entry)
-    this.#options.onAbort()
-    entry.sink.abort()
-  }
-
-  #remove(entry: Entry): void {
-    if (!this.#watchers.delete(entry) || this.#watchers.size > 0) return
-    this.#scheduled?.[Symbol.dispose]()
-    this.#scheduled = undefined
-    this.#onEmpty()
+    const told = deletedIds.length + updated.length
+    return { frames, coalesced: this.#log.revision - revision - told }
   }
 }
+
+/** A deletion is told as an affiliate that is nothing but its id (SPEC 1.5). */
+const encodeDeletion = (id: string): Uint8Array => encodeAffiliate(id, undefined, []).encoded

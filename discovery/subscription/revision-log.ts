@@ -1,7 +1,7 @@
+import type { Change } from '../state/clusters.ts'
+
 /** So many deletions are remembered; a watcher that is further behind starts anew (SPEC 9, S16). */
 export const DELETIONS_MAX = 4096
-/** The log is rewritten when this many of its entries are overtaken by later ones. */
-const STALE_MAX = 1024
 
 /** What takes a watcher from the revision that it has to the newest. */
 export interface ChangeSet {
@@ -9,89 +9,86 @@ export interface ChangeSet {
   readonly updatedIds: readonly string[]
 }
 
-interface Change {
-  /** When it last changed. */
+interface Entry {
+  /** When the affiliate changed last. */
   readonly revision: number
-  /** When it appeared: a watcher that has seen less has never heard of it. */
+  /** When it appeared; 0 when that was before the log. Who has seen less has never heard of it. */
   readonly bornAt: number
   readonly isDeleted: boolean
 }
 
 /**
- * Which affiliate changed at which revision of a cluster. Only the last change of each id counts, so what a watcher is
- * told is the net change, and the log is bounded by the cluster and its remembered deletions.
+ * Which affiliate of a cluster changed at which revision. Only the last change of each counts, so what a watcher is told
+ * is the net change; and nothing is kept that every watcher has seen, so the log is as long as the slowest is behind.
  */
 export class RevisionLog {
-  readonly #changes = new Map<string, Change>()
-  /** Revisions in ascending order, and the id that changed at each; some are overtaken. */
-  #revisions: number[] = []
-  #ids: string[] = []
+  /** In ascending order of revisions: what changes again moves to the end. */
+  readonly #entries = new Map<string, Entry>()
+  readonly #deletionsMax: number
   #revision = 0
-  /** Deletions up to here are forgotten. */
+  /** Who has seen less than this cannot be brought up to date any more. */
   #floor = 0
   #deletions = 0
 
+  constructor(deletionsMax: number = DELETIONS_MAX) {
+    this.#deletionsMax = deletionsMax
+  }
+
+  /** The newest. The first change makes it 1. */
   get revision(): number {
     return this.#revision
   }
 
-  /** Notes that an affiliate changed, appeared or went. `existed`: it was there before this log began. */
-  note(id: string, isDeleted: boolean, existed: boolean): void {
-    const before = this.#changes.get(id)
-    const revision = ++this.#revision
-    const bornAt = before?.bornAt ?? (existed ? 0 : revision)
-    if (before?.isDeleted) this.#deletions -= 1
-    this.#changes.set(id, { revision, bornAt, isDeleted })
-    this.#revisions.push(revision)
-    this.#ids.push(id)
-    if (isDeleted && ++this.#deletions > DELETIONS_MAX) this.#forgetOldestDeletion()
-    if (this.#ids.length - this.#changes.size > STALE_MAX) this.#compact()
+  /** Affiliates remembered. */
+  get size(): number {
+    return this.#entries.size
   }
 
-  /** Net changes since `revision`; undefined when deletions in between are forgotten. */
+  record(affiliateId: string, change: Change): void {
+    this.#revision += 1
+    const before = this.#take(affiliateId)
+    const bornAt = before?.bornAt ?? (change === 'created' ? this.#revision : 0)
+    const isDeleted = change === 'deleted'
+    this.#entries.set(affiliateId, { revision: this.#revision, bornAt, isDeleted })
+    if (isDeleted) this.#deletions += 1
+    if (this.#deletions > this.#deletionsMax) this.#forgetOldestDeletion()
+  }
+
+  /** Net changes since `revision`; undefined when deletions since then are forgotten. */
   since(revision: number): ChangeSet | undefined {
     if (revision < this.#floor) return undefined
     const deletedIds: string[] = []
     const updatedIds: string[] = []
-    for (let index = this.#firstAfter(revision); index < this.#ids.length; index++) {
-      const id = this.#ids[index] as string
-      const change = this.#changes.get(id)
-      if (change === undefined || change.revision !== this.#revisions[index]) continue
-      if (!change.isDeleted) updatedIds.push(id)
-      else if (change.bornAt <= revision) deletedIds.push(id)
+    for (const [id, entry] of this.#entries) {
+      if (entry.revision <= revision) continue
+      if (!entry.isDeleted) updatedIds.push(id)
+      else if (entry.bornAt <= revision) deletedIds.push(id)
     }
     return { deletedIds, updatedIds }
   }
 
-  #firstAfter(revision: number): number {
-    let low = 0
-    let high = this.#revisions.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#revisions[middle] as number) > revision) high = middle
-      else low = middle + 1
+  /** Forgets what everybody has seen: no watcher has less than `revision`. */
+  forget(revision: number): void {
+    for (const [id, entry] of this.#entries) {
+      if (entry.revision > revision) return
+      this.#take(id)
     }
-    return low
   }
 
+  #take(affiliateId: string): Entry | undefined {
+    const entry = this.#entries.get(affiliateId)
+    if (entry === undefined) return undefined
+    this.#entries.delete(affiliateId)
+    if (entry.isDeleted) this.#deletions -= 1
+    return entry
+  }
+
+  /** With it goes all that is older: who could use that is too far behind now. */
   #forgetOldestDeletion(): void {
-    for (let index = 0; index < this.#ids.length; index++) {
-      const id = this.#ids[index] as string
-      const change = this.#changes.get(id)
-      if (change === undefined || !change.isDeleted || change.revision !== this.#revisions[index]) continue
-      this.#changes.delete(id)
-      this.#deletions -= 1
-      this.#floor = change.revision
-      return
+    for (const [id, entry] of this.#entries) {
+      this.#take(id)
+      this.#floor = entry.revision
+      if (entry.isDeleted) return
     }
-  }
-
-  #compact(): void {
-    const kept = this.#revisions.flatMap((revision, index) => {
-      const id = this.#ids[index] as string
-      return this.#changes.get(id)?.revision === revision ? [[revision, id] as const] : []
-    })
-    this.#revisions = kept.map(([revision]) => revision)
-    this.#ids = kept.map(([, id]) => id)
   }
 }

@@ -1,135 +1,197 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
-import type { CheckedRequest } from './handlers.ts'
-import type { CallObserver, MethodName } from './observe.ts'
-import { encodeStatusMessage, STATUS, type Status } from './status.ts'
+import { FRAME_HEAD_BYTES } from './frames.ts'
+import { INCOMPLETE, isWholeMessage, MessageAssembler } from './message-reader.ts'
+import type { CallObserver, FinishedCall, MethodName } from './observe.ts'
+import { OK, STATUS, type Status, type StatusCode, statusTrailers } from './status.ts'
 
-export const OK: Status = { code: STATUS.OK, message: '' }
-
-const RESPONSE_HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const
-const WITH_TRAILERS = { waitForTrailers: true } as const
-const OK_TRAILERS = { 'grpc-status': '0', 'grpc-message': '' } as const
-/** A stream that was ended with unread messages in it is cut off after this. */
+/** Names and values in turn: Node sends them as they are, which is cheaper than an object. */
+const RESPONSE_HEADERS: readonly string[] = [':status', '200', 'content-type', 'application/grpc']
+/** Not in the types of Node: without it every answer carries the date. */
+const WITH_TRAILERS = { waitForTrailers: true, sendDate: false }
+const WITHOUT_MESSAGE = { endStream: true, sendDate: false }
+const OK_TRAILERS = statusTrailers(OK)
+/** A stream that was ended with messages in it that nobody reads is cut off after this. */
 const END_LIMIT_MS: Milliseconds = 5_000
 
-export interface CallContext {
+const CALL = Symbol('call')
+type CallStream = ServerHttp2Stream & { [CALL]: Call }
+
+/** What a call needs of those around it. */
+export interface CallServer {
   readonly clock: Clock
   readonly observer: CallObserver
+  /** The message of the call lies in `bytes` from `start` to the end. */
+  received(call: Call, bytes: Buffer, start: number): void
 }
 
-/** One call: its stream, and what is known of it. Answers exactly once, whatever happens. */
-export class Call {
+/**
+ * One call on its stream: reads the one message, answers once, and tells the observer once how it ended. There is one
+ * for each request, so it makes no closures: its stream points at it, and the listeners are shared by all.
+ */
+export class Call implements FinishedCall {
   readonly stream: ServerHttp2Stream
   readonly method: MethodName
   readonly address: Address | undefined
   readonly startedAt: Instant
-  readonly #context: CallContext
+  /** Infinity when the client set none. */
+  readonly timeout: Milliseconds
+  code: StatusCode = STATUS.OK
+  message = ''
+  duration: Milliseconds = 0
   throttled: Milliseconds = 0
-  request: CheckedRequest | undefined
+  clusterId: string | undefined
+  affiliateId: string | undefined
   clientVersion: string | undefined
-  #status: Status = OK
+  /** Called when the stream has closed, however that came. */
+  onClosed: (() => void) | undefined
+  readonly #server: CallServer
+  #assembler: MessageAssembler | undefined
+  #isRead = false
+  #hasBegun = false
   #isFinished = false
-  #isResponding = false
 
   constructor(
-    context: CallContext,
+    server: CallServer,
     stream: ServerHttp2Stream,
     method: MethodName,
     address: Address | undefined,
+    timeout: Milliseconds,
   ) {
-    this.#context = context
+    this.#server = server
     this.stream = stream
     this.method = method
     this.address = address
-    this.startedAt = context.clock.now()
-    context.observer.started(method)
+    this.timeout = timeout
+    this.startedAt = server.clock.now()
+    ;(stream as CallStream)[CALL] = this
+    stream.on('close', onClose)
+    server.observer.started(method)
   }
 
+  /** Whether it was answered, or cancelled. */
   get isFinished(): boolean {
     return this.#isFinished
   }
 
-  /** A unary answer. */
+  /** Whether its message is complete, or will never be. */
+  get isRead(): boolean {
+    return this.#isRead
+  }
+
+  get canSend(): boolean {
+    return !this.stream.destroyed && !this.stream.closed
+  }
+
+  /** Infinity when there is no deadline. */
+  get timeLeft(): Milliseconds {
+    return this.timeout - (this.#server.clock.now() - this.startedAt)
+  }
+
+  /** Begins to read. Before, the client may send no more than the flow-control window holds. */
+  read(): void {
+    this.stream.on('data', onData)
+    this.stream.on('end', onEnd)
+  }
+
+  /** Answers a unary call. */
   answer(frame: Uint8Array): void {
-    if (this.#isFinished || this.#isGone()) return
+    if (this.#isFinished || !this.canSend) return
     this.begin()
-    this.#context.observer.messageSent(this.method, frame.length)
+    this.#server.observer.messageSent(this.method, frame.length)
     this.stream.end(frame)
     this.#finish(OK)
   }
 
-  /** Sends the headers of a stream of messages. */
+  /** Sends the headers of an answer that has messages. */
   begin(): void {
-    this.#isResponding = true
+    this.#hasBegun = true
     this.stream.respond(RESPONSE_HEADERS, WITH_TRAILERS)
-    this.stream.on('wantTrailers', () => this.#sendTrailers())
+    this.stream.on('wantTrailers', onWantTrailers)
   }
 
   /** One message of a stream; false when the reader is slow. */
   send(frame: Uint8Array): boolean {
-    this.#context.observer.messageSent(this.method, frame.length)
+    this.#server.observer.messageSent(this.method, frame.length)
     return this.stream.write(frame)
   }
 
   /** Ends the call with a status, before or after messages. */
   end(status: Status): void {
     if (this.#isFinished) return
-    if (!this.#isGone()) {
-      if (this.#isResponding) this.#endStream(status)
-      else
-        this.stream.respond(
-          {
-            ...RESPONSE_HEADERS,
-            'grpc-status': `${status.code}`,
-            'grpc-message': encodeStatusMessage(status.message),
-          },
-          { endStream: true },
-        )
-    }
     this.#finish(status)
+    if (!this.canSend) return
+    if (this.#hasBegun) this.#endMessages()
+    else this.#endWithoutMessages(status)
   }
 
-  /** The stream is closed: by us, by the client, or with its connection. */
+  /** Some bytes of the request. */
+  took(chunk: Buffer): void {
+    if (this.#isRead) return
+    if (this.#assembler === undefined && isWholeMessage(chunk)) {
+      this.#isRead = true
+      this.#server.received(this, chunk, FRAME_HEAD_BYTES)
+      return
+    }
+    this.#assembler ??= new MessageAssembler()
+    const taken = this.#assembler.take(chunk)
+    if (taken === undefined) return
+    this.#isRead = true
+    if ('code' in taken) this.end(taken)
+    else this.#server.received(this, taken, 0)
+  }
+
+  /** The client will send no more. */
+  ended(): void {
+    if (this.#isRead) return
+    this.#isRead = true
+    this.end(INCOMPLETE)
+  }
+
   closed(): void {
-    this.#finish({ code: STATUS.Canceled, message: '' })
+    if (!this.#isFinished) this.#finish({ code: STATUS.Canceled, message: '' })
+    this.onClosed?.()
   }
 
-  #endStream(status: Status): void {
-    this.#status = status
-    this.stream.end()
-    const force = this.#context.clock.after(END_LIMIT_MS, () => this.stream.close(constants.NGHTTP2_CANCEL))
-    this.stream.once('close', () => force[Symbol.dispose]())
+  trailers(): Record<string, string> {
+    return this.code === STATUS.OK ? OK_TRAILERS : statusTrailers(this)
   }
 
-  #sendTrailers(): void {
-    if (this.#isGone()) return
-    const { code, message } = this.#status
-    this.stream.sendTrailers(
-      code === STATUS.OK
-        ? OK_TRAILERS
-        : { 'grpc-status': `${code}`, 'grpc-message': encodeStatusMessage(message) },
-    )
+  #endMessages(): void {
+    const { stream } = this
+    stream.end()
+    const force = this.#server.clock.after(END_LIMIT_MS, () => stream.close(constants.NGHTTP2_CANCEL))
+    stream.once('close', () => force[Symbol.dispose]())
   }
 
-  #isGone(): boolean {
-    return this.stream.destroyed || this.stream.closed
+  #endWithoutMessages(status: Status): void {
+    const { stream } = this
+    stream.respond([...RESPONSE_HEADERS, ...Object.entries(statusTrailers(status)).flat()], WITHOUT_MESSAGE)
+    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR) // the rest of the request is not wanted
   }
 
   #finish({ code, message }: Status): void {
-    if (this.#isFinished) return
     this.#isFinished = true
-    const { clock, observer } = this.#context
-    observer.finished({
-      method: this.method,
-      code,
-      message,
-      duration: clock.now() - this.startedAt,
-      throttled: this.throttled,
-      address: this.address,
-      clusterId: this.request?.clusterId,
-      affiliateId: this.request?.affiliateId || undefined,
-      clientVersion: this.clientVersion,
-    })
+    this.code = code
+    this.message = message
+    this.duration = this.#server.clock.now() - this.startedAt
+    this.#server.observer.finished(this)
   }
+}
+
+function onData(this: ServerHttp2Stream, chunk: Buffer): void {
+  ;(this as CallStream)[CALL].took(chunk)
+}
+
+function onEnd(this: ServerHttp2Stream): void {
+  ;(this as CallStream)[CALL].ended()
+}
+
+function onClose(this: ServerHttp2Stream): void {
+  ;(this as CallStream)[CALL].closed()
+}
+
+function onWantTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers((this as CallStream)[CALL].trailers())
 }

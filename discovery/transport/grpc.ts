@@ -1,52 +1,64 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import type { Clock, Milliseconds } from '../../shared/clock.ts'
+import type { IncomingHttpHeaders, ServerHttp2Stream, Settings } from 'node:http2'
+import type { Clock } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import type { IpRate } from '../limits/ip-rate.ts'
-import type { Clusters } from '../state/clusters.ts'
 import type { Subscriptions } from '../subscription/subscriptions.ts'
-import type { RequestFields } from '../validation/requests.ts'
-import { textOf } from '../validation/requests.ts'
-import { Call, OK } from './call.ts'
-import { decodeRequest } from './decode.ts'
+import type { CheckedRequest } from '../validation/requests.ts'
+import { Call, type CallServer } from './call.ts'
 import type { Handlers } from './handlers.ts'
-import { MessageReader } from './message-reader.ts'
 import type { CallObserver, MethodName } from './observe.ts'
+import { decodeRequest } from './request-decoder.ts'
 import { encodeStatusMessage, parseTimeout, STATUS, type Status, toStatus } from './status.ts'
+import { TIMED_OUT, WatchStream } from './watch-stream.ts'
 
-const SERVICE = '/sidero.discovery.server.Cluster/'
+/**
+ * What the server asks of its clients (SPEC 1.8). The windows are those of HTTP/2: requests are small, and all that a
+ * connection can make us hold is one window.
+ */
+export const HTTP2_SETTINGS: Settings = { enablePush: false, maxConcurrentStreams: 250 }
+
+const SERVICE = 'sidero.discovery.server.Cluster'
+const METHOD_NAMES: readonly MethodName[] = ['Hello', 'AffiliateUpdate', 'AffiliateDelete', 'List', 'Watch']
 const METHODS: ReadonlyMap<string, MethodName> = new Map(
-  (['Hello', 'AffiliateUpdate', 'AffiliateDelete', 'List', 'Watch'] as const).map((name) => [
-    `${SERVICE}${name}`,
-    name,
-  ]),
+  METHOD_NAMES.map((name) => [`/${SERVICE}/${name}`, name]),
 )
 
-const LOST_UPDATE: Status = { code: STATUS.Aborted, message: 'subscription canceled: lost update' }
-const TIMED_OUT: Status = { code: STATUS.DeadlineExceeded, message: 'the deadline of the call has passed' }
+const NOT_PROTOBUF: Status = {
+  code: STATUS.Internal,
+  message: 'the request is no valid protobuf message',
+}
+const NO_TIMEOUT: Status = { code: STATUS.Internal, message: 'grpc-timeout is malformed' }
+const THROTTLED = toStatus({ kind: 'throttled' })
 
 export interface GrpcServiceOptions {
   readonly handlers: Handlers
-  readonly clusters: Clusters
   readonly subscriptions: Subscriptions
   readonly observer: CallObserver
   readonly clock: Clock
   /** Undefined: nobody is limited. */
   readonly rate: IpRate | undefined
+  /** `rawHeaders` are names and values in turn, as they came. */
   readonly addressOf: (
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     rawHeaders: readonly string[],
   ) => Address | undefined
-  /** Other services on the same port, by path; true when the stream was taken over. */
-  readonly other?: (path: string, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean
+  /** Another service on the same port, by path; true when it took the stream over. */
+  readonly other?: (path: string, stream: ServerHttp2Stream) => boolean
 }
 
 /** gRPC over HTTP/2 as far as five methods need it: HTTP/2 itself is Node's (ADR 4). */
-export class GrpcService {
+export class GrpcService implements CallServer {
+  readonly clock: Clock
+  readonly observer: CallObserver
   readonly #options: GrpcServiceOptions
+  /** Calls with a deadline whose message may not have come with their headers. */
+  #unread: Call[] = []
 
   constructor(options: GrpcServiceOptions) {
     this.#options = options
+    this.clock = options.clock
+    this.observer = options.observer
   }
 
   /** Takes over one stream. */
@@ -57,106 +69,115 @@ export class GrpcService {
     rawHeaders: readonly string[],
   ): void => {
     stream.on('error', ignore)
+    if (headers[':method'] !== 'POST') return stream.respond({ ':status': 405, allow: 'POST' }, END_STREAM)
+    if (!isGrpc(headers['content-type'])) return stream.respond({ ':status': 415 }, END_STREAM)
     const path = headers[':path'] ?? ''
     const method = METHODS.get(path)
-    if (headers[':method'] !== 'POST') return refuseStream(stream, 405)
     if (method === undefined) {
-      if (this.#options.other?.(path, stream, headers)) return
-      return failStream(stream, { code: STATUS.Unimplemented, message: `unknown method ${path}` })
+      if (this.#options.other?.(path, stream) !== true) failUnknown(stream, path)
+      return
     }
-    const timeout =
-      headers['grpc-timeout'] === undefined ? Infinity : parseTimeout(`${headers['grpc-timeout']}`)
-    const call = new Call(this.#options, stream, method, this.#options.addressOf(stream, headers, rawHeaders))
-    stream.once('close', () => call.closed())
-    if (timeout === undefined)
-      return call.end({ code: STATUS.Internal, message: 'grpc-timeout is malformed' })
-    this.#admit(call, timeout)
+    const given = headers['grpc-timeout']
+    const timeout = given === undefined ? Infinity : parseTimeout(String(given))
+    const address = this.#options.addressOf(stream, headers, rawHeaders)
+    const call = new Call(this, stream, method, address, timeout ?? 0)
+    if (timeout === undefined) call.end(NO_TIMEOUT)
+    else this.#admit(call)
+  }
+
+  received(call: Call, bytes: Buffer, start: number): void {
+    const { handlers, observer } = this.#options
+    const { method } = call
+    observer.messageReceived(method)
+    const request = decodeRequest(bytes, start)
+    if (request === undefined) return call.end(NOT_PROTOBUF)
+    call.clusterId = request.clusterId
+    if (method === 'Hello') {
+      call.clientVersion = request.affiliateId ?? ''
+      observer.hello(call.clientVersion)
+    } else if (request.affiliateId !== '') call.affiliateId = request.affiliateId
+    const refusal = handlers.refuse(method, request)
+    if (refusal !== undefined) return call.end(toStatus(refusal))
+    const checked = request as CheckedRequest
+    if (method === 'Watch') return this.#watch(call, checked.clusterId)
+    const answer = handlers.answer(method, checked, call.address)
+    if ('kind' in answer) call.end(toStatus(answer))
+    else call.answer(answer)
   }
 
   /** SPEC 1.7: takes a token, and reads the request once the call's turn has come. */
-  #admit(call: Call, timeout: Milliseconds): void {
+  #admit(call: Call): void {
     const { rate, clock } = this.#options
-    const reader = new MessageReader(
-      call.stream,
-      (message) => this.#received(call, message, timeout),
-      (status) => call.end(status),
-    )
-    if (rate === undefined || call.address === undefined) return reader.release()
     const { address } = call
-    const admission = rate.take(address, clock.now(), timeout)
-    if ('refused' in admission) return call.end(toStatus({ kind: 'throttled' }))
-    if (admission.wait === 0) return reader.release()
-    const turn = clock.after(admission.wait, () => {
-      call.throttled = clock.now() - call.startedAt
-      reader.release()
-    })
-    call.stream.once('close', () => {
-      turn[Symbol.dispose]()
-      if (call.throttled === 0) rate.giveBack(address)
-    })
-  }
-
-  #received(call: Call, message: Uint8Array, timeout: Milliseconds): void {
-    const { observer, handlers } = this.#options
-    observer.messageReceived(call.method)
-    const fields = decodeRequest(message)
-    if (fields === undefined)
-      return call.end({ code: STATUS.Internal, message: 'the request is no valid protobuf message' })
-    if (call.method === 'Hello') this.#noteVersion(call, fields)
-    const checked = handlers.check(call.method, fields)
-    if ('kind' in checked) return call.end(toStatus(checked))
-    call.request = checked
-    if (call.method === 'Watch') return this.#watch(call, checked.clusterId, timeout)
-    const answer = handlers.answer(call.method, checked, call.address)
-    if (answer instanceof Uint8Array) call.answer(answer)
-    else call.end(toStatus(answer))
-  }
-
-  /** In HelloRequest the second field is the version. */
-  #noteVersion(call: Call, { affiliateId }: RequestFields): void {
-    call.clientVersion = textOf(affiliateId) ?? ''
-    this.#options.observer.hello(call.clientVersion)
-  }
-
-  #watch(call: Call, clusterId: string, timeout: Milliseconds): void {
-    const { subscriptions, clusters, clock } = this.#options
-    const { stream } = call
-    call.begin()
-    const watcher = subscriptions.watch(clusterId, () => clusters.affiliatesOf(clusterId), {
-      send: (frame) => call.send(frame),
-      abort: () => call.end(LOST_UPDATE),
-      end: () => call.end(OK),
-    })
-    stream.on('drain', () => watcher.ready())
-    // S19: a deadline ends the stream as a deadline does.
-    const deadline = Number.isFinite(timeout)
-      ? clock.after(Math.max(0, timeout - (clock.now() - call.startedAt)), () => {
-          watcher.close()
-          call.end(TIMED_OUT)
+    if (rate !== undefined && address !== undefined) {
+      const admission = rate.take(address, call.startedAt, call.timeout)
+      if ('refused' in admission) return call.end(THROTTLED)
+      if (admission.wait > 0) {
+        const turn = clock.after(admission.wait, () => {
+          call.onClosed = undefined
+          call.throttled = clock.now() - call.startedAt
+          this.#read(call)
         })
-      : undefined
-    stream.once('close', () => {
-      deadline?.[Symbol.dispose]()
-      watcher.close()
-    })
+        call.onClosed = () => {
+          turn[Symbol.dispose]()
+          rate.giveBack(address)
+        }
+        return
+      }
+    }
+    this.#read(call)
+  }
+
+  #read(call: Call): void {
+    call.read()
+    if (!Number.isFinite(call.timeout)) return
+    // Nearly every message comes with its headers. A timer for each call would cost more than all the rest of this.
+    if (this.#unread.push(call) === 1) this.clock.after(0, () => this.#armDeadlines())
+  }
+
+  #armDeadlines(): void {
+    const calls = this.#unread
+    this.#unread = []
+    for (const call of calls) {
+      if (call.isFinished || call.isRead) continue
+      const deadline = this.clock.after(Math.max(0, call.timeLeft), () => {
+        if (!call.isRead) call.end(TIMED_OUT)
+      })
+      call.stream.once('close', () => deadline[Symbol.dispose]())
+    }
+  }
+
+  #watch(call: Call, clusterId: string): void {
+    if (call.canSend) new WatchStream(call, clusterId, this.#options.subscriptions, this.clock)
   }
 }
+
+const END_STREAM = { endStream: true } as const
 
 const ignore = (): void => {}
 
-function refuseStream(stream: ServerHttp2Stream, httpStatus: number): void {
-  stream.respond({ ':status': httpStatus }, { endStream: true })
+/** `application/grpc`, maybe with a codec or parameters, but not grpc-web. */
+function isGrpc(contentType: string | undefined): boolean {
+  if (contentType === 'application/grpc') return true
+  return contentType !== undefined && /^application\/grpc[+;]/i.test(contentType)
 }
 
 /** A status without a call: nobody counts methods that do not exist. */
-function failStream(stream: ServerHttp2Stream, { code, message }: Status): void {
+function failUnknown(stream: ServerHttp2Stream, path: string): void {
+  const [, service, method] = /^\/(.*)\/([^/]*)$/.exec(path) ?? []
+  const message =
+    service === undefined
+      ? `malformed method name: "${path}"`
+      : service === SERVICE
+        ? `unknown method ${method} for service ${service}`
+        : `unknown service ${service}`
   stream.respond(
     {
       ':status': 200,
       'content-type': 'application/grpc',
-      'grpc-status': `${code}`,
+      'grpc-status': `${STATUS.Unimplemented}`,
       'grpc-message': encodeStatusMessage(message),
     },
-    { endStream: true },
+    END_STREAM,
   )
 }

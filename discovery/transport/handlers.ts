@@ -1,14 +1,15 @@
 import type { Clock } from '../../shared/clock.ts'
 import { type Address, addressToBytes } from '../../shared/net/address.ts'
 import type { Clusters } from '../state/clusters.ts'
-import type { Frame } from '../subscription/hub.ts'
-import { invalid, type Refusal } from '../validation/refusal.ts'
+import type { Frame } from '../subscription/watcher.ts'
+import type { Refusal } from '../validation/refusal.ts'
 import {
-  type RequestFields,
-  refuseAffiliateId,
-  refuseClusterId,
+  type CheckedRequest,
+  type Request,
+  refuseAffiliate,
+  refuseCluster,
   refuseUpdate,
-  textOf,
+  refuseVersion,
 } from '../validation/requests.ts'
 import { EMPTY_FRAME, frameMessage, makeFrame } from './frames.ts'
 import type { MethodName } from './observe.ts'
@@ -30,67 +31,55 @@ export interface HandlerOptions {
   readonly reportClientIp: boolean
 }
 
-/** A request whose ids are known to be good. */
-export interface CheckedRequest {
-  readonly clusterId: string
-  /** Empty where the method has none. */
-  readonly affiliateId: string
-  readonly fields: RequestFields
-}
-
-const METHODS_WITH_AFFILIATE: ReadonlySet<MethodName> = new Set(['AffiliateUpdate', 'AffiliateDelete'])
-
-/** The five RPCs without their transport: validation → state → answer. Watch is checked here and served by watch.ts. */
+/** The RPCs without their transport: validation → state → answer. Watch is checked here and served by watch.ts. */
 export class Handlers {
   readonly #options: HandlerOptions
+  readonly #redirect: Uint8Array
 
   constructor(options: HandlerOptions) {
     this.#options = options
+    this.#redirect = encodeRedirect(options.redirectEndpoint)
   }
 
-  /** SPEC 1.3, in its order. */
-  check(method: MethodName, fields: RequestFields): CheckedRequest | Refusal {
-    const refusal = refuseClusterId(fields.clusterId)
+  /** Undefined when the request may be answered; its ids are good then. */
+  refuse(method: MethodName, request: Request): Refusal | undefined {
+    const refusal = refuseCluster(request)
     if (refusal !== undefined) return refusal
-    const clusterId = textOf(fields.clusterId)
-    if (clusterId === undefined) return invalid('cluster ID is not valid UTF-8')
-    const admitted = this.#options.admission.cluster(clusterId)
-    if (admitted !== undefined) return admitted
-    if (!METHODS_WITH_AFFILIATE.has(method)) return { clusterId, affiliateId: '', fields }
-
-    const wrong = refuseAffiliateId(fields.affiliateId)
-    if (wrong !== undefined) return wrong
-    const affiliateId = textOf(fields.affiliateId)
-    if (affiliateId === undefined) return invalid('affiliate ID is not valid UTF-8')
-    return { clusterId, affiliateId, fields }
+    const forbidden = this.#options.admission.cluster(request.clusterId as string)
+    if (forbidden !== undefined) return forbidden
+    switch (method) {
+      case 'Hello':
+        return refuseVersion(request)
+      case 'AffiliateUpdate':
+        return refuseAffiliate(request) ?? refuseUpdate(request)
+      case 'AffiliateDelete':
+        return refuseAffiliate(request)
+      case 'List':
+      case 'Watch':
+        return undefined
+      default:
+        return method satisfies never
+    }
   }
 
+  /** For a request that was not refused. */
   answer(
     method: Exclude<MethodName, 'Watch'>,
-    { clusterId, affiliateId, fields }: CheckedRequest,
+    request: CheckedRequest,
     address: Address | undefined,
   ): Frame | Refusal {
-    const { clusters, clock, admission } = this.#options
+    const { clusters } = this.#options
     switch (method) {
       case 'Hello':
         return this.#hello(address)
-      case 'AffiliateUpdate': {
-        const refusal =
-          refuseUpdate(fields) ??
-          (clusters.has(clusterId) ? undefined : admission.newCluster(clusterId, address)) ??
-          clusters.update(clusterId, affiliateId, {
-            data: fields.data,
-            endpoints: fields.endpoints,
-            expiresAt: clock.now() + fields.ttl,
-          })
-        return refusal ?? EMPTY_FRAME
-      }
+      case 'AffiliateUpdate':
+        return this.#update(request, address)
       case 'AffiliateDelete':
-        clusters.delete(clusterId, affiliateId)
+        clusters.delete(request.clusterId, request.affiliateId)
         return EMPTY_FRAME
       case 'List':
         return makeFrame(
-          Array.from(clusters.affiliatesOf(clusterId).values(), ({ encoded }) => encoded),
+          Array.from(clusters.affiliatesOf(request.clusterId).values(), ({ encoded }) => encoded),
           false,
         )
       default:
@@ -98,21 +87,41 @@ export class Handlers {
     }
   }
 
-  /** HelloResponse: 1 redirect { 1 endpoint }, 2 client_ip (SPEC 1.6). */
-  #hello(address: Address | undefined): Frame {
-    const { redirectEndpoint, reportClientIp } = this.#options
-    const parts: Uint8Array[] = []
-    if (redirectEndpoint !== '') {
-      const endpoint = Buffer.from(redirectEndpoint)
-      parts.push(field(0x0a, field(0x0a, endpoint)))
+  #update(
+    { clusterId, affiliateId, data, endpoints, ttl }: CheckedRequest,
+    address: Address | undefined,
+  ): Frame | Refusal {
+    const { clusters, clock, admission } = this.#options
+    if (!clusters.has(clusterId)) {
+      const refusal = admission.newCluster(clusterId, address)
+      if (refusal !== undefined) return refusal
     }
-    if (reportClientIp && address !== undefined) parts.push(field(0x12, addressToBytes(address)))
-    return frameMessage(Buffer.concat(parts))
+    const expiresAt = clock.now() + ttl
+    return clusters.update(clusterId, affiliateId, { data, endpoints, expiresAt }) ?? EMPTY_FRAME
+  }
+
+  /** SPEC 1.6. */
+  #hello(address: Address | undefined): Frame {
+    const isReported = this.#options.reportClientIp && address !== undefined
+    const clientIp = isReported ? encodeField(CLIENT_IP, addressToBytes(address)) : NOTHING
+    return frameMessage(Buffer.concat([this.#redirect, clientIp]))
   }
 }
 
-/** A length-delimited field; the length is never beyond two bytes of varint here. */
-function field(tag: number, value: Uint8Array): Uint8Array {
+const NOTHING = new Uint8Array(0)
+
+/** HelloResponse.redirect, RedirectMessage.endpoint and HelloResponse.client_ip. */
+const REDIRECT = 0x0a
+const REDIRECT_ENDPOINT = 0x0a
+const CLIENT_IP = 0x12
+
+const encodeRedirect = (endpoint: string): Uint8Array =>
+  endpoint === ''
+    ? NOTHING
+    : encodeField(REDIRECT, encodeField(REDIRECT_ENDPOINT, new TextEncoder().encode(endpoint)))
+
+/** A length-delimited field of less than 16 KiB. */
+function encodeField(tag: number, value: Uint8Array): Uint8Array {
   const length = value.length < 0x80 ? [value.length] : [(value.length & 0x7f) | 0x80, value.length >> 7]
-  return Buffer.concat([Uint8Array.of(tag, ...length), value])
+  return Uint8Array.of(tag, ...length, ...value)
 }

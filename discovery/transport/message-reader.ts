@@ -2,31 +2,60 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { FRAME_HEAD_BYTES } from './frames.ts'
 import { STATUS, type Status } from './status.ts'
 
-/** grpc's own default for a request. */
+/** gRPC's own default for a request. */
 export const REQUEST_MAX_BYTES = 4 << 20
 
 const COMPRESSED: Status = { code: STATUS.Unimplemented, message: 'compressed messages are not supported' }
 const TOO_LARGE: Status = {
   code: STATUS.ResourceExhausted,
-  message: `a request may have ${REQUEST_MAX_BYTES} bytes`,
+  message: `a request may have at most ${REQUEST_MAX_BYTES} bytes`,
 }
-const INCOMPLETE: Status = {
+const SURPLUS: Status = { code: STATUS.Internal, message: 'a call takes one message' }
+export const INCOMPLETE: Status = {
   code: STATUS.Internal,
   message: 'the request ended before its message was complete',
 }
-const SURPLUS: Status = { code: STATUS.Internal, message: 'a call takes one message' }
 
-/**
- * Reads the one message of a call and hands it over as soon as it is complete, without waiting for the end of the
- * stream. Nothing is read before `release`: a call that waits for its turn holds no more than the flow-control window
- * lets in.
- */
+/** Puts the one message of a call together from what the stream delivers. */
+export class MessageAssembler {
+  #chunks: Buffer[] = []
+  #size = 0
+  /** Of head and message; known once the head is there. */
+  #needed = FRAME_HEAD_BYTES
+  #isHeadKnown = false
+
+  /** The message when it is complete, a status when there cannot be one, undefined while there is more to come. */
+  take(chunk: Buffer): Buffer | Status | undefined {
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    if (this.#size < this.#needed) return undefined
+    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks)
+    this.#chunks = [bytes]
+    if (!this.#isHeadKnown) {
+      if (bytes[0] !== 0) return COMPRESSED
+      const length = bytes.readUInt32BE(1)
+      if (length > REQUEST_MAX_BYTES) return TOO_LARGE
+      this.#needed += length
+      this.#isHeadKnown = true
+    }
+    if (this.#size > this.#needed) return SURPLUS
+    return this.#size === this.#needed ? bytes.subarray(FRAME_HEAD_BYTES) : undefined
+  }
+}
+
+/** Whether these bytes are exactly one message, uncompressed: how nearly every request arrives. */
+export const isWholeMessage = (bytes: Buffer): boolean =>
+  bytes.length >= FRAME_HEAD_BYTES &&
+  bytes[0] === 0 &&
+  bytes.readUInt32BE(1) === bytes.length - FRAME_HEAD_BYTES &&
+  bytes.length <= REQUEST_MAX_BYTES + FRAME_HEAD_BYTES
+
+/** Reads the one message of a call from its stream and hands it over as soon as it is complete. */
 export class MessageReader {
   readonly #stream: ServerHttp2Stream
   readonly #onMessage: (message: Uint8Array) => void
   readonly #onFailure: (status: Status) => void
-  #bytes: Buffer | undefined
-  #isEnded = false
+  readonly #assembler = new MessageAssembler()
   #isDone = false
 
   constructor(
@@ -39,42 +68,19 @@ export class MessageReader {
     this.#onFailure = onFailure
   }
 
-  /** Begins to read. */
+  /** Begins to read; nothing is read before. */
   release(): void {
-    this.#stream.on('data', (chunk: Buffer) => this.#take(chunk))
-    this.#stream.on('end', () => {
-      this.#isEnded = true
-      this.#try()
+    this.#stream.on('data', (chunk: Buffer) => {
+      if (this.#isDone) return
+      const taken = this.#assembler.take(chunk)
+      if (taken === undefined) return
+      this.#isDone = true
+      if (taken instanceof Uint8Array) this.#onMessage(taken)
+      else this.#onFailure(taken)
     })
-  }
-
-  #take(chunk: Buffer): void {
-    if (this.#isDone) return
-    this.#bytes = this.#bytes === undefined ? chunk : Buffer.concat([this.#bytes, chunk])
-    this.#try()
-  }
-
-  #try(): void {
-    if (this.#isDone) return
-    const bytes = this.#bytes
-    if (bytes !== undefined && bytes.length >= FRAME_HEAD_BYTES) {
-      if (bytes[0] !== 0) return this.#fail(COMPRESSED)
-      const length = bytes.readUInt32BE(1)
-      if (length > REQUEST_MAX_BYTES) return this.#fail(TOO_LARGE)
-      const end = FRAME_HEAD_BYTES + length
-      if (bytes.length > end) return this.#fail(SURPLUS)
-      if (bytes.length === end) {
-        this.#isDone = true
-        this.#bytes = undefined
-        return this.#onMessage(bytes.subarray(FRAME_HEAD_BYTES, end))
-      }
-    }
-    if (this.#isEnded) this.#fail(INCOMPLETE)
-  }
-
-  #fail(status: Status): void {
-    this.#isDone = true
-    this.#bytes = undefined
-    this.#onFailure(status)
+    this.#stream.once('end', () => {
+      if (!this.#isDone) this.#onFailure(INCOMPLETE)
+      this.#isDone = true
+    })
   }
 }

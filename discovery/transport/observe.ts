@@ -19,10 +19,14 @@ export interface FinishedCall {
   readonly clientVersion: string | undefined
 }
 
-/** What happens to calls, for whoever counts and logs. Called on the hot path: it must be cheap and must not throw. */
+/**
+ * What happens to calls, for whoever counts and logs. Called on the hot path: it must be cheap, must not throw, and must
+ * keep nothing of what it is given.
+ */
 export interface CallObserver {
   started(method: MethodName): void
   messageReceived(method: MethodName): void
+  /** `bytes` is the message with its frame. */
   messageSent(method: MethodName, bytes: number): void
   /** Before validation (SPEC 1.6). */
   hello(clientVersion: string): void

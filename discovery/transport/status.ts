@@ -17,12 +17,16 @@ export type StatusCode = (typeof STATUS)[keyof typeof STATUS]
 
 export interface Status {
   readonly code: StatusCode
+  /** Empty when it went well. */
   readonly message: string
 }
 
+export const OK: Status = { code: STATUS.OK, message: '' }
+
+const NAMES = new Map<number, string>(Object.entries(STATUS).map(([name, code]) => [code, name]))
+
 /** How metrics and logs spell a code (SPEC 1.10). */
-export const statusName = (code: StatusCode): string =>
-  Object.entries(STATUS).find(([, value]) => value === code)?.[0] ?? 'Unknown'
+export const statusName = (code: StatusCode): string => NAMES.get(code) as string
 
 /** The one place where our words become gRPC's. A new kind of refusal does not compile until it has a code. */
 export function toStatus(refusal: Refusal): Status {
@@ -51,16 +55,29 @@ const FULL = {
 /** grpc-message: UTF-8, percent-encoded but for printable ASCII without the percent sign (gRPC over HTTP/2). */
 export const encodeStatusMessage = (message: string): string =>
   message.replace(/[^\x20-\x24\x26-\x7e]/gu, (character) =>
-    [...new TextEncoder().encode(character)]
-      .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
-      .join(''),
+    Array.from(Buffer.from(character), percentEncoded).join(''),
   )
 
-/** grpc-timeout to milliseconds; undefined for what is no timeout. */
-export function parseTimeout(text: string): number | undefined {
-  const match = /^(\d{1,8})([HMSmun])$/.exec(text)
-  if (match === null) return undefined
-  return Number(match[1]) * (UNIT_MILLISECONDS[match[2] as keyof typeof UNIT_MILLISECONDS] ?? Number.NaN)
-}
+const percentEncoded = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
 
-const UNIT_MILLISECONDS = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as const
+/** The trailers that tell of a status. */
+export const statusTrailers = ({ code, message }: Status): Record<string, string> =>
+  message === ''
+    ? { 'grpc-status': `${code}` }
+    : { 'grpc-status': `${code}`, 'grpc-message': encodeStatusMessage(message) }
+
+const UNIT_MILLISECONDS = new Map([
+  ['H', 3_600_000],
+  ['M', 60_000],
+  ['S', 1000],
+  ['m', 1],
+  ['u', 1e-3],
+  ['n', 1e-6],
+])
+
+/** grpc-timeout, at most eight digits and a unit, to milliseconds; undefined for what is no timeout. */
+export function parseTimeout(text: string): number | undefined {
+  const unit = UNIT_MILLISECONDS.get(text.slice(-1))
+  const digits = text.slice(0, -1)
+  return unit !== undefined && /^\d{1,8}$/.test(digits) ? Number(digits) * unit : undefined
+}

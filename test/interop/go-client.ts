@@ -70,6 +70,7 @@ interface GoEvent {
   readonly error?: string
 }
 
+const POLL_MS = 50
 const WAIT_LIMIT_MS = 20_000
 
 /** Any number of official clients in one process, each by the affiliate that it is. */
@@ -141,8 +142,10 @@ export class GoClients implements AsyncDisposable {
     }
     const timer = setTimeout(() => reject(new Error(`after ${limit} ms still not so: ${what}`)), limit)
     this.#waiting.add(look)
+    const poll = setInterval(look, POLL_MS) // a condition may be about the service's log, too
     await promise.finally(() => {
       clearTimeout(timer)
+      clearInterval(poll)
       this.#waiting.delete(look)
     })
   }

@@ -1,39 +1,53 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Refusal } from '../../../../discovery/validation/refusal.ts'
 import {
-  type RequestFields,
-  refuseAffiliateId,
-  refuseClusterId,
+  type Request,
+  refuseAffiliate,
+  refuseCluster,
   refuseUpdate,
-  textOf,
+  refuseVersion,
 } from '../../../../discovery/validation/requests.ts'
 
 const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(0x61)
-const fields = (over: Partial<RequestFields>): RequestFields => ({
-  clusterId: bytes(1),
-  affiliateId: bytes(1),
-  data: bytes(0),
+const request = (over: Partial<Request>): Request => ({
+  clusterId: 'c',
+  affiliateId: 'a',
+  data: undefined,
   endpoints: [],
   ttl: 0,
   ...over,
 })
-const textOfRefusal = (refusal: ReturnType<typeof refuseUpdate>): string | undefined =>
+const textOf = (refusal: Refusal | undefined): string | undefined =>
   refusal === undefined ? undefined : refusal.kind === 'invalid' ? refusal.what : assert.fail(refusal.kind)
 
-test('cluster ids have 1 to 256 bytes', () => {
-  assert.equal(textOfRefusal(refuseClusterId(bytes(0))), "cluster ID can't be empty")
-  assert.equal(refuseClusterId(bytes(1)), undefined)
-  assert.equal(refuseClusterId(bytes(256)), undefined)
-  assert.equal(textOfRefusal(refuseClusterId(bytes(257))), 'cluster ID is too long')
+const ids: { id: string | undefined; want: string | undefined; why: string }[] = [
+  { id: '', want: "can't be empty", why: 'nothing' },
+  { id: 'x', want: undefined, why: 'one byte' },
+  { id: 'x'.repeat(256), want: undefined, why: '256 bytes' },
+  { id: 'x'.repeat(257), want: 'is too long', why: '257 bytes' },
+  { id: 'ü'.repeat(128), want: undefined, why: '256 bytes in 128 characters' },
+  { id: `${'ü'.repeat(128)}x`, want: 'is too long', why: '257 bytes in 129 characters' },
+  { id: '€'.repeat(86), want: 'is too long', why: '258 bytes in 86 characters' },
+  { id: '💡'.repeat(64), want: undefined, why: '256 bytes in surrogates' },
+  { id: undefined, want: 'is not valid UTF-8', why: 'no UTF-8 (S17)' },
+]
+for (const { id, want, why } of ids)
+  test(`an id of ${why}`, () => {
+    assert.equal(textOf(refuseCluster(request({ clusterId: id }))), want && `cluster ID ${want}`)
+    assert.equal(textOf(refuseAffiliate(request({ affiliateId: id }))), want && `affiliate ID ${want}`)
+  })
+
+test('a client says its version in UTF-8, or not at all', () => {
+  assert.equal(refuseVersion(request({ affiliateId: '' })), undefined)
+  assert.equal(refuseVersion(request({ affiliateId: 'v1.2.3' })), undefined)
+  assert.equal(
+    textOf(refuseVersion(request({ affiliateId: undefined }))),
+    'client version is not valid UTF-8',
+  )
 })
 
-test('affiliate ids have 1 to 256 bytes', () => {
-  assert.equal(textOfRefusal(refuseAffiliateId(bytes(0))), "affiliate ID can't be empty")
-  assert.equal(refuseAffiliateId(bytes(256)), undefined)
-  assert.equal(textOfRefusal(refuseAffiliateId(bytes(257))), 'affiliate ID is too long')
-})
-
-const updates: { name: string; over: Partial<RequestFields>; want: string | undefined }[] = [
+const updates: { name: string; over: Partial<Request>; want: string | undefined }[] = [
   { name: 'nothing at all', over: {}, want: undefined },
   { name: 'data of 2048 bytes', over: { data: bytes(2048) }, want: undefined },
   { name: 'more data', over: { data: bytes(2049) }, want: 'affiliate data is too big' },
@@ -52,22 +66,15 @@ const updates: { name: string; over: Partial<RequestFields>; want: string | unde
   { name: 'a ttl of 30 minutes', over: { ttl: 1_800_000 }, want: undefined },
   { name: 'one more nanosecond', over: { ttl: 1_800_000 + 1e-6 }, want: 'ttl is too large' },
   {
-    name: 'data is looked at before endpoints',
+    name: 'too much data and a bad endpoint: data comes first',
     over: { data: bytes(2049), endpoints: [bytes(33)] },
     want: 'affiliate data is too big',
   },
   {
-    name: 'endpoints are looked at before the ttl',
+    name: 'a bad endpoint and a bad ttl: the endpoint comes first',
     over: { endpoints: [bytes(33)], ttl: 1e12 },
     want: 'affiliate endpoint is too big',
   },
 ]
 for (const { name, over, want } of updates)
-  test(`an update with ${name}`, () => assert.equal(textOfRefusal(refuseUpdate(fields(over))), want))
-
-test('ids are UTF-8, whatever it says (S17)', () => {
-  for (const text of ['', 'abc', 'ü', '\ufeffx', '\ufffd', '💡'])
-    assert.equal(textOf(Buffer.from(text)), text)
-  for (const hex of ['ff', 'c0af', 'eda080', 'f5808080', '61c3'])
-    assert.equal(textOf(Buffer.from(hex, 'hex')), undefined)
-})
+  test(`an update with ${name}`, () => assert.equal(textOf(refuseUpdate(request(over))), want))

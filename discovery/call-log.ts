@@ -1,0 +1,89 @@
+import type { Clock, Milliseconds, UnixMilliseconds } from '../shared/clock.ts'
+import { clusterTag } from '../shared/log.ts'
+import type { FinishedCall } from './transport/observe.ts'
+import { STATUS, statusName } from './transport/status.ts'
+
+export interface CallLogOptions {
+  readonly clock: Clock
+  /** Takes whole lines, several at once. */
+  readonly write: (lines: string) => void
+  /** Show cluster ids, which are capabilities, and not only their tags. */
+  readonly showsIds: boolean
+}
+
+/** Lines wait no longer than this, and no more of them than that. */
+const WAIT_MAX_MS: Milliseconds = 250
+const WAIT_MAX_CHARACTERS = 16_384
+/** Tags are remembered for so many clusters. */
+const TAGS_MAX = 4096
+/** What clients say can be long; no id that is accepted is longer. */
+const TEXT_MAX_CHARACTERS = 256
+
+/**
+ * A line of JSON per call (SPEC 1.11), as the logger would write it, at a tenth of the cost: it knows its fields, none
+ * of them is a secret, and it writes many lines at once.
+ */
+export class CallLog implements Disposable {
+  readonly #options: CallLogOptions
+  readonly #tags = new Map<string, string>()
+  #lines = ''
+  #alarm: Disposable | undefined
+  #time = ''
+  #timeAt: UnixMilliseconds = Number.NaN
+
+  constructor(options: CallLogOptions) {
+    this.#options = options
+  }
+
+  note(call: FinishedCall): void {
+    const { clock } = this.#options
+    let line = `{"level":"info","time":"${this.#timeText(clock.wall())}","method":"${call.method}"`
+    line += `,"duration":${Math.round(call.duration * 1000) / 1000},"code":"${statusName(call.code)}"`
+    if (call.code !== STATUS.OK) line += `,"error":${JSON.stringify(call.message)}`
+    if (call.address !== undefined) line += `,"peer.address":${JSON.stringify(call.address)}`
+    if (call.clusterId !== undefined) line += `,"cluster":${this.#nameOf(call.clusterId)}`
+    if (call.affiliateId !== undefined) line += `,"affiliate_id":${quote(call.affiliateId)}`
+    if (call.clientVersion !== undefined) line += `,"client_version":${quote(call.clientVersion)}`
+    this.#lines += `${line},"msg":"call"}\n`
+    if (this.#lines.length >= WAIT_MAX_CHARACTERS) this.flush()
+    else this.#alarm ??= clock.after(WAIT_MAX_MS, () => this.flush())
+  }
+
+  flush(): void {
+    this.#alarm?.[Symbol.dispose]()
+    this.#alarm = undefined
+    if (this.#lines === '') return
+    const lines = this.#lines
+    this.#lines = ''
+    this.#options.write(lines)
+  }
+
+  [Symbol.dispose](): void {
+    this.flush()
+  }
+
+  /** Many calls fall into one millisecond. */
+  #timeText(at: UnixMilliseconds): string {
+    if (at !== this.#timeAt) {
+      this.#timeAt = at
+      this.#time = new Date(at).toISOString()
+    }
+    return this.#time
+  }
+
+  /** In quotes. */
+  #nameOf(clusterId: string): string {
+    if (clusterId.length > TEXT_MAX_CHARACTERS) return '"too long"'
+    if (this.#options.showsIds) return quote(clusterId)
+    let name = this.#tags.get(clusterId)
+    if (name === undefined) {
+      if (this.#tags.size >= TAGS_MAX) this.#tags.clear()
+      name = `"${clusterTag(clusterId)}"`
+      this.#tags.set(clusterId, name)
+    }
+    return name
+  }
+}
+
+const quote = (text: string): string =>
+  JSON.stringify(text.length > TEXT_MAX_CHARACTERS ? `${text.slice(0, TEXT_MAX_CHARACTERS)}…` : text)
