@@ -21,6 +21,9 @@ export type WireGuardImplementation = 'auto' | 'kernel' | 'userspace'
 const START_LIMIT: Milliseconds = 5_000
 const START_LOOK_EVERY: Milliseconds = 20
 
+/** In the run directory. */
+const logNameOf = (linkName: string): string => `wireguard-go-${linkName}.log`
+
 interface LinkRow {
   readonly ifname: string
   readonly flags: readonly string[]
@@ -71,7 +74,7 @@ export async function createLink(
       if (implementation === 'kernel' || !isNoKernelWireGuard(error)) throw error
     }
   }
-  const logName = `wireguard-go-${linkName}.log`
+  const logName = logNameOf(linkName)
   await untilSocketIsFree(host, linkName)
   await host.spawnDetached('wireguard-go', ['-f', linkName], logName)
   await untilItAnswers(host, linkName, logName)
@@ -120,6 +123,7 @@ export interface LinkReport {
 export async function applyLink(host: Host, desired: DesiredState, link: LinkView): Promise<LinkReport> {
   const { linkName } = desired.placement
   const changes: Change[] = []
+  if (link.kind === 'tun') await host.limitLog(logNameOf(linkName))
   let settings = await observeLinkSettings(host, linkName)
   for (const operation of diffLinkSettings(linkName, settings))
     if (await host.writeSetting(operation.path, operation.value))

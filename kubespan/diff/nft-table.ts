@@ -35,7 +35,7 @@ const PRIORITY_FILTER = 0
 /** Chains that may stand in our table although they are not wanted at the moment. */
 export const OCCASIONAL_CHAINS = ['kubespan_inbound', 'kubespan_race']
 
-/** SPEC 6.6 with named sets; see docs/adr/0009. */
+/** SPEC 6.6 with named sets; see docs/adr/0010. */
 export function planNftTable(desired: DesiredState): NftTable {
   return { sets: planSets(desired), chains: planChains(desired) }
 }

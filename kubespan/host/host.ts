@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises'
+import { rm, stat, truncate } from 'node:fs/promises'
 import type { Clock } from '../../shared/clock.ts'
 import { type KernelSettings, procSettings } from './kernel-settings.ts'
 import { type Runner, type RunnerOptions, ToolRunner } from './runner.ts'
@@ -9,6 +9,8 @@ export interface Host extends Runner, KernelSettings {
   /** Whether a userspace WireGuard has left, or holds, the control socket of this link. */
   hasSocket(linkName: string): Promise<boolean>
   removeSocket(linkName: string): Promise<void>
+  /** Empties the log of a detached tool when it has grown beyond a megabyte. */
+  limitLog(logName: string): Promise<void>
 }
 
 export interface HostOptions extends RunnerOptions {
@@ -17,6 +19,9 @@ export interface HostOptions extends RunnerOptions {
   readonly socketDirectory?: string
   readonly settingsRoot?: string
 }
+
+/** wireguard-go writes a line for each packet that cannot be sent, and the run directory lies in memory. */
+const LOG_MAX_BYTES = 1 << 20
 
 /** The host of the network namespace that this process lives in. */
 export function createHost(options: HostOptions): Host {
@@ -34,6 +39,15 @@ export function createHost(options: HostOptions): Host {
         () => true,
         () => false,
       ),
+    limitLog: async (logName) => {
+      const path = `${options.runDirectory}/${logName}`
+      const size = await stat(path).then(
+        (found) => found.size,
+        () => 0,
+      )
+      // Its writers append, so they go on at the new end.
+      if (size > LOG_MAX_BYTES) await truncate(path)
+    },
     removeSocket: async (linkName) => await rm(socketPath(linkName), { force: true }),
   }
 }

@@ -3,12 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { cleanUp } from '../../kubespan/apply/cleanup.ts'
 import { createHost, type Host } from '../../kubespan/host/host.ts'
+import { watchHost } from '../../kubespan/sources/host-monitor.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { desiredOf, peerOf, peersOf, placementOf, SECRETS } from '../support/desired-states.ts'
-import { bringInLine, HOST_CASES, type Site } from '../support/host-cases.ts'
+import { bringInLine, DRIFTS, HOST_CASES, type Site } from '../support/host-cases.ts'
 import { enterPrivateHost, killExactly, whyNoPrivateHost } from '../support/private-host.ts'
 
 /** The cases of the unit tests once more, with the real tools, in namespaces of this file's own. */
@@ -105,6 +107,46 @@ test('a thousand peers', { skip: skip ?? false }, async (t) => {
   )
   assert.ok(all < 1000, `${all} ms`)
 })
+
+test('what others do to links, addresses, rules, routes and tables is heard at once', { skip }, async () => {
+  const desired = desiredOf(peersOf(3))
+  await bringInLine(host, desired)
+  const stop = new AbortController()
+  let wakes = 0
+  const watching = watchHost(
+    {
+      host,
+      placement: placementOf(),
+      onChange: () => {
+        wakes += 1
+      },
+      onFailure: (error) => assert.fail(String(error)),
+    },
+    stop.signal,
+  )
+  try {
+    await quiet(() => wakes)
+    for (const [name, drift] of Object.entries(DRIFTS)) {
+      // Of what happens inside WireGuard the kernel tells nobody: the next look finds it.
+      if (/peer|WireGuard|port|key/.test(name)) continue
+      const before = wakes
+      await drift(host)
+      const deadline = performance.now() + 2_000
+      while (wakes === before && performance.now() < deadline) await sleep(5)
+      assert.ok(wakes > before, name)
+      await bringInLine(host, desired)
+      await quiet(() => wakes)
+    }
+  } finally {
+    stop.abort()
+    await watching
+  }
+})
+
+/** Waits until a number stays the same for longer than wakes are paced. */
+async function quiet(read: () => number): Promise<void> {
+  for (let last = -1; last !== read(); await sleep(280)) last = read()
+}
 
 test('nothing secret is in any argument', { skip: skip ?? false }, () => {
   const said = writes.join('\n')

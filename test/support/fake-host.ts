@@ -8,7 +8,7 @@ import { FakeWireGuard } from './host/fake-wireguard.ts'
 import { ManualClock } from './manual-clock.ts'
 
 /** Calls of these kinds only look. */
-const READS = /^(ip (-\S+ )*\S+ show\b|nft -j |wg show )/
+const READS = /^(ip (-\S+ )*\S+ (show|get)\b|nft (-\S+ )+(list|get) |wg show )/
 
 /**
  * A host in memory: it keeps state and refuses what the real tools refuse, so tests ask what is true and not what was
@@ -24,6 +24,7 @@ export class FakeHost implements Host {
   readonly writes: string[] = []
   /** Settings that this process may not change. */
   readonly readOnlySettings = new Set<string>()
+  readonly limitedLogs: string[] = []
   /** What monitors say, by tool. */
   readonly monitors = new Map<Tool, AsyncIterable<string>>()
   /** Called after everything that changed something. */
@@ -96,6 +97,10 @@ export class FakeHost implements Host {
 
   async removeSocket(linkName: string): Promise<void> {
     this.sockets.delete(linkName)
+  }
+
+  async limitLog(logName: string): Promise<void> {
+    this.limitedLogs.push(logName)
   }
 
   /** What becomes of a packet that this host sends to this address. */

@@ -91,7 +91,7 @@ const wgConfig = (host: Host, lines: readonly string[]): Promise<string> =>
   host.run('wg', ['addconf', 'kubespan', '/dev/stdin'], `[Peer]\n${lines.join('\n')}\n`)
 
 /** What somebody else may do to our things. */
-const DRIFTS: Readonly<Record<string, (host: Host) => Promise<unknown>>> = {
+export const DRIFTS: Readonly<Record<string, (host: Host) => Promise<unknown>>> = {
   'an IPv4 rule is deleted': (host) =>
     call(host, 'ip -4 rule delete priority 32500 fwmark 0x40/0x60 table 180'),
   'an IPv6 rule is deleted': (host) =>

@@ -124,6 +124,13 @@ test('wireguard-go has five seconds to answer', async () => {
   assert.equal(host.clock.armed, 0)
 })
 
+test('the log of wireguard-go is kept short, also by a daemon that did not start it', async () => {
+  const host = new FakeHost()
+  await bringInLine(host, desiredOf([]))
+  await bringInLine(host, desiredOf([]))
+  assert.deepEqual(host.limitedLogs, ['wireguard-go-kubespan.log', 'wireguard-go-kubespan.log'])
+})
+
 test('a wg that is not there is not mistaken for a link that is not ready', async () => {
   const host = new FakeHost()
   host.onRun = (tool, args) => {

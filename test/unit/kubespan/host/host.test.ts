@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -39,6 +39,17 @@ test('a socket that was left behind is seen and can be removed, twice', async ()
   await host.removeSocket('link')
   await host.removeSocket('link')
   assert.equal(await host.hasSocket('link'), false)
+})
+
+test('a log that has grown too large begins anew', async () => {
+  const path = join(directory, 'wireguard.log')
+  await host.limitLog('wireguard.log')
+  await writeFile(path, 'x'.repeat(1 << 20))
+  await host.limitLog('wireguard.log')
+  assert.equal((await readFile(path)).length, 1 << 20)
+  await appendFile(path, 'x')
+  await host.limitLog('wireguard.log')
+  assert.equal((await readFile(path)).length, 0)
 })
 
 test('tools are run by the runner', async () => {
