@@ -8,6 +8,7 @@ import { loadConfig } from './config/load.ts'
 import type { Resolved } from './config/resolve.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
 import { DiscoveryPool } from './controllers/discovery-pool.ts'
+import { type KubernetesTier, STILL_ANNOTATED, systemKubernetesTier } from './controllers/kubernetes-tier.ts'
 import { MeshController, type MeshHost } from './controllers/mesh.ts'
 import { Racer } from './controllers/racer.ts'
 import { describeDaemon } from './controllers/view.ts'
@@ -52,6 +53,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
   readonly #startedAt: number
   readonly #listeners = new Set<() => void>()
   readonly #pool: DiscoveryPool
+  readonly #kubernetes: KubernetesTier
   readonly #mesh: MeshController
   readonly #meshHost: MeshHost
   readonly #inspector: Inspector
@@ -81,6 +83,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
           rootCertificates: () => rootCertificates(node.caFile),
         }),
     })
+    this.#kubernetes = systemKubernetesTier({ clock, log, onChange: wake })
     const { mesh, inspector, monitors } = options.host(loaded.settings, () => {
       this.#mesh.suspectDrift()
       wake()
@@ -91,6 +94,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       {
         host: mesh,
         pool: this.#pool,
+        kubernetes: this.#kubernetes,
         racer: (settings) => this.#racerOf(settings),
         clock,
         log,
@@ -105,6 +109,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     })
     // Disposed of in reverse: nothing wakes a loop that has ended, and no loop uses a pool that has.
     this.#stack.use(this.#pool)
+    this.#stack.use(this.#kubernetes)
     this.#stack.defer(async () => {
       const racer = await this.#racer
       if (racer === undefined) return
@@ -147,6 +152,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       memory: { ...memory, warnings: [...own, ...memory.warnings] },
       settings: this.#loaded.settings,
       services: this.#pool.statuses,
+      kubernetes: this.#kubernetes.report,
       version: ownVersion(),
       pid: process.pid,
       startedAt: this.#startedAt,
@@ -170,11 +176,19 @@ export class Daemon implements AsyncDisposable, DaemonControl {
 
   async leave(): Promise<void> {
     this.#hasLeft = true
-    const silent = await this.#pool.leave(LEAVE_LIMIT_MS)
-    this.#options.log.info({ silent }, 'left the cluster')
+    const [silent, isOffTheNode] = await Promise.all([
+      this.#pool.leave(LEAVE_LIMIT_MS),
+      this.#kubernetes.leave(LEAVE_LIMIT_MS),
+    ])
+    this.#options.log.info({ silent, isOffTheNode }, 'left the cluster')
     this.#tell()
-    if (silent.length > 0)
-      throw new Error(`no confirmation from ${silent.join(', ')}: the record there ends by its TTL`)
+    const problems = [
+      ...(silent.length === 0
+        ? []
+        : [`no confirmation from ${silent.join(', ')}: the record there ends by its TTL`]),
+      ...(isOffTheNode ? [] : [STILL_ANNOTATED]),
+    ]
+    if (problems.length > 0) throw new Error(problems.join('; '))
   }
 
   async down(): Promise<void> {

@@ -4,6 +4,7 @@ import { disk, FILE_POLL_MS, WatchedFiles } from '../shared/watched-files.ts'
 import { cleanUp } from './apply/cleanup.ts'
 import { loadConfig } from './config/load.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
+import { STILL_ANNOTATED, systemKubernetesTier } from './controllers/kubernetes-tier.ts'
 import { createMeshHost, loadIdentity } from './controllers/mesh-host.ts'
 import { Daemon, daemonLogger, socketPath } from './daemon.ts'
 import { createHost } from './host/host.ts'
@@ -116,10 +117,11 @@ const LEAVE_LIMIT_MS = 10_000
 /** Takes our record out of every service without a daemon. Throws naming the services that did not confirm. */
 async function leaveDirectly(settings: Settings): Promise<void> {
   const { cluster, services, node } = settings
-  if (cluster === undefined || services.length === 0) return
+  if (cluster === undefined || (services.length === 0 && !settings.kubernetes?.enabled)) return
   const { nodeId } = await loadIdentity(settings, await observeLinks(hostOf(settings)))
-  const failures = await Promise.all(
-    services.map(async ({ name, endpoint }) => {
+  const failures = await Promise.all([
+    leaveKubernetes(settings, nodeId),
+    ...services.map(async ({ name, endpoint }) => {
       const transport = new GrpcTransport(endpoint, {
         clusterId: cluster.id,
         clientVersion: ownVersion(),
@@ -135,8 +137,16 @@ async function leaveDirectly(settings: Settings): Promise<void> {
         transport.close()
       }
     }),
-  )
+  ])
   const problems = failures.filter((failure) => failure !== undefined)
   if (problems.length > 0)
     throw new Error(`our record ends by its TTL where it could not be deleted: ${problems.join('; ')}`)
+}
+
+/** Takes our annotations from our Node without a daemon. Answers what went wrong. */
+async function leaveKubernetes(settings: Settings, nodeId: string): Promise<string | undefined> {
+  const log = { info: () => {}, warn: () => {} }
+  await using tier = systemKubernetesTier({ clock: systemClock, log, onChange: () => {} })
+  await tier.follow({ ...settings, enabled: true }, nodeId)
+  return (await tier.leave(LEAVE_LIMIT_MS)) ? undefined : STILL_ANNOTATED
 }

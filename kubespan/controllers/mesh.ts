@@ -1,5 +1,5 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
-import type { Address, AddressPort } from '../../shared/net/address.ts'
+import { type Address, type AddressPort, splitAddressPort } from '../../shared/net/address.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
@@ -15,6 +15,7 @@ import { describeConflict } from '../plan/peer-specs.ts'
 import { nextDeadline } from '../plan/retain.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
 import { gatherPeers } from './gather.ts'
+import type { KubernetesTier } from './kubernetes-tier.ts'
 import type { Racer } from './racer.ts'
 import { stepByRaces, stepByTurns } from './step.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
@@ -52,6 +53,7 @@ export interface MeshLog {
 export interface MeshControllerOptions {
   readonly host: MeshHost
   readonly pool: DiscoveryPool
+  readonly kubernetes?: Pick<KubernetesTier, 'report' | 'follow' | 'publish'>
   /** Undefined where races cannot run: candidates are then tried by turns. */
   readonly racer: (settings: Settings) => Promise<Racer | undefined>
   readonly clock: Clock
@@ -73,6 +75,7 @@ export class MeshController {
   /** Under which names we have made things on this host. */
   #standing: Placement | undefined
   #lastFullAt: Instant | undefined
+  #listeningSince: Instant | undefined
   #lastDesired = ''
   #said = new Set<string>()
   readonly #forgotten = new Set<string>()
@@ -126,11 +129,12 @@ export class MeshController {
   }
 
   async #pass(settings: Settings): Promise<{ outcome: Outcome; changes: number }> {
-    const { host, pool, clock } = this.#options
+    const { host, pool, kubernetes, clock } = this.#options
     await this.#leaveOldPlacement(settings)
     const links = await host.links()
     const identity = await host.identity(settings, links)
     await pool.follow(settings, identity.nodeId)
+    await kubernetes?.follow(settings, identity.nodeId)
     const local = this.#planLocal(settings, links, identity)
     if (!settings.enabled) {
       if (local !== undefined) pool.publish(local.affiliate, new Map())
@@ -140,9 +144,12 @@ export class MeshController {
 
     const view = await host.wireguard(settings)
     const now = clock.now()
+    this.#listeningSince ??= now
     const { conflicts, ...gathered } = gatherPeers({
       memory: this.#memory,
       reports: pool.reports,
+      kubernetes: kubernetes?.report,
+      listeningSince: this.#listeningSince,
       identity,
       settings,
       forgotten: this.#forgotten,
@@ -159,8 +166,10 @@ export class MeshController {
       ),
     )
     const harvested = settings.harvestExtraEndpoints ? planHarvest(specs, statuses, unconfirmed) : []
-    if (local !== undefined)
+    if (local !== undefined) {
       pool.publish(local.affiliate, new Map(harvested.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
+      kubernetes?.publish(local.affiliate)
+    }
 
     const desired: DesiredState = {
       ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }),
@@ -169,6 +178,7 @@ export class MeshController {
     }
     const warnings = [
       ...(local?.warnings ?? []),
+      ...(kubernetes?.report?.problem === undefined ? [] : [`kubernetes: ${kubernetes.report.problem}`]),
       ...conflicts.map(describeConflict),
       ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
     ]
@@ -208,22 +218,24 @@ export class MeshController {
 
   #planBypass({ services, bypass }: Settings, links: readonly ObservedLink[]): Bypass {
     const addresses = this.#options.host.addressesOf(services.map(({ endpoint }) => endpoint.host))
+    const apiServers = (this.#options.kubernetes?.report?.apiServers ?? []).map(splitAddressPort)
     return planBypass({
       ...bypass,
       links,
-      services: services.map(({ endpoint: { host, port } }) => ({
-        addresses: addresses.get(host) ?? [],
-        port,
-      })),
+      services: [
+        ...services.map(({ endpoint: { host, port } }) => ({ addresses: addresses.get(host) ?? [], port })),
+        ...apiServers.map(({ address, port }) => ({ addresses: [address], port })),
+      ],
     })
   }
 
   #planLocal(settings: Settings, links: readonly ObservedLink[], identity: Identity) {
     const { node, placement, enabled } = settings
+    const own = this.#options.kubernetes?.report?.own
     return explainLocalAffiliate({
       nodeId: identity.nodeId,
       hostname: node.hostname,
-      nodename: node.nodename,
+      nodename: own?.name ?? node.nodename,
       machineType: node.machineType,
       operatingSystem: node.operatingSystem,
       controlPlanePort: node.controlPlanePort,
@@ -232,7 +244,8 @@ export class MeshController {
       publicAddresses: this.#options.pool.publicAddresses,
       podCidrs: node.clusterPodCidrs,
       serviceCidrs: node.serviceCidrs,
-      nodePodCidrs: node.podCidrs,
+      // What the configuration says goes first: not every network plugin goes by what the API says.
+      nodePodCidrs: node.podCidrs.length > 0 ? node.podCidrs : (own?.podCidrs ?? []),
       identity: enabled ? identity : undefined,
       listenPort: placement.listenPort,
       settings,

@@ -5,6 +5,7 @@ import type { Prefix } from '../../shared/net/address.ts'
 import type { AffiliateView, DaemonView, PeerView, ReconcileView } from '../model/daemon-view.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
+import type { KubernetesReport } from '../model/kubernetes.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Holding } from '../plan/arbitrate-overlaps.ts'
@@ -48,6 +49,7 @@ export interface ViewInput {
   readonly memory: MeshMemory
   readonly settings: Settings
   readonly services: readonly (ClientStatus & { readonly affiliates: number })[]
+  readonly kubernetes?: KubernetesReport | undefined
   readonly version: string
   readonly pid: number
   readonly startedAt: UnixMilliseconds
@@ -97,6 +99,15 @@ export function describeDaemon(input: ViewInput): DaemonView {
       ...service,
       lastContactAt: toWall(lastContactAt),
     })),
+    kubernetes: input.kubernetes && {
+      endpoint: input.kubernetes.endpoint,
+      connected: input.kubernetes.isConnected,
+      lastContactAt: toWall(input.kubernetes.lastContactAt),
+      affiliates: input.kubernetes.affiliates.size,
+      nodename: input.kubernetes.own?.name,
+      podCidrs: input.kubernetes.own?.podCidrs ?? [],
+      problem: input.kubernetes.problem,
+    },
     affiliates,
     members: planMembers(affiliates),
     peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),

@@ -25,6 +25,8 @@ export interface DaemonView {
     readonly harvestExtraEndpoints: boolean
   }
   readonly services: readonly ServiceView[]
+  /** Undefined while the Kubernetes registry is off. */
+  readonly kubernetes?: KubernetesView | undefined
   readonly affiliates: readonly AffiliateView[]
   readonly members: readonly Member[]
   readonly peers: readonly PeerView[]
@@ -53,6 +55,18 @@ export interface ServiceView {
   readonly lastContactAt: UnixMilliseconds | undefined
   readonly affiliates: number
   readonly publicAddresses: readonly Address[]
+  readonly problem: string | undefined
+}
+
+export interface KubernetesView {
+  readonly endpoint: string | undefined
+  readonly connected: boolean
+  readonly lastContactAt: UnixMilliseconds | undefined
+  /** Of Nodes other than ours. */
+  readonly affiliates: number
+  /** Our Node; undefined while it is not known. */
+  readonly nodename: string | undefined
+  readonly podCidrs: readonly Prefix[]
   readonly problem: string | undefined
 }
 
