@@ -12,6 +12,7 @@ import { renderPeers, renderStatus } from './cli/status.ts'
 import { ConfigError, loadConfig } from './config/load.ts'
 import { renderSettings } from './config/show.ts'
 import { ControlClient } from './control/client.ts'
+import type { DaemonView } from './model/daemon-view.ts'
 
 const DEFAULT_CONFIG_FILE = '/etc/kubespan/config.yaml'
 const DEFAULT_SERVICE_URL = 'https://discovery.example.org/'
@@ -25,11 +26,14 @@ type Command = (options: Options, operands: readonly string[]) => Promise<void>
 const configFile = (options: Options): string => options.config ?? DEFAULT_CONFIG_FILE
 
 /** The socket that was named, or the one of the configuration. */
-async function daemon(options: Options): Promise<ControlClient> {
-  if (options.socket !== undefined) return new ControlClient(options.socket)
+async function socketPath(options: Options): Promise<string> {
+  if (options.socket !== undefined) return options.socket
   const { settings } = await loadConfig(configFile(options))
-  return new ControlClient(`${settings.node.runDirectory}/kubespan.sock`)
+  return `${settings.node.runDirectory}/kubespan.sock`
 }
+
+const daemon = async (options: Options): Promise<ControlClient> =>
+  new ControlClient(await socketPath(options))
 
 /** Prints one value as the user asked: `table` renders it for people. */
 function show(options: Options, value: unknown, table: () => string): void {
@@ -73,21 +77,40 @@ const commands: Record<string, Command> = {
     if (format !== 'table' && format !== 'wide' && format !== 'json' && format !== 'yaml')
       throw new UsageError(`--output ${format}: say table, wide, json or yaml`)
     const client = await daemon(options)
-    const request = { type, id, format, node: hostname() } as const
     const wanted = { host: type.isOfHost ?? false }
+    const requestFor = ({ identity }: DaemonView) =>
+      ({ type, id, format, node: identity?.nodename ?? hostname() }) as const
     if (!options.watch) {
-      const rows = rowsOf(request, await client.view(wanted))
+      const view = await client.view(wanted)
+      const request = requestFor(view)
+      const rows = rowsOf(request, view)
       if (id !== undefined && rows.length === 0) throw new Error(`there is no ${type.type} ${id}`)
       process.stdout.write(renderRows(request, rows))
       return
     }
     let shown: ReturnType<typeof rowsOf> | undefined
     for await (const view of client.watch(new AbortController().signal, wanted)) {
+      const request = requestFor(view)
       const { changes, rows } = diffRows(shown ?? [], rowsOf(request, view))
       process.stdout.write(renderChanges(request, changes, shown === undefined))
       shown = rows
     }
     throw new Error('the daemon has ended')
+  },
+
+  async explain(options, [target]) {
+    if (target === undefined)
+      throw new UsageError('kubespan explain needs an address, or a peer by name, node id or key')
+    const { explain } = await import('./explain.ts')
+    const { value, text } = await explain({
+      target,
+      socketPath: await socketPath(options),
+      async withoutDaemon() {
+        const { settings } = await loadConfig(configFile(options))
+        return { placement: settings.placement, runDirectory: settings.node.runDirectory }
+      },
+    })
+    show(options, value, () => text)
   },
 
   async gen({ endpoint, file }) {

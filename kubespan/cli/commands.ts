@@ -67,6 +67,12 @@ export const COMMANDS: readonly CommandHelp[] = [
     options: ['config', 'socket', 'output', 'watch'],
   },
   {
+    name: 'explain',
+    arguments: 'IP[:PORT]|PEER',
+    summary: 'say where packets to an address go and why, as the kernel sees it; or all about a peer',
+    options: ['config', 'socket', 'output'],
+  },
+  {
     name: 'gen',
     arguments: '',
     summary: 'make the configuration of a new mesh: cluster id, secret, service',

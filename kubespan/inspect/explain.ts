@@ -1,10 +1,9 @@
 import type { Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
 import { formatDuration } from '../../shared/duration.ts'
-import { type Address, prefixContains, splitAddressPort } from '../../shared/net/address.ts'
+import { type Address, addressPortOf, prefixContains, splitAddressPort } from '../../shared/net/address.ts'
 import { PEER_DOWN_AFTER } from '../model/constants.ts'
 import type { AffiliateView, DaemonView, PeerView } from '../model/daemon-view.ts'
 import type { Placement } from '../model/desired.ts'
-import type { Fate, FateGround, RouteAnswer } from '../model/fate.ts'
 import type {
   AddressExplanation,
   Candidate,
@@ -12,7 +11,8 @@ import type {
   PeerExplanation,
   Step,
   Verdict,
-} from './explanation.ts'
+} from '../model/explanation.ts'
+import type { Fate, FateGround, RouteAnswer } from '../model/fate.ts'
 
 export interface ExplainInput {
   readonly placement: Placement
@@ -20,6 +20,8 @@ export interface ExplainInput {
   /** Undefined when no daemon runs: then only the kernel speaks. */
   readonly view: DaemonView | undefined
   readonly now: UnixMilliseconds
+  /** TCP port asked about; undefined: the address as a whole. */
+  readonly port?: number | undefined
 }
 
 /** What happens to packets to one address, and why: the kernel's answers, in the daemon's words. */
@@ -29,6 +31,7 @@ export function explainAddress(fate: Fate, input: ExplainInput): AddressExplanat
   const { verdict, notes } = judgeFate(fate, owner, input)
   return {
     address: fate.address,
+    port: input.port,
     verdict,
     bypassPorts: fate.bypassPorts,
     owner,
@@ -107,6 +110,11 @@ const judged = (way: Verdict['way'], says: string, ...notes: string[]): Judgemen
 function judgeFate(fate: Fate, owner: OwnerView | undefined, input: ExplainInput): Judgement {
   const { linkName } = input.placement
   const { unmarked, marked, routedBy } = fate
+  if (input.port !== undefined && fate.bypassPorts.includes(input.port))
+    return judged(
+      'bypass',
+      `bypasses the tunnel because ${reasonForBypass(fate.address, input.port, input.view)}`,
+    )
   if (!('refusal' in unmarked) && unmarked.isLocal)
     return judged('local', 'is an address of this host itself')
   if ('refusal' in unmarked)
@@ -141,6 +149,14 @@ function judgeFate(fate: Fate, owner: OwnerView | undefined, input: ExplainInput
   )
 }
 
+function reasonForBypass(address: Address, port: number, view: DaemonView | undefined): string {
+  const goal = addressPortOf(address, port)
+  const service = view?.services.find(({ endpoint }) => endpoint === goal)
+  return service === undefined
+    ? 'the mesh comes up through it: a discovery service, an API server, or what the configuration names'
+    : `the mesh comes up through it: it is the discovery service ${service.name}`
+}
+
 const nameOf = ({ label, publicKey }: OwnerView): string => (label === '' ? publicKey : label)
 
 function reasonForNative({ address }: Fate, { ground, view }: ExplainInput): string {
@@ -155,14 +171,14 @@ function reasonForNative({ address }: Fate, { ground, view }: ExplainInput): str
   const affiliate = view?.affiliates.find((candidate) => announces(candidate, address))
   if (affiliate === undefined) return 'no peer owns it'
   const name = affiliate.nodename || affiliate.hostname || affiliate.nodeId
-  if (affiliate.kubespan === undefined) return `${name}, which has it, does not take part in KubeSpan`
+  if (affiliate.kubespan.publicKey === '') return `${name}, which has it, does not take part in KubeSpan`
   return `${name} announces it, but it is excluded there or here, or belongs to another peer`
 }
 
 const announces = ({ addresses, kubespan, isLocal }: AffiliateView, address: Address): boolean =>
   !isLocal &&
   (addresses.includes(address) ||
-    kubespan?.additionalAddresses.some((prefix) => prefixContains(prefix, address)) === true)
+    kubespan.additionalAddresses.some((prefix) => prefixContains(prefix, address)))
 
 function describeSteps(
   fate: Fate,

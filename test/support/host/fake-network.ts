@@ -47,6 +47,8 @@ export class FakeNetwork {
     ['ipv6/conf/default/disable_ipv6', '0'],
   ])
   hasKernelWireGuard = false
+  /** The main table has no default route. */
+  hasNoWayOut = false
   /** Told of links that come and go with their WireGuard. */
   onLinkGone: (name: string) => void = () => undefined
 
@@ -87,6 +89,8 @@ export class FakeNetwork {
         return this.#changeRule(args, family, verb, rest)
       case 'route show':
         return this.#showRoutes(args, family, Number(after(rest, 'table')))
+      case 'route get':
+        return this.#getRoute(args, rest[0] ?? '', Number(rest.includes('mark') ? after(rest, 'mark') : 0))
       case 'route add':
       case 'route replace':
       case 'route del':
@@ -226,6 +230,21 @@ export class FakeNetwork {
       }))
     if (rows.length === 0) return refuse('ip', args, `Error: ipv${family}: FIB table does not exist.`)
     return JSON.stringify(rows)
+  }
+
+  /** The main table leads out of eth0. */
+  #getRoute(args: readonly string[], text: string, mark: number): string {
+    const address = parseAddress(text) ?? refuse('ip', args, 'Error: any valid prefix is expected', 1)
+    const isOwn = [...this.links.values()].some((link) =>
+      link.addresses.some((own) => own.address === address),
+    )
+    if (isOwn) return JSON.stringify([{ type: '2', dst: address, dev: 'lo', table: '255' }])
+    const out = this.route(address, mark)
+    if (out === 'dropped') return refuse('ip', args, 'RTNETLINK answers: No route to host')
+    if (out === 'main' && this.hasNoWayOut)
+      return refuse('ip', args, 'RTNETLINK answers: Network is unreachable')
+    if (out === 'main') return JSON.stringify([{ dst: address, gateway: '192.0.2.1', dev: 'eth0' }])
+    return JSON.stringify([{ dst: address, dev: out.dev, ...(mark === 0 ? {} : { table: '180' }) }])
   }
 
   #changeRoute(args: readonly string[], family: Family, verb: string, words: readonly string[]): string {

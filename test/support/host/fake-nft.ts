@@ -35,6 +35,15 @@ export class FakeNft {
   nft(args: readonly string[], input: string | undefined): string {
     if (args[0] === '-f') return this.#transaction(args, input ?? '')
     if (args[0] === '-j') return this.#list(args, args.slice(-2).join(' '))
+    const [verb, object, family, name, set, element = ''] = args.filter((word) => !/^-(y|nn)$/.test(word))
+    if (verb === 'list' && object === 'table') return this.#print(args, `${family} ${name}`)
+    if (object === 'set' || verb === 'get') {
+      const found = this.tables.get(`${family} ${name}`)?.sets.get(set ?? '') ?? missing(args)
+      return printSet(
+        set ?? '',
+        verb === 'get' ? { ...found, elements: holders(args, found, element) } : found,
+      )
+    }
     return this.#transaction(args, args.join(' '))
   }
 
@@ -97,6 +106,20 @@ export class FakeNft {
     else if (!this.tables.delete(key)) missing(args)
   }
 
+  /** As people read it. */
+  #print(args: readonly string[], key: string): string {
+    const { sets, chains } = this.tables.get(key) ?? missing(args)
+    const blocks = [
+      ...[...sets].map(([name, set]) => printSet(name, set)),
+      ...[...chains].map(([name, { head, rules }]) => {
+        const { type, hook, prio, policy } = head
+        const lines = rules.map(({ text, comment }) => `\t\t${text} comment "${comment}"\n`)
+        return `\tchain ${name} {\n\t\ttype ${type} hook ${hook} priority ${prio}; policy ${policy};\n${lines.join('')}\t}\n`
+      }),
+    ]
+    return `table ${key} {\n${blocks.join('\n')}}\n`
+  }
+
   #list(args: readonly string[], key: string): string {
     const table = this.tables.get(key) ?? missing(args)
     const nftables = [
@@ -119,6 +142,20 @@ export class FakeNft {
     ]
     return JSON.stringify({ nftables })
   }
+}
+
+const printSet = (name: string, { type, elements }: FakeSet): string => {
+  const list = elements.length === 0 ? '' : `\t\telements = { ${elements.join(', ')} }\n`
+  return `\tset ${name} {\n\t\ttype ${type.join(' . ')}\n${list}\t}\n`
+}
+
+/** `{ 10.0.0.1 }` → the element that holds it. */
+function holders(args: readonly string[], set: FakeSet, text: string): string[] {
+  const address = parseAddress(text.replace(/[{} ]/g, ''))
+  const found = set.elements.filter(
+    (element) => address !== undefined && contains({ ...set, elements: [element] }, address),
+  )
+  return found.length === 0 ? missing(args) : found
 }
 
 const missing = (args: readonly string[]): never => refuse('nft', args, 'Error: No such file or directory', 1)

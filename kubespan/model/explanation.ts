@@ -1,8 +1,11 @@
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
-import type { PublicKey } from '../model/peer.ts'
+import type { PublicKey } from './peer.ts'
 
-/** What becomes of packets: into the tunnel, nowhere, out in clear, to this host itself, or refused before they exist. */
-export type Way = 'tunnel' | 'black hole' | 'native' | 'local' | 'no route'
+/**
+ * What becomes of packets: into the tunnel, nowhere, out in clear because nobody else wants them or because they must, to
+ * this host itself, or refused before they exist.
+ */
+export type Way = 'tunnel' | 'black hole' | 'native' | 'bypass' | 'local' | 'no route'
 
 export interface Verdict {
   readonly way: Way
@@ -34,6 +37,8 @@ export interface OwnerView {
 
 export interface AddressExplanation {
   readonly address: Address
+  /** TCP port asked about; undefined: all. */
+  readonly port: number | undefined
   readonly verdict: Verdict
   /** TCP ports of this address that leave outside the tunnel whatever else is true. */
   readonly bypassPorts: readonly number[]

@@ -1,0 +1,115 @@
+import { systemClock } from '../shared/clock.ts'
+import {
+  type Address,
+  parseAddress,
+  parseAddressPort,
+  splitAddressPort,
+  splitPrefix,
+} from '../shared/net/address.ts'
+import { renderAddressExplanation, renderPeerExplanation } from './cli/explain.ts'
+import { ControlClient, NotRunningError } from './control/client.ts'
+import { createHost } from './host/host.ts'
+import { explainAddress, explainPeer } from './inspect/explain.ts'
+import { observeFates } from './inspect/fate.ts'
+import type { DaemonView, PeerView } from './model/daemon-view.ts'
+import type { Placement } from './model/desired.ts'
+import type { FateReport } from './model/fate.ts'
+
+export interface ExplainRequest {
+  /** An address, `address:port` for TCP, or a peer by node name, host name, node id or public key. */
+  readonly target: string
+  readonly socketPath: string
+  /** Where the tools' files go when no daemon runs, and under which names to look. */
+  readonly withoutDaemon: () => Promise<{ readonly placement: Placement; readonly runDirectory: string }>
+}
+
+export interface Explained {
+  readonly value: object
+  readonly text: string
+}
+
+/** What is known, and a way to ask the kernel more. */
+interface Informant {
+  readonly view: DaemonView | undefined
+  readonly placement: Placement
+  fates(addresses: readonly Address[]): Promise<FateReport>
+}
+
+/** So many prefixes of a peer are followed: each costs a few processes. */
+const PREFIXES_MAX = 16
+
+/** `kubespan explain`: by the daemon, which may look, or where none runs from here. */
+export async function explain(request: ExplainRequest): Promise<Explained> {
+  const informant = await findInformant(request)
+  const address = parseAddress(request.target)
+  if (address !== undefined) return await explainByAddress(address, undefined, informant)
+  const goal = parseAddressPort(request.target)
+  if (goal === undefined) return await explainByName(request.target, informant)
+  const { address: host, port } = splitAddressPort(goal)
+  return await explainByAddress(host, port, informant)
+}
+
+async function findInformant({ socketPath, withoutDaemon }: ExplainRequest): Promise<Informant> {
+  const client = new ControlClient(socketPath)
+  try {
+    const view = await client.view()
+    return { view, placement: view.settings.placement, fates: (addresses) => client.fates(addresses) }
+  } catch (error) {
+    if (!(error instanceof NotRunningError)) throw error
+    const { placement, runDirectory } = await withoutDaemon()
+    const host = createHost({ clock: systemClock, runDirectory })
+    return { view: undefined, placement, fates: (addresses) => observeFates(host, placement, addresses) }
+  }
+}
+
+async function explainByAddress(
+  address: Address,
+  port: number | undefined,
+  informant: Informant,
+): Promise<Explained> {
+  const { fates, ...ground } = await informant.fates([address])
+  const [fate] = fates
+  if (fate === undefined) throw new Error(`nothing was found out about ${address}`)
+  const { view, placement } = informant
+  const value = explainAddress(fate, { placement, ground, view, port, now: systemClock.wall() })
+  const withoutDaemon = view === undefined ? ['no daemon runs: this is what the kernel alone tells'] : []
+  return {
+    value,
+    text: renderAddressExplanation({ ...value, notes: [...value.notes, ...withoutDaemon] }),
+  }
+}
+
+async function explainByName(name: string, informant: Informant): Promise<Explained> {
+  const { view, placement } = informant
+  if (view === undefined)
+    throw new Error(`no daemon runs, so nobody knows who ${name} is: say an address, or start the daemon`)
+  const peer = findPeer(name, view)
+  if (peer === undefined) throw new Error(whyNoPeer(name, view))
+  const addresses = peer.allowedIps.slice(0, PREFIXES_MAX).map((prefix) => splitPrefix(prefix).address)
+  const { fates, ...ground } = await informant.fates(addresses)
+  const value = explainPeer(peer, fates, { placement, ground, view, now: systemClock.wall() })
+  return { value, text: renderPeerExplanation(value) }
+}
+
+const affiliateCalled = (name: string, { affiliates }: DaemonView) =>
+  affiliates.find((affiliate) =>
+    [affiliate.nodename, affiliate.hostname, affiliate.nodeId].some((candidate) => candidate === name),
+  )
+
+function findPeer(name: string, view: DaemonView): PeerView | undefined {
+  const nodeId = affiliateCalled(name, view)?.nodeId
+  return view.peers.find(
+    (peer) =>
+      peer.label === name || peer.publicKey === name || peer.nodeId === name || peer.nodeId === nodeId,
+  )
+}
+
+/** Why somebody who is known is no peer. */
+function whyNoPeer(name: string, view: DaemonView): string {
+  const affiliate = affiliateCalled(name, view)
+  if (affiliate === undefined) return `no peer is called ${name}; "kubespan peers" lists them`
+  if (affiliate.isLocal) return `${name} is this node itself`
+  if (affiliate.kubespan.publicKey === '')
+    return `${name} is in the cluster and does not take part in KubeSpan: it announces no key`
+  return `${name} is in the cluster and no peer: the warnings of "kubespan status" say why`
+}
