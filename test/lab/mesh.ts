@@ -18,6 +18,9 @@ import { type HostSpec, whyUnreachable } from './topology.ts'
 const REPOSITORY = join(import.meta.dirname, '../..')
 const program = (half: 'discovery' | 'kubespan'): string => join(REPOSITORY, half, 'main.ts')
 
+/** As the npm scripts have it: six daemons that start at once would else compile the same files six times. */
+const COMPILED_ONCE = { NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'compile') }
+
 export interface MeshOptions extends Partial<Omit<NodeConfigOptions, 'cluster' | 'documents'>> {
   /** Hosts whose daemon starts at once; all by default. */
   readonly hosts?: readonly LabHost[]
@@ -68,7 +71,7 @@ export class Mesh implements AsyncDisposable {
     this.#discovery = box.spawn(
       process.execPath,
       [program('discovery'), ...flags, ...(this.#options.discoveryFlags ?? [])],
-      { name: 'discovery' },
+      { name: 'discovery', env: COMPILED_ONCE },
     )
     await waitForListener(box, this.#discovery, this.#port)
   }
@@ -100,7 +103,7 @@ export class Mesh implements AsyncDisposable {
     const daemon = host.spawn(
       process.execPath,
       [program('kubespan'), 'run', '--config', this.configFile(host), ...flags],
-      { name: 'kubespan' },
+      { name: 'kubespan', env: COMPILED_ONCE },
     )
     this.#daemons.set(host, daemon)
     return daemon
