@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseConfig } from '../../../../kubespan/config/parse.ts'
+import { DiscoveryPool } from '../../../../kubespan/controllers/discovery-pool.ts'
+import { MeshController, type MeshHost } from '../../../../kubespan/controllers/mesh.ts'
+import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
+import type { DesiredState } from '../../../../kubespan/model/desired.ts'
+import type { KubernetesReport } from '../../../../kubespan/model/kubernetes.ts'
+import type { Affiliate } from '../../../../shared/affiliate/affiliate.ts'
+import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
+import { affiliateOf } from '../../../support/affiliates.ts'
+import { FakeDiscovery } from '../../../support/fake-discovery.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+
+const key = (number: number): string => Buffer.alloc(32, number).toString('base64')
+
+const REPORT: KubernetesReport = {
+  isSynced: true,
+  isConnected: true,
+  lastContactAt: 0,
+  endpoint: '192.0.2.100:6443',
+  affiliates: new Map([
+    [
+      'you',
+      affiliateOf({
+        nodeId: 'you',
+        nodename: 'other',
+        publicKey: key(2),
+        address: 'fd00::2' as Address,
+        additionalAddresses: ['10.244.2.0/24' as Prefix],
+        endpoints: ['192.0.2.2:51820' as AddressPort],
+      }),
+    ],
+  ]),
+  departures: new Set(),
+  own: { name: 'ip-192-0-2-1', podCidrs: ['10.244.1.0/24', 'fd01::/64'] as Prefix[] },
+  apiServers: ['192.0.2.1:6443', '192.0.2.100:6443'] as AddressPort[],
+  problem: undefined,
+}
+
+/** A mesh with the Kubernetes registry alone, which reports what the test says. */
+function world(node = '', enabled = true) {
+  const { settings, problems } = parseConfig(
+    'c.yaml',
+    [
+      `{apiVersion: v1alpha1, kind: KubeSpanConfig, enabled: ${enabled}, advertiseKubernetesNetworks: true}`,
+      `{apiVersion: v1alpha1, kind: DiscoveryIdentityConfig, clusterID: c, clusterSecret: "${key(7)}"}`,
+      '{apiVersion: v1alpha1, kind: KubernetesRegistryConfig, kubeconfig: /k}',
+      `{apiVersion: v1alpha1, kind: NodeConfig${node}}`,
+    ].join('\n---\n'),
+    { hostname: 'box', operatingSystem: '' },
+  )
+  assert.deepEqual(problems, [])
+  let desired: DesiredState | undefined
+  const host: MeshHost = {
+    identity: async () => ({
+      nodeId: 'me',
+      publicKey: key(1),
+      privateKey: '',
+      address: 'fd00::1' as Address,
+      subnet: 'fd00::/64' as Prefix,
+    }),
+    links: async () => [
+      {
+        name: 'eth0',
+        isUp: true,
+        hasCarrier: true,
+        isPhysical: true,
+        mac: undefined,
+        addresses: [{ address: '192.0.2.1' as Address, bits: 24, scope: 'global' }],
+      },
+    ],
+    addressesOf: () => new Map(),
+    wireguard: async () => undefined,
+    resetPeers: async () => {},
+    setEndpoints: async () => {},
+    kickPeers: async () => {},
+    apply: async (state) => {
+      desired = state
+      return { changes: 0, warnings: [] }
+    },
+    takeBack: async () => {},
+  }
+  const clock = new ManualClock()
+  const log = { info: () => {}, warn: () => {} }
+  const kubernetes = {
+    report: REPORT as KubernetesReport | undefined,
+    published: undefined as Affiliate | undefined,
+    follow: async () => {},
+    publish: (local: Affiliate) => {
+      kubernetes.published = local
+    },
+  }
+  const dial = new FakeDiscovery().dial
+  const pool = new DiscoveryPool({ clock, random: () => 0.5, log, onChange: () => {}, dial })
+  const mesh = new MeshController(
+    { host, pool, kubernetes, racer: async () => undefined, clock, log, onChange: () => {} },
+    settings,
+  )
+  const view = () =>
+    describeDaemon({
+      memory: mesh.memory,
+      settings,
+      services: [],
+      kubernetes: kubernetes.report,
+      version: '',
+      pid: 1,
+      startedAt: 0,
+      hasLeft: false,
+      clock,
+    })
+  return { mesh, kubernetes, view, desired: () => desired }
+}
+
+test('a mesh of Kubernetes nodes alone: peers, our pod networks, our name', async () => {
+  const { mesh, kubernetes, view, desired } = world()
+  await mesh.pass()
+  assert.deepEqual(
+    desired()?.peers.map(({ allowedIps }) => allowedIps),
+    [['10.244.2.0/24', 'fd00::2/128']],
+  )
+  assert.deepEqual(kubernetes.published?.kubespan.additionalAddresses, ['10.244.1.0/24', 'fd01::/64'])
+  assert.equal(kubernetes.published?.nodename, 'ip-192-0-2-1')
+  const shown = view()
+  assert.deepEqual(shown.affiliates.find(({ nodeId }) => nodeId === 'you')?.sources, ['k8s'])
+  assert.deepEqual(shown.kubernetes, {
+    endpoint: '192.0.2.100:6443',
+    connected: true,
+    lastContactAt: shown.kubernetes?.lastContactAt,
+    affiliates: 1,
+    nodename: 'ip-192-0-2-1',
+    podCidrs: ['10.244.1.0/24', 'fd01::/64'],
+    problem: undefined,
+  })
+})
+
+test('the API servers stay outside the tunnel; the one on this machine may answer outside', async () => {
+  const { mesh, desired } = world()
+  await mesh.pass()
+  assert.deepEqual(desired()?.bypass?.destinations, ['192.0.2.100:6443'])
+  assert.deepEqual(desired()?.bypass?.localPorts, [6443])
+})
+
+test('pod networks of the configuration go before those of the API', async () => {
+  const { mesh, kubernetes } = world(', podCIDRs: [10.9.0.0/24]')
+  await mesh.pass()
+  assert.deepEqual(kubernetes.published?.kubespan.additionalAddresses, ['10.9.0.0/24'])
+})
+
+test('pod networks are followed', async () => {
+  const { mesh, kubernetes } = world()
+  kubernetes.report = { ...REPORT, own: undefined }
+  await mesh.pass()
+  assert.deepEqual(kubernetes.published?.kubespan.additionalAddresses, [])
+  assert.equal(kubernetes.published?.nodename, 'box')
+  kubernetes.report = { ...REPORT, own: { name: 'n', podCidrs: ['10.244.9.0/24' as Prefix] } }
+  await mesh.pass()
+  assert.deepEqual(kubernetes.published?.kubespan.additionalAddresses, ['10.244.9.0/24'])
+})
+
+test('what is wrong with the registry is a warning', async () => {
+  const { mesh, kubernetes } = world()
+  kubernetes.report = { ...REPORT, problem: 'HTTP 403' }
+  await mesh.pass()
+  assert.deepEqual(mesh.memory.warnings, ['kubernetes: HTTP 403'])
+})
+
+test('without KubeSpan nothing is said there', async () => {
+  const { mesh, kubernetes } = world('', false)
+  await mesh.pass()
+  assert.equal(kubernetes.published, undefined)
+})
