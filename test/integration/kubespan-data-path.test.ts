@@ -21,7 +21,7 @@ import { enterPrivateHost, whyNoPrivateHost } from '../support/private-host.ts'
  * Packets between two hosts on one wire: this process lives on host A, host B is a namespace, and a pod of A another.
  * What B receives on the wire that is not WireGuard's has been sent in clear.
  */
-const skip = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go', 'unshare']) ?? false
+const skip = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go']) ?? false
 if (skip === false) enterPrivateHost(fileURLToPath(import.meta.url))
 
 const NODE_A = '192.0.2.1'

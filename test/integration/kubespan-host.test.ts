@@ -14,7 +14,7 @@ import { bringInLine, DRIFTS, HOST_CASES, type Site } from '../support/host-case
 import { enterPrivateHost, killExactly, whyNoPrivateHost } from '../support/private-host.ts'
 
 /** The cases of the unit tests once more, with the real tools, in namespaces of this file's own. */
-const skip = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go', 'unshare'])
+const skip = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go'])
 if (skip === undefined) enterPrivateHost(fileURLToPath(import.meta.url))
 
 let directory = ''

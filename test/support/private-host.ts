@@ -8,7 +8,9 @@ const INSIDE = 'OPENSPAN_PRIVATE_HOST'
 /** Why no private host can be had here; undefined when one can. */
 export function whyNoPrivateHost(tools: readonly string[]): string | undefined {
   if (getuid?.() !== 0) return 'needs root, for namespaces of its own'
-  const missing = tools.filter((tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0)
+  const missing = ['unshare', 'setpriv', ...tools].filter(
+    (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0,
+  )
   if (missing.length > 0) return `needs ${missing.join(', ')}`
   return spawnSync('unshare', [...NAMESPACES, 'true']).status === 0 ? undefined : 'may not make namespaces'
 }
@@ -28,11 +30,13 @@ const PREPARE = `
  */
 export function enterPrivateHost(file: string): void {
   if (env[INSIDE] !== undefined) return
-  const { status } = spawnSync(
-    'unshare',
-    [...NAMESPACES, 'sh', '-c', PREPARE, 'sh', execPath, ...execArgv, file],
-    { stdio: 'inherit', env: { ...env, [INSIDE]: '1' } },
-  )
+  const selection = execArgv.filter((option) => option.startsWith('--test-name-pattern'))
+  const inside = ['sh', '-c', PREPARE, 'sh', execPath, ...selection, file]
+  // `--kill-child` covers all that is inside; the signal covers `unshare` itself, should this process be killed.
+  const { status } = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...NAMESPACES, ...inside], {
+    stdio: 'inherit',
+    env: { ...env, [INSIDE]: '1' },
+  })
   exit(status ?? 1)
 }
 
