@@ -124,7 +124,7 @@ test('silent and slow connections are closed in real time, with TLS and without'
     slow.write('GET / HTTP/1.1\r\nx-slow: ')
     const drip = setInterval(() => slow.write('a'), 50)
     for (const socket of [silent, slow]) socket.on('error', () => {}).resume()
-    await Promise.all([silent, slow].map((socket) => once(socket, 'close')))
+    await Promise.all([silent, slow].map((socket) => new Promise((closed) => socket.on('close', closed))))
     clearInterval(drip)
     assert.ok(performance.now() - startedAt < 2_000)
     await until(() => listener.connections === 0)

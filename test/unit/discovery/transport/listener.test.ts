@@ -96,7 +96,7 @@ async function raw(port: number, ...words: readonly (string | Buffer)[]): Promis
 }
 
 const closedOf = (socket: Socket | TLSSocket): Promise<unknown> =>
-  socket.closed ? Promise.resolve() : once(socket, 'close')
+  socket.closed ? Promise.resolve() : new Promise((closed) => socket.on('close', closed))
 
 /** Waits in turns of the event loop, not in time, until the server has come so far. */
 async function until(what: () => boolean): Promise<void> {
