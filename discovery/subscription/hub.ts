@@ -121,7 +121,7 @@ export class Hub implements WatcherKeeper {
       }
       if (watcher.revision !== undefined && watcher.revision < slowest) slowest = watcher.revision
     }
-    this.#log.forget(slowest)
+    if (told > 0) this.#log.seen(slowest)
     this.#deliveries.clear() // they may be large, and what comes next makes them useless
     this.#lastFlushCost = clock.now() - this.#lastFlushAt
     onFlush(told, coalesced)

@@ -12,9 +12,11 @@ export interface ChangeSet {
 interface Entry {
   /** When the affiliate changed last. */
   readonly revision: number
-  /** When it appeared; 0 when that was before the log. Who has seen less has never heard of it. */
-  readonly bornAt: number
   readonly isDeleted: boolean
+  /** Whether it was there before the first of the turns. */
+  readonly wasThere: boolean
+  /** When it came and went in turn. */
+  readonly turns: readonly number[]
 }
 
 /**
@@ -26,6 +28,8 @@ export class RevisionLog {
   readonly #entries = new Map<string, Entry>()
   readonly #deletionsMax: number
   #revision = 0
+  /** No watcher has a revision between this and the newest. */
+  #seenAt = 0
   /** Who has seen less than this cannot be brought up to date any more. */
   #floor = 0
   #deletions = 0
@@ -47,9 +51,11 @@ export class RevisionLog {
   record(affiliateId: string, change: Change): void {
     this.#revision += 1
     const before = this.#take(affiliateId)
-    const bornAt = before?.bornAt ?? (change === 'created' ? this.#revision : 0)
+    const wasThere = before?.wasThere ?? change !== 'created'
+    const turns = change === 'updated' ? (before?.turns ?? []) : this.#turn(before?.turns ?? [])
     const isDeleted = change === 'deleted'
-    this.#entries.set(affiliateId, { revision: this.#revision, bornAt, isDeleted })
+    if (isDeleted && !wasThere && turns.length === 0) return // nobody has ever heard of it
+    this.#entries.set(affiliateId, { revision: this.#revision, isDeleted, wasThere, turns })
     if (isDeleted) this.#deletions += 1
     if (this.#deletions > this.#deletionsMax) this.#forgetOldestDeletion()
   }
@@ -62,17 +68,24 @@ export class RevisionLog {
     for (const [id, entry] of this.#entries) {
       if (entry.revision <= revision) continue
       if (!entry.isDeleted) updatedIds.push(id)
-      else if (entry.bornAt <= revision) deletedIds.push(id)
+      else if (wasThereAt(entry, revision)) deletedIds.push(id)
     }
     return { deletedIds, updatedIds }
   }
 
-  /** Forgets what everybody has seen: no watcher has less than `revision`. */
-  forget(revision: number): void {
+  /** Watchers were brought to the newest revision, and none of them has less than `slowest`: what all have seen is forgotten. */
+  seen(slowest: number): void {
+    this.#seenAt = this.#revision
     for (const [id, entry] of this.#entries) {
-      if (entry.revision > revision) return
+      if (entry.revision > slowest) return
       this.#take(id)
     }
+  }
+
+  /** It came and went, or the other way round, while nobody looked: then it did neither. */
+  #turn(turns: readonly number[]): readonly number[] {
+    const last = turns.at(-1)
+    return last !== undefined && last > this.#seenAt ? turns.slice(0, -1) : [...turns, this.#revision]
   }
 
   #take(affiliateId: string): Entry | undefined {
@@ -91,4 +104,9 @@ export class RevisionLog {
       if (entry.isDeleted) return
     }
   }
+}
+
+function wasThereAt({ wasThere, turns }: Entry, revision: number): boolean {
+  const turned = turns.filter((turn) => turn <= revision).length
+  return wasThere === (turned % 2 === 0)
 }
