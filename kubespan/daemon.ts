@@ -1,4 +1,4 @@
-import type { Clock } from '../shared/clock.ts'
+import type { Clock, Milliseconds } from '../shared/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
 import type { Address } from '../shared/net/address.ts'
 import { backoffDelay } from '../shared/reconcile/backoff.ts'
@@ -13,7 +13,7 @@ import { MeshController, type MeshHost } from './controllers/mesh.ts'
 import { Racer } from './controllers/racer.ts'
 import { describeDaemon } from './controllers/view.ts'
 import { openRaceSockets } from './host/race-sockets.ts'
-import type { DaemonView } from './model/daemon-view.ts'
+import type { ConfigView, DaemonView } from './model/daemon-view.ts'
 import type { Placement } from './model/desired.ts'
 import type { FateReport } from './model/fate.ts'
 import type { HostView } from './model/host-view.ts'
@@ -25,6 +25,8 @@ export { AlreadyRunningError }
 
 /** A pass that fails is tried again soon: until then the host may be in a state that nobody wants. */
 const PASS_BACKOFF = { initial: 500, factor: 2, cap: 30_000, spread: 0.2 }
+/** A question is answered by then, with what was known before if the pass takes longer. */
+const REFRESH_LIMIT_MS = 1000
 /** How long the services are given to confirm that we left. */
 const LEAVE_LIMIT_MS = 10_000
 
@@ -60,7 +62,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
   readonly #loop: Reconciler
   readonly #ended = Promise.withResolvers<void>()
   #loaded: Resolved
-  #configProblem: string | undefined
+  #config: ConfigView = { problem: undefined, refusals: 0 }
   #hasLeft = false
   #racer: Promise<Racer | undefined> | undefined
 
@@ -146,7 +148,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     const memory = this.#mesh.memory
     const own = [
       ...this.#loaded.warnings,
-      ...(this.#configProblem === undefined ? [] : [this.#configProblem]),
+      ...(this.#config.problem === undefined ? [] : [this.#config.problem]),
     ]
     return describeDaemon({
       memory: { ...memory, warnings: [...own, ...memory.warnings] },
@@ -157,8 +159,16 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       pid: process.pid,
       startedAt: this.#startedAt,
       hasLeft: this.#hasLeft,
+      counters: this.#mesh.counters.view,
+      config: this.#config,
       clock: this.#options.clock,
     })
+  }
+
+  /** For how long a pass has been running without an end; 0 between passes. */
+  get busyFor(): Milliseconds {
+    const { runningSince } = this.#mesh.counters
+    return runningSince === undefined ? 0 : this.#options.clock.now() - runningSince
   }
 
   host(): Promise<HostView> {
@@ -167,6 +177,14 @@ export class Daemon implements AsyncDisposable, DaemonControl {
 
   fates(addresses: readonly Address[]): Promise<FateReport> {
     return this.#inspector.fates(this.#loaded.settings.placement, addresses)
+  }
+
+  async refresh(): Promise<void> {
+    const looked = Promise.withResolvers<void>()
+    using _told = this.subscribe(looked.resolve)
+    using _limit = this.#options.clock.after(REFRESH_LIMIT_MS, looked.resolve)
+    this.#loop.wake()
+    await looked.promise
   }
 
   subscribe(listener: () => void): Disposable {
@@ -214,9 +232,9 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     const { configFile, log } = this.#options
     try {
       const loaded = await loadConfig(configFile)
-      this.#configProblem = undefined
       if (loaded.settings.node.runDirectory !== this.#loaded.settings.node.runDirectory)
         throw new Error('the run directory cannot change while the daemon runs: restart it')
+      this.#config = { ...this.#config, problem: undefined }
       this.#loaded = loaded
       this.#mesh.follow(loaded.settings)
       this.#loop.wake()
@@ -224,7 +242,10 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       return undefined
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
-      this.#configProblem = `the configuration is not in effect: ${problem}`
+      this.#config = {
+        problem: `the configuration is not in effect: ${problem}`,
+        refusals: this.#config.refusals + 1,
+      }
       log.warn({ file: configFile, problem }, 'configuration refused, the old one stays')
       this.#tell()
       return problem

@@ -14,6 +14,7 @@ import type { Settings } from './model/settings.ts'
 import { observeLinks } from './sources/addresses.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
 import { GrpcTransport } from './sources/discovery/grpc.ts'
+import { watchHost } from './sources/host-monitor.ts'
 import { Resolver, systemLookup } from './sources/resolver.ts'
 
 export interface RunOptions {
@@ -40,6 +41,20 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
         new Resolver({ clock: systemClock, lookup: systemLookup, onChange: wake }),
       )
       const host = hostOf(settings)
+      const stop = new AbortController()
+      const watching = watchHost(
+        {
+          host,
+          placement: settings.placement,
+          onChange: wake,
+          onFailure: (error) => log.warn({ err: String(error) }, 'a monitor of the host ended'),
+        },
+        stop.signal,
+      )
+      resources.defer(async () => {
+        stop.abort()
+        await watching
+      })
       return {
         mesh: createMeshHost(host, resolver),
         inspector: {

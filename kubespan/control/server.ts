@@ -14,6 +14,8 @@ export interface DaemonControl {
   host(): Promise<HostView>
   /** What the kernel does with packets to these addresses. */
   fates(addresses: readonly Address[]): Promise<FateReport>
+  /** Looks at the world now, so that the next view is not older than the question. Never longer than a second or so. */
+  refresh(): Promise<void>
   /** Calls `listener` after every change of the view until the handle is disposed of. */
   subscribe(listener: () => void): Disposable
   /** Takes our record out of every discovery service and keeps it out. */
@@ -71,6 +73,7 @@ async function route(
   }
   switch (`${request.method} ${url.pathname}`) {
     case 'GET /v1/view':
+      await control.refresh()
       return json(200, await viewOf(control, url))
     case 'GET /v1/watch':
       return watch(control, url, request, response)

@@ -26,6 +26,7 @@ class FakeDaemon implements DaemonControl {
     for (const listener of this.#listeners) listener()
   }
   view = () => this.current
+  refresh = async () => {}
   host = async () => {
     this.asked.push('host')
     return hostView()
