@@ -13,6 +13,7 @@ import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
 import { nextDeadline } from '../plan/retain.ts'
+import { MeshCounters } from './counters.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
 import { gatherPeers } from './gather.ts'
 import type { KubernetesTier } from './kubernetes-tier.ts'
@@ -69,6 +70,7 @@ const SETTLE_LOOK_AFTER: Milliseconds = 100
 
 /** The pass of the daemon: observe → plan → diff → apply → remember. Everything it remembers is in `memory`. */
 export class MeshController {
+  readonly counters = new MeshCounters()
   readonly #options: MeshControllerOptions
   #settings: Settings
   #memory: MeshMemory = EMPTY_MEMORY
@@ -118,6 +120,7 @@ export class MeshController {
 
   async pass(): Promise<Outcome> {
     const startedAt = this.#options.clock.now()
+    this.counters.passBegins(startedAt)
     try {
       const { outcome, changes } = await this.#pass(this.#settings)
       this.#noteReconcile(startedAt, changes, undefined)
@@ -187,6 +190,7 @@ export class MeshController {
     const applied = await this.#apply(desired, identity, settings, mustApply)
     if (step.kicks.length > 0) await host.kickPeers(settings.placement, step.kicks)
     this.#sayStateChanges(statuses, specs)
+    this.counters.peersLooked(this.#memory.statuses, statuses)
     this.#memory = {
       ...this.#memory,
       identity,
@@ -265,10 +269,12 @@ export class MeshController {
       this.#lastFullAt === undefined || clock.now() - this.#lastFullAt >= settings.timing.reconcileEvery
     if (text === this.#lastDesired && !isDue && !must) return { changes: 0, warnings: [] }
     this.#standing = settings.placement
+    const wasInLine = text === this.#lastDesired
     // A failed attempt leaves something half done, which the next pass must look at.
     this.#lastDesired = ''
     const startedAt = clock.now()
     const outcome = await host.apply(desired, identity, settings)
+    this.counters.hostChanged(outcome.changes, wasInLine)
     this.#lastDesired = text
     this.#lastFullAt = startedAt
     return outcome
@@ -319,6 +325,7 @@ export class MeshController {
   #noteReconcile(startedAt: Instant, changes: number, error: string | undefined): void {
     const { clock, log, onChange } = this.#options
     const durationMilliseconds = Math.round(clock.now() - startedAt)
+    this.counters.passEnds(durationMilliseconds, error !== undefined)
     this.#memory = {
       ...this.#memory,
       lastReconcile: { at: clock.wall(), durationMilliseconds, changes, error },

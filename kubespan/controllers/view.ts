@@ -2,7 +2,14 @@ import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock, Instant, UnixMilliseconds } from '../../shared/clock.ts'
 import { clusterTag } from '../../shared/log.ts'
 import type { Prefix } from '../../shared/net/address.ts'
-import type { AffiliateView, DaemonView, PeerView, ReconcileView } from '../model/daemon-view.ts'
+import type {
+  AffiliateView,
+  ConfigView,
+  CountersView,
+  DaemonView,
+  PeerView,
+  ReconcileView,
+} from '../model/daemon-view.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { KubernetesReport } from '../model/kubernetes.ts'
@@ -54,6 +61,8 @@ export interface ViewInput {
   readonly pid: number
   readonly startedAt: UnixMilliseconds
   readonly hasLeft: boolean
+  readonly counters: CountersView
+  readonly config: ConfigView
   readonly clock: Pick<Clock, 'now' | 'wall'>
 }
 
@@ -114,6 +123,8 @@ export function describeDaemon(input: ViewInput): DaemonView {
     harvestedEndpoints: memory.harvested,
     routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
     lastReconcile: memory.lastReconcile,
+    counters: input.counters,
+    config: input.config,
     warnings: memory.warnings,
   }
 }

@@ -35,6 +35,8 @@ export interface DaemonView {
   /** What is sent into the tunnel now. */
   readonly routed: readonly Prefix[]
   readonly lastReconcile: ReconcileView | undefined
+  readonly counters: CountersView
+  readonly config: ConfigView
   /** Things that somebody should look at, most important first. */
   readonly warnings: readonly string[]
 }
@@ -100,6 +102,28 @@ export interface HarvestedEndpointView {
   readonly publicKey: string
   readonly nodeId: string
   readonly endpoint: AddressPort
+}
+
+/** Since the daemon started. */
+export interface CountersView {
+  readonly passes: number
+  readonly failedPasses: number
+  readonly passMilliseconds: number
+  /** Things changed on the host, for whatever reason. */
+  readonly hostChanges: number
+  /** Those of them that somebody else had changed or removed. */
+  readonly driftRepairs: number
+  readonly handshakes: number
+  readonly endpointChanges: number
+  /** How often a peer that was up stopped being so. */
+  readonly peersLost: number
+}
+
+export interface ConfigView {
+  /** Why the file as it is now is not in effect; undefined when it is. */
+  readonly problem: string | undefined
+  /** How often a changed file was refused. */
+  readonly refusals: number
 }
 
 export interface ReconcileView {

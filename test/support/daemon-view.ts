@@ -67,6 +67,17 @@ export const daemonView = (change: Partial<DaemonView> = {}): DaemonView => ({
   harvestedEndpoints: [],
   routed: [],
   lastReconcile: { at: 9000, durationMilliseconds: 12, changes: 0, error: undefined },
+  counters: {
+    passes: 3,
+    failedPasses: 0,
+    passMilliseconds: 250,
+    hostChanges: 9,
+    driftRepairs: 1,
+    handshakes: 2,
+    endpointChanges: 1,
+    peersLost: 0,
+  },
+  config: { problem: undefined, refusals: 0 },
   warnings: [],
   ...change,
 })

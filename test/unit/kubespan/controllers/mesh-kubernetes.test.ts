@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseConfig } from '../../../../kubespan/config/parse.ts'
+import { MeshCounters } from '../../../../kubespan/controllers/counters.ts'
 import { DiscoveryPool } from '../../../../kubespan/controllers/discovery-pool.ts'
 import { MeshController, type MeshHost } from '../../../../kubespan/controllers/mesh.ts'
 import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
@@ -106,6 +107,8 @@ function world(node = '', enabled = true) {
       version: '',
       pid: 1,
       startedAt: 0,
+      counters: new MeshCounters().view,
+      config: { problem: undefined, refusals: 0 },
       hasLeft: false,
       clock,
     })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { parseConfig } from '../../../../kubespan/config/parse.ts'
+import { MeshCounters } from '../../../../kubespan/controllers/counters.ts'
 import { DiscoveryPool } from '../../../../kubespan/controllers/discovery-pool.ts'
 import { MeshController, type MeshHost } from '../../../../kubespan/controllers/mesh.ts'
 import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
@@ -224,6 +225,8 @@ test('the view shows all of it and no secret', async () => {
     version: 'v1',
     pid: 1,
     startedAt: 0,
+    counters: new MeshCounters().view,
+    config: { problem: undefined, refusals: 0 },
     hasLeft: false,
     clock: one.clock,
   })

@@ -1,0 +1,65 @@
+import type { Instant, Milliseconds } from '../../shared/clock.ts'
+import type { CountersView } from '../model/daemon-view.ts'
+import type { PeerStatus, PublicKey } from '../model/peer.ts'
+
+type Statuses = ReadonlyMap<PublicKey, PeerStatus>
+
+/** What the daemon has done since it started. Nothing is decided by it. */
+export class MeshCounters {
+  #counts: CountersView = {
+    passes: 0,
+    failedPasses: 0,
+    passMilliseconds: 0,
+    hostChanges: 0,
+    driftRepairs: 0,
+    handshakes: 0,
+    endpointChanges: 0,
+    peersLost: 0,
+  }
+  #runningSince: Instant | undefined
+
+  get view(): CountersView {
+    return this.#counts
+  }
+
+  /** Since when a pass runs; undefined between passes. */
+  get runningSince(): Instant | undefined {
+    return this.#runningSince
+  }
+
+  passBegins(now: Instant): void {
+    this.#runningSince = now
+  }
+
+  passEnds(took: Milliseconds, hasFailed: boolean): void {
+    this.#runningSince = undefined
+    this.#add({ passes: 1, failedPasses: hasFailed ? 1 : 0, passMilliseconds: took })
+  }
+
+  /** Something was changed on the host. A repair: although nothing else was wanted than before. */
+  hostChanged(changes: number, isRepair: boolean): void {
+    this.#add({ hostChanges: changes, driftRepairs: isRepair ? changes : 0 })
+  }
+
+  /** A handshake has a stamp of its own, so that none is counted twice; those between two looks count as one. */
+  peersLooked(before: Statuses, after: Statuses): void {
+    for (const [publicKey, is] of after) {
+      const was = before.get(publicKey)
+      this.#add({
+        handshakes:
+          is.lastHandshakeStamp !== undefined && is.lastHandshakeStamp !== was?.lastHandshakeStamp ? 1 : 0,
+        endpointChanges: was?.endpoint !== undefined && is.endpoint !== was.endpoint ? 1 : 0,
+        peersLost: was?.state === 'up' && is.state !== 'up' ? 1 : 0,
+      })
+    }
+  }
+
+  #add(more: Partial<CountersView>): void {
+    const counts = Object.entries(more) as [keyof CountersView, number][]
+    if (counts.every(([, count]) => count === 0)) return
+    this.#counts = {
+      ...this.#counts,
+      ...Object.fromEntries(counts.map(([name, count]) => [name, this.#counts[name] + count])),
+    }
+  }
+}
