@@ -79,7 +79,7 @@ export async function removePeers(host: Host, linkName: string, keys: readonly P
     await host.run('wg', removalArguments(linkName, keys.slice(start, start + REMOVALS_PER_CALL)))
 }
 
-/** Keepalive going from 0 to its value is what makes the kernel send at once, and so begin a handshake (LAB). */
+/** Keepalive going from 0 to its value is what makes the kernel send at once, and so begin a handshake. */
 export async function kickPeers(host: Host, linkName: string, keys: readonly PublicKey[]): Promise<void> {
   for (let start = 0; start < keys.length; start += REMOVALS_PER_CALL) {
     const part = keys.slice(start, start + REMOVALS_PER_CALL)

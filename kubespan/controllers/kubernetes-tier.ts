@@ -155,5 +155,5 @@ export const systemKubernetesTier = (
         userAgent: `kubespan/${ownVersion()}`,
       }),
     resolve: systemLookup,
-    machineId: systemMachineId,
+    machineId: () => systemMachineId(),
   })

@@ -1,18 +1,47 @@
 import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../shared/identity/ula.ts'
+import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { cleanUp } from '../apply/cleanup.ts'
 import { applyDesiredState } from '../apply/desired-state.ts'
 import { kickPeers, removePeers, setEndpoints } from '../apply/wireguard.ts'
 import type { Host } from '../host/host.ts'
+import type { DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
-import type { WireGuardView } from '../model/peer.ts'
+import type { PublicKey, WireGuardView } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { chooseMac, macOfNodeId } from '../plan/choose-mac.ts'
 import { observeLinks } from '../sources/addresses.ts'
+import { loadAffiliates, saveAffiliates } from '../sources/affiliate-cache.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
 import type { Resolver } from '../sources/resolver.ts'
 import { observeWireGuard } from '../sources/wireguard.ts'
-import type { MeshHost } from './mesh.ts'
+import type { AffiliateStore } from './cache-keeper.ts'
+
+/** The host as a pass sees it: look, and bring in line. */
+export interface MeshHost {
+  /** The identity of this node, made when there is none yet. */
+  identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
+  links(): Promise<readonly ObservedLink[]>
+  readonly affiliates: AffiliateStore
+  /** Addresses of names, as far as they are known by now. */
+  addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
+  /** Undefined while there is no WireGuard link. */
+  wireguard(settings: Settings): Promise<WireGuardView | undefined>
+  /** Removes peers, so that the next apply adds them anew. */
+  resetPeers(placement: Placement, keys: readonly PublicKey[]): Promise<void>
+  setEndpoints(placement: Placement, endpoints: ReadonlyMap<PublicKey, AddressPort>): Promise<void>
+  /** Makes WireGuard send handshakes to peers without a session. */
+  kickPeers(placement: Placement, keys: readonly PublicKey[]): Promise<void>
+  apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
+  /** Takes back everything that was made under this placement. */
+  takeBack(placement: Placement): Promise<void>
+}
+
+export interface ApplyOutcome {
+  /** How many things were changed on the host; 0 when it was as it should be. */
+  readonly changes: number
+  readonly warnings: readonly string[]
+}
 
 /** The real host, through its tools and the files of the state directory. */
 export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
@@ -20,6 +49,12 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   return {
     identity: (settings, links) => loadIdentity(settings, links),
     links: () => observeLinks(host),
+    affiliates: {
+      load: async ({ cluster, node }) =>
+        cluster === undefined ? [] : await loadAffiliates(cachePath(node), cluster.key, host.clock.wall()),
+      save: async ({ cluster, node }, affiliates) =>
+        await (cluster && saveAffiliates(cachePath(node), cluster.key, affiliates, host.clock.wall())),
+    },
     addressesOf: (names) => resolver.addressesOf(names),
     async wireguard({ placement, cluster }) {
       view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey())
@@ -46,6 +81,8 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     },
   }
 }
+
+const cachePath = ({ stateDirectory }: Settings['node']): string => `${stateDirectory}/affiliates.cache`
 
 /**
  * Who this node is: id and keys from files that are made once, address from the cluster id and a hardware address as both

@@ -1,10 +1,9 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
-import { type Address, type AddressPort, splitAddressPort } from '../../shared/net/address.ts'
+import { splitAddressPort } from '../../shared/net/address.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
-import type { PublicKey, WireGuardView } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
 import { planBypass } from '../plan/bypass.ts'
@@ -12,44 +11,17 @@ import { planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
-import { nextDeadline } from '../plan/retain.ts'
+import { nextDeadline, unconfirmed } from '../plan/retain.ts'
+import { announceStates, type MeshLog } from './announce.ts'
+import { CacheKeeper } from './cache-keeper.ts'
 import { MeshCounters } from './counters.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
 import { gatherPeers } from './gather.ts'
 import type { KubernetesTier } from './kubernetes-tier.ts'
+import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
 import type { Racer } from './racer.ts'
 import { stepByRaces, stepByTurns } from './step.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
-
-/** The host as a pass sees it: look, and bring in line. */
-export interface MeshHost {
-  /** The identity of this node, made when there is none yet. */
-  identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
-  links(): Promise<readonly ObservedLink[]>
-  /** Addresses of names, as far as they are known by now. */
-  addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
-  /** Undefined while there is no WireGuard link. */
-  wireguard(settings: Settings): Promise<WireGuardView | undefined>
-  /** Removes peers, so that the next apply adds them anew. */
-  resetPeers(placement: Placement, keys: readonly PublicKey[]): Promise<void>
-  setEndpoints(placement: Placement, endpoints: ReadonlyMap<PublicKey, AddressPort>): Promise<void>
-  /** Makes WireGuard send handshakes to peers without a session. */
-  kickPeers(placement: Placement, keys: readonly PublicKey[]): Promise<void>
-  apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
-  /** Takes back everything that was made under this placement. */
-  takeBack(placement: Placement): Promise<void>
-}
-
-export interface ApplyOutcome {
-  /** How many things were changed on the host; 0 when it was as it should be. */
-  readonly changes: number
-  readonly warnings: readonly string[]
-}
-
-export interface MeshLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-}
 
 export interface MeshControllerOptions {
   readonly host: MeshHost
@@ -72,6 +44,7 @@ const SETTLE_LOOK_AFTER: Milliseconds = 100
 export class MeshController {
   readonly counters = new MeshCounters()
   readonly #options: MeshControllerOptions
+  readonly #cache: CacheKeeper
   #settings: Settings
   #memory: MeshMemory = EMPTY_MEMORY
   /** Under which names we have made things on this host. */
@@ -85,6 +58,9 @@ export class MeshController {
   constructor(options: MeshControllerOptions, settings: Settings) {
     this.#options = options
     this.#settings = settings
+    this.#cache = new CacheKeeper(options.host.affiliates, options.clock, (problem) =>
+      options.log.warn({}, problem),
+    )
   }
 
   get memory(): MeshMemory {
@@ -145,6 +121,8 @@ export class MeshController {
       return { outcome: {}, changes: 0 }
     }
 
+    const cached = await this.#cache.first(settings)
+    if (cached !== undefined) this.#memory = { ...this.#memory, retained: unconfirmed(cached) }
     const view = await host.wireguard(settings)
     const now = clock.now()
     this.#listeningSince ??= now
@@ -163,12 +141,12 @@ export class MeshController {
     const stepInput = { specs, memory: this.#memory.statuses, view, identity, links, settings, now }
     const step = racer === undefined ? stepByTurns(stepInput) : await stepByRaces(stepInput, racer)
     const { statuses, endpoints } = step
-    const unconfirmed = new Set(
+    const unconfirmedIds = new Set(
       gathered.retained.flatMap(({ affiliate, unconfirmedUntil }) =>
         unconfirmedUntil === undefined ? [] : [affiliate.nodeId],
       ),
     )
-    const harvested = settings.harvestExtraEndpoints ? planHarvest(specs, statuses, unconfirmed) : []
+    const harvested = settings.harvestExtraEndpoints ? planHarvest(specs, statuses, unconfirmedIds) : []
     if (local !== undefined) {
       pool.publish(local.affiliate, new Map(harvested.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
       kubernetes?.publish(local.affiliate)
@@ -189,7 +167,7 @@ export class MeshController {
     const mustApply = view === undefined || step.resets.length > 0 || endpoints.size > 0
     const applied = await this.#apply(desired, identity, settings, mustApply)
     if (step.kicks.length > 0) await host.kickPeers(settings.placement, step.kicks)
-    this.#sayStateChanges(statuses, specs)
+    announceStates(this.#options.log, this.#memory.statuses, statuses, specs)
     this.counters.peersLooked(this.#memory.statuses, statuses)
     this.#memory = {
       ...this.#memory,
@@ -202,6 +180,10 @@ export class MeshController {
       warnings: [...warnings, ...applied.warnings],
     }
     this.#forgotten.clear()
+    await this.#cache.keep(
+      settings,
+      gathered.retained.map(({ affiliate }) => affiliate),
+    )
     this.#sayOnce(this.#memory.warnings)
     return {
       outcome: { again: this.#nextLook(settings, applied.changes, now, step.again) },
@@ -294,26 +276,6 @@ export class MeshController {
       race ?? Infinity,
       Math.max(0, (nextDeadline(this.#memory.retained) ?? Infinity) - now),
     )
-  }
-
-  #sayStateChanges(statuses: MeshMemory['statuses'], specs: MeshMemory['specs']): void {
-    for (const { publicKey, label } of specs) {
-      const is = statuses.get(publicKey)
-      const was = this.#memory.statuses.get(publicKey)
-      if (is === undefined) continue
-      if (is.state !== was?.state)
-        this.#options.log.info(
-          { peer: label, publicKey, is: is.state, was: was?.state, endpoint: is.endpoint },
-          'peer state changed',
-        )
-      else if (is.endpoint !== was.endpoint)
-        this.#options.log.info(
-          { peer: label, publicKey, is: is.endpoint, was: was.endpoint },
-          'endpoint changed',
-        )
-    }
-    for (const [publicKey, { label }] of this.#memory.statuses)
-      if (!statuses.has(publicKey)) this.#options.log.info({ peer: label, publicKey }, 'peer removed')
   }
 
   /** A warning is a line in the log when it appears, not in every pass that it stands. */

@@ -41,7 +41,7 @@ interface Relay {
 const LOOPBACK = parseAddress('127.0.0.1')
 
 /**
- * Runs races (LAB, "race B"): WireGuard is told that a peer is at a relay of ours, and what it sends there is copied to every
+ * Runs races: WireGuard is told that a peer is at a relay of ours, and what it sends there is copied to every
  * candidate at once. Who is raced when, and which copy is due, is decided in plan/; here are only sockets and timers.
  */
 export class Racer implements AsyncDisposable {

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { parseConfig } from '../../../../kubespan/config/parse.ts'
 import { MeshCounters } from '../../../../kubespan/controllers/counters.ts'
 import { DiscoveryPool } from '../../../../kubespan/controllers/discovery-pool.ts'
-import { MeshController, type MeshHost } from '../../../../kubespan/controllers/mesh.ts'
+import { MeshController } from '../../../../kubespan/controllers/mesh.ts'
+import type { MeshHost } from '../../../../kubespan/controllers/mesh-host.ts'
 import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
 import type { DesiredState } from '../../../../kubespan/model/desired.ts'
 import type { KubernetesReport } from '../../../../kubespan/model/kubernetes.ts'
@@ -61,6 +62,7 @@ function world(node = '', enabled = true) {
       address: 'fd00::1' as Address,
       subnet: 'fd00::/64' as Prefix,
     }),
+    affiliates: { load: async () => [], save: async () => {} },
     links: async () => [
       {
         name: 'eth0',

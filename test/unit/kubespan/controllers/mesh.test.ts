@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import { parseConfig } from '../../../../kubespan/config/parse.ts'
 import { MeshCounters } from '../../../../kubespan/controllers/counters.ts'
 import { DiscoveryPool } from '../../../../kubespan/controllers/discovery-pool.ts'
-import { MeshController, type MeshHost } from '../../../../kubespan/controllers/mesh.ts'
+import { MeshController } from '../../../../kubespan/controllers/mesh.ts'
+import type { MeshHost } from '../../../../kubespan/controllers/mesh-host.ts'
 import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
 import type { DesiredState } from '../../../../kubespan/model/desired.ts'
 import type { Identity } from '../../../../kubespan/model/identity.ts'
@@ -43,6 +44,7 @@ class FakeMeshHost implements MeshHost {
   takenBack: string[] = []
   fault: Error | undefined
   readonly handshakes = new Map<string, number>()
+  readonly affiliates = { load: async () => [], save: async () => {} }
 
   constructor(number: number) {
     this.#number = number

@@ -1,0 +1,58 @@
+import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
+import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { Settings } from '../model/settings.ts'
+
+/** Where the last known affiliates are kept across restarts. */
+export interface AffiliateStore {
+  load(settings: Settings): Promise<readonly Affiliate[]>
+  save(settings: Settings, affiliates: readonly Affiliate[]): Promise<void>
+}
+
+/** Changes within this time are written together. */
+const SAVE_EVERY: Milliseconds = 5_000
+/** What is cached ages; so it is written again now and then although nothing changed. */
+const RENEW_EVERY: Milliseconds = 3_600_000
+
+/** Reads the cache once, and writes it when it has to be: a full disk costs a warning and nothing else. */
+export class CacheKeeper {
+  readonly #store: AffiliateStore
+  readonly #clock: Clock
+  readonly #warn: (problem: string) => void
+  #loadedFor: string | undefined
+  #saved = ''
+  #savedAt: Instant = -Infinity
+  #problem: string | undefined
+
+  constructor(store: AffiliateStore, clock: Clock, warn: (problem: string) => void) {
+    this.#store = store
+    this.#clock = clock
+    this.#warn = warn
+  }
+
+  /** What the cache holds, the first time that it is asked for a cluster; undefined after that. */
+  async first(settings: Settings): Promise<readonly Affiliate[] | undefined> {
+    const { cluster } = settings
+    if (cluster === undefined || this.#loadedFor === cluster.id) return undefined
+    this.#loadedFor = cluster.id
+    return await this.#store.load(settings)
+  }
+
+  async keep(settings: Settings, affiliates: readonly Affiliate[]): Promise<void> {
+    const now = this.#clock.now()
+    const since = now - this.#savedAt
+    const text = JSON.stringify(affiliates)
+    if (settings.cluster === undefined || since < (text === this.#saved ? RENEW_EVERY : SAVE_EVERY)) return
+    // An empty mesh is no news worth losing the last known one for.
+    if (affiliates.length === 0) return
+    this.#savedAt = now
+    try {
+      await this.#store.save(settings, affiliates)
+      this.#saved = text
+      this.#problem = undefined
+    } catch (error) {
+      const problem = `the cache of affiliates cannot be written: ${error instanceof Error ? error.message : String(error)}`
+      if (problem !== this.#problem) this.#warn(problem)
+      this.#problem = problem
+    }
+  }
+}

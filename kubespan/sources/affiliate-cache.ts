@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
+import type { ClusterKey } from '../../shared/affiliate/seal.ts'
+import type { Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
+
+/** Older entries say nothing about where a node is today. */
+export const CACHE_AGE_MAX_MS: Milliseconds = 24 * 3_600_000
+
+interface CachedAffiliates {
+  readonly savedAt: UnixMilliseconds
+  readonly affiliates: readonly Affiliate[]
+}
+
+/** So that another sealed text of the cluster is not taken for a cache. */
+const FORMAT = 'openspan affiliates 1'
+
+/**
+ * The last known affiliates, sealed with the cluster's key: after a reboot the mesh comes up from them although no source of
+ * affiliates can be reached. Empty when there is no cache, or none that can be used: it is a help and never a condition.
+ */
+export async function loadAffiliates(
+  path: string,
+  key: ClusterKey,
+  now: UnixMilliseconds,
+): Promise<readonly Affiliate[]> {
+  const sealed = await readFile(path).catch(() => undefined)
+  const opened = sealed && key.openAffiliate(sealed)
+  if (opened === undefined) return []
+  const text = Buffer.from(opened).toString('utf8')
+  if (!text.startsWith(FORMAT)) return []
+  try {
+    const { savedAt, affiliates } = JSON.parse(text.slice(FORMAT.length)) as CachedAffiliates
+    return now - savedAt <= CACHE_AGE_MAX_MS ? affiliates : []
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Replaces the cache in one step, mode 0600.
+ * @throws when the directory cannot be written, or is full; the old cache is whole then
+ */
+export async function saveAffiliates(
+  path: string,
+  key: ClusterKey,
+  affiliates: readonly Affiliate[],
+  now: UnixMilliseconds,
+): Promise<void> {
+  const cached: CachedAffiliates = { savedAt: now, affiliates }
+  const sealed = key.sealAffiliate(Buffer.from(`${FORMAT}${JSON.stringify(cached)}`))
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const draft = `${path}.${randomUUID()}`
+  try {
+    await using file = await open(draft, 'wx', 0o600)
+    await file.writeFile(sealed)
+    await file.sync()
+    await rename(draft, path)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
+  }
+}

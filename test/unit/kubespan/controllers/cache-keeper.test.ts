@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { parseConfig } from '../../../../kubespan/config/parse.ts'
+import { type AffiliateStore, CacheKeeper } from '../../../../kubespan/controllers/cache-keeper.ts'
+import type { Affiliate } from '../../../../shared/affiliate/affiliate.ts'
+import { affiliateOf } from '../../../support/affiliates.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+
+const { settings } = parseConfig(
+  'c.yaml',
+  `{apiVersion: v1alpha1, kind: DiscoveryIdentityConfig, clusterID: abc, clusterSecret: "${randomBytes(32).toString('base64')}"}\n`,
+  { hostname: 'box', operatingSystem: '' },
+)
+
+function world() {
+  const clock = new ManualClock()
+  const saves: (readonly Affiliate[])[] = []
+  const warnings: string[] = []
+  const store: AffiliateStore & { fault?: Error } = {
+    load: async () => [affiliateOf({ nodeId: 'cached' })],
+    async save(_settings, affiliates) {
+      if (store.fault !== undefined) throw store.fault
+      saves.push(affiliates)
+    },
+  }
+  return {
+    clock,
+    saves,
+    warnings,
+    store,
+    keeper: new CacheKeeper(store, clock, (problem) => warnings.push(problem)),
+  }
+}
+const one = [affiliateOf({ nodeId: 'one' })]
+const two = [...one, affiliateOf({ nodeId: 'two' })]
+
+test('the cache is read once for a cluster', async () => {
+  const { keeper } = world()
+  assert.equal((await keeper.first(settings))?.length, 1)
+  assert.equal(await keeper.first(settings), undefined)
+  assert.equal(
+    (
+      await keeper.first({
+        ...settings,
+        cluster: { ...(settings.cluster as never as object), id: 'other' } as never,
+      })
+    )?.length,
+    1,
+  )
+  assert.equal(await keeper.first({ ...settings, cluster: undefined }), undefined)
+})
+
+test('changes are written, but not each; what is the same is renewed now and then', async () => {
+  const { keeper, clock, saves } = world()
+  await keeper.keep(settings, one)
+  await keeper.keep(settings, two)
+  assert.equal(saves.length, 1)
+  await clock.advance(5_000)
+  await keeper.keep(settings, two)
+  assert.equal(saves.length, 2)
+  await clock.advance(60_000)
+  await keeper.keep(settings, two)
+  assert.equal(saves.length, 2)
+  await clock.advance(3_600_000)
+  await keeper.keep(settings, two)
+  assert.equal(saves.length, 3)
+})
+
+test('an empty mesh does not replace the last known one', async () => {
+  const { keeper, saves } = world()
+  await keeper.keep(settings, [])
+  assert.equal(saves.length, 0)
+})
+
+test('a full disk is told once, and tried again', async () => {
+  const { keeper, clock, saves, warnings, store } = world()
+  store.fault = new Error('ENOSPC')
+  for (let n = 0; n < 3; n++) {
+    await keeper.keep(settings, one)
+    await clock.advance(5_000)
+  }
+  assert.deepEqual(warnings, ['the cache of affiliates cannot be written: ENOSPC'])
+  delete store.fault
+  await keeper.keep(settings, one)
+  assert.equal(saves.length, 1)
+})
