@@ -1,8 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import type { Milliseconds } from '../../shared/clock.ts'
 import { type HttpHandler, plainAnswer } from '../../shared/http.ts'
+import { readMetric } from '../../shared/read-metric.ts'
 import type { Counts } from '../state/clusters.ts'
-import { CallMetrics, readMetric } from './call-metrics.ts'
+import { CallMetrics } from './call-metrics.ts'
 
 /** What is read when somebody asks for the metrics. */
 export interface MetricSources {

@@ -15,7 +15,7 @@ import type {
   Timing,
 } from '../model/settings.ts'
 import { KUBERNETES_DEFAULTS, kubernetesGiven, kubernetesProblems } from './kubernetes.ts'
-import type * as schema from './schema.ts'
+import * as schema from './schema.ts'
 
 interface DocumentByKind {
   KubeSpanConfig: InferOutput<typeof schema.KubeSpanConfig>
@@ -286,12 +286,13 @@ class Resolver {
       externalAddresses: [],
       wireguard: 'auto',
       caFile: undefined,
+      metricsAddress: constants.METRICS_ADDRESS,
     }
     if (type !== undefined && given?.machineType === undefined && type !== 'worker')
       this.warnings.push(
         `machine.type ${type} is not taken over: say machineType in a NodeConfig if this is a control plane node`,
       )
-    return this.#merge(
+    const node = this.#merge(
       'node',
       defaults,
       given && {
@@ -308,9 +309,14 @@ class Resolver {
         externalAddresses: given.externalAddresses,
         wireguard: given.wireguard,
         caFile: given.caFile,
+        metricsAddress: given.metricsAddress,
       },
       document?.place,
     )
+    return {
+      ...node,
+      metricsAddress: node.metricsAddress === schema.NO_METRICS ? undefined : node.metricsAddress,
+    }
   }
 
   #racing(node: PlacedDocument<'NodeConfig'> | undefined): RacingSettings {

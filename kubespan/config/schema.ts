@@ -3,6 +3,7 @@ import { ClusterKey } from '../../shared/affiliate/seal.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { parseAddress, parseAddressPort, parsePrefix } from '../../shared/net/address.ts'
 import { parseFilter } from '../../shared/net/endpoint-filter.ts'
+import { parseListenAddress } from '../../shared/net/listen-address.ts'
 import { MTU_MAX_BYTES, MTU_MIN_BYTES } from '../model/constants.ts'
 import { NODE_MATCHERS } from '../model/kubernetes.ts'
 import { parseServiceUrl } from '../model/service-endpoint.ts'
@@ -123,6 +124,12 @@ export const KubernetesRegistryConfig = v.strictObject({
 
 const mark = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(0xffffffff))
 
+export const NO_METRICS = 'off'
+const metricsAddress = parsed(
+  (text) => (text === NO_METRICS || parseListenAddress(text) !== undefined ? text : undefined),
+  'an address like 127.0.0.1:9173, or off',
+)
+
 /** Ours: what a machine that is not Talos must be told of itself. */
 export const NodeConfig = v.strictObject({
   ...head,
@@ -140,6 +147,7 @@ export const NodeConfig = v.strictObject({
   externalAddresses: v.optional(v.array(address)),
   wireguard: v.optional(v.picklist(['auto', 'kernel', 'userspace'])),
   caFile: v.optional(name),
+  metricsAddress: v.optional(metricsAddress),
   placement: v.optional(
     v.strictObject({
       linkName: v.optional(

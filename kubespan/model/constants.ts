@@ -16,6 +16,8 @@ export const FWMARK_MASK = 0x60
  * saves packet marks into connections, a bit of the mask would let mesh traffic out.
  */
 export const BYPASS_CONNTRACK_MARK = 0x80
+/** On loopback: names and keys of peers are nobody else's business. */
+export const METRICS_ADDRESS = '127.0.0.1:9173'
 export const ROUTING_TABLE = 180
 export const RULE_PRIORITY = 32500
 export const ROUTE_METRIC = 1

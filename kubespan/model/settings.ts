@@ -79,6 +79,8 @@ export interface NodeSettings {
   readonly wireguard: 'auto' | 'kernel' | 'userspace'
   /** PEM file with certificate authorities to trust besides the system's; undefined for none. */
   readonly caFile: string | undefined
+  /** Where metrics and health are served, as `127.0.0.1:9173`; undefined for nowhere. */
+  readonly metricsAddress: string | undefined
 }
 
 /** Every interval of the daemon. The defaults are SPEC 2.3 and 6.2–6.4; tests compress them. */

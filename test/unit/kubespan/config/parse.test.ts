@@ -213,3 +213,13 @@ test('a file that is not there says how to make one', async () => {
   assert.match((await hostFacts()).operatingSystem, /^.+ \(.+\)$/)
   assert.ok(parse(generateClusterConfig('http://x').split('---\n')[1] ?? '').enabled)
 })
+
+test('metrics are served on loopback unless they are turned off or moved', () => {
+  const at = (address: string) =>
+    parsed(file(complete, `apiVersion: v1alpha1\nkind: NodeConfig\nmetricsAddress: ${address}\n`))
+  assert.equal(settingsOf(complete).node.metricsAddress, '127.0.0.1:9173')
+  assert.equal(at('off').settings.node.metricsAddress, undefined)
+  assert.equal(at('"10.0.0.1:9200"').settings.node.metricsAddress, '10.0.0.1:9200')
+  assert.match(at('9173').problems[0] ?? '', /metricsAddress/)
+  assert.match(at('nowhere').problems[0] ?? '', /is not an address like 127\.0\.0\.1:9173, or off/)
+})
