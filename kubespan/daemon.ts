@@ -166,6 +166,11 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     })
   }
 
+  /** As they are in effect: another value after every change of the configuration. */
+  get settings(): Settings {
+    return this.#loaded.settings
+  }
+
   /** For how long a pass has been running without an end; 0 between passes. */
   get busyFor(): Milliseconds {
     const { runningSince } = this.#mesh.counters

@@ -7,7 +7,10 @@ import { ControlClient, NotRunningError } from './control/client.ts'
 import { STILL_ANNOTATED, systemKubernetesTier } from './controllers/kubernetes-tier.ts'
 import { createMeshHost, loadIdentity } from './controllers/mesh-host.ts'
 import { Daemon, daemonLogger, socketPath } from './daemon.ts'
+import { missingForStart } from './doctor/start.ts'
+import { observePrivileges } from './host/capabilities.ts'
 import { createHost } from './host/host.ts'
+import { findPrograms } from './host/installed.ts'
 import { observeFates } from './inspect/fate.ts'
 import { observeHost } from './inspect/host-view.ts'
 import type { Settings } from './model/settings.ts'
@@ -16,6 +19,7 @@ import { rootCertificates } from './sources/discovery/certificates.ts'
 import { GrpcTransport } from './sources/discovery/grpc.ts'
 import { watchHost } from './sources/host-monitor.ts'
 import { Resolver, systemLookup } from './sources/resolver.ts'
+import { supervise } from './supervision.ts'
 
 export interface RunOptions {
   readonly configFile: string
@@ -24,12 +28,17 @@ export interface RunOptions {
 }
 
 const hostOf = (settings: Settings) =>
-  createHost({ clock: systemClock, runDirectory: settings.node.runDirectory })
+  createHost({
+    clock: systemClock,
+    runDirectory: settings.node.runDirectory,
+    notifySocket: process.env.NOTIFY_SOCKET,
+  })
 
 /** Runs the daemon until it is told to end. Ending takes nothing back, unless `downOnExit` says so. */
 export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions): Promise<void> {
   const log = daemonLogger(logLevel)
   const loaded = await loadConfig(configFile)
+  await checkStart(loaded.settings)
   await using daemon = await Daemon.start({
     configFile,
     clock: systemClock,
@@ -65,6 +74,7 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
       }
     },
   })
+  await using _supervision = await supervise(daemon, hostOf(loaded.settings), log)
   const reload = (): void => void daemon.reload()
   await using _watched = await WatchedFiles.open({
     paths: [configFile],
@@ -82,6 +92,17 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
   if (signal === undefined) return
   log.info({ signal, down: downOnExit }, 'kubespan daemon stops')
   if (downOnExit) await daemon.down()
+}
+
+/** Better one line now than a pass that fails for ever. */
+async function checkStart({ enabled }: Settings): Promise<void> {
+  const problems = missingForStart({
+    enabled,
+    programs: await findPrograms(['ip', 'nft', 'wg', 'systemd-notify']),
+    privileges: await observePrivileges(),
+    isNotified: Boolean(process.env.NOTIFY_SOCKET),
+  })
+  if (problems.length > 0) throw new Error(problems.join('; '))
 }
 
 const untilSignal = (...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> =>

@@ -4,7 +4,7 @@ import type { Milliseconds } from '../../shared/clock.ts'
 import { withInputFile } from './input-file.ts'
 import { ToolError } from './tool-error.ts'
 
-export type Tool = 'ip' | 'nft' | 'wg' | 'wireguard-go'
+export type Tool = 'ip' | 'nft' | 'wg' | 'wireguard-go' | 'systemd-notify' | 'timedatectl' | 'journalctl'
 
 /** The only door to the host's tools. Nobody else starts a process. */
 export interface Runner {
@@ -33,10 +33,12 @@ export interface RunnerOptions {
   /** Where the tools are looked for, as PATH spells it. */
   readonly path?: string
   readonly timeout?: Milliseconds
+  /** The NOTIFY_SOCKET that systemd gave us: the one thing of our environment that one tool needs. */
+  readonly notifySocket?: string | undefined
 }
 
 /** Debian keeps these tools where the PATH of an ordinary user does not lead. */
-const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Any descriptor: execa's types name a few, its code takes all. */
 type Descriptor = 3
 
@@ -47,9 +49,11 @@ const TIMEOUT: Milliseconds = 30_000
 export class ToolRunner implements Runner {
   readonly #runDirectory: string
   readonly #options: Options
+  readonly #notifySocket: string | undefined
 
-  constructor({ runDirectory, path = SYSTEM_PATH, timeout = TIMEOUT }: RunnerOptions) {
+  constructor({ runDirectory, path = SYSTEM_PATH, timeout = TIMEOUT, notifySocket }: RunnerOptions) {
     this.#runDirectory = runDirectory
+    this.#notifySocket = notifySocket
     // Nothing of our own environment is handed on: it may hold what is not the tools' business.
     this.#options = { extendEnv: false, env: { PATH: path, LC_ALL: 'C' }, timeout, reject: false }
   }
@@ -69,7 +73,12 @@ export class ToolRunner implements Runner {
     stdin: 'ignore' | Descriptor,
     hide: (stderr: string) => string = (stderr) => stderr,
   ): Promise<string> {
-    const result = await execa(tool, args, { ...this.#options, stdin, stripFinalNewline: false })
+    const env =
+      tool === 'systemd-notify' && this.#notifySocket !== undefined
+        ? { ...this.#options.env, NOTIFY_SOCKET: this.#notifySocket }
+        : this.#options.env
+    const options = { ...this.#options, ...(env && { env }), stdin, stripFinalNewline: false }
+    const result = await execa(tool, args, options)
     if (!result.failed) return text(result.stdout)
     throw toToolError({ tool, args }, { ...result, stderr: hide(text(result.stderr)) })
   }

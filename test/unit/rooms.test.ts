@@ -41,6 +41,18 @@ const doors: Record<string, Doors> = {
   'kubespan/inspect': {
     may: ['kubespan/model', 'kubespan/host', 'kubespan/sources', 'kubespan/apply', 'shared'],
   },
+  'kubespan/doctor': {
+    may: [
+      'kubespan/model',
+      'kubespan/host',
+      'kubespan/sources',
+      'kubespan/apply',
+      'kubespan/inspect',
+      'kubespan/config',
+      'shared',
+    ],
+  },
+  'kubespan/metrics': { may: ['kubespan/model', 'shared'] },
   'kubespan/cli': { may: ['kubespan/model', 'shared'] },
   'kubespan/controllers': {
     may: [

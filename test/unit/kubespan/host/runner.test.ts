@@ -46,6 +46,17 @@ test('standard input can be opened by name, as wg does, and read in place, as nf
   assert.equal(await runner.run('nft', [], large), large)
 })
 
+test('only systemd-notify is told where systemd listens', async () => {
+  const notified = new ToolRunner({ runDirectory: join(directory, 'run'), path, notifySocket: '/run/notify' })
+  for (const [tool, want] of [
+    ['systemd-notify', '/run/notify\n'],
+    ['ip', '\n'],
+  ] as const) {
+    await script(tool, 'echo "$NOTIFY_SOCKET"')
+    assert.equal(await notified.run(tool, []), want)
+  }
+})
+
 test('what was given on standard input leaves no file', async () => {
   await script('wg', 'ls -A "$1"')
   assert.equal(await runner.run('wg', [join(directory, 'run')], 'secret'), '')
