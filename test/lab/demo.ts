@@ -7,7 +7,7 @@ import { demoTopology } from './demo-topology.ts'
 import { DISCOVERY_PORT, Lab } from './lab.ts'
 import { findLeftovers, observeMachine, rememberTracks, type Tracks } from './leftovers.ts'
 import { type Explain, type Matrix, renderExplanations, renderMatrix, sumMatrix } from './matrix.ts'
-import { Mesh } from './mesh.ts'
+import { compileDaemon, Mesh } from './mesh.ts'
 import { meshAddresses, nodeAddresses, pingMatrix, podAddresses } from './ping-matrix.ts'
 import { Progress } from './progress.ts'
 import { whyUnreachable } from './topology.ts'
@@ -93,7 +93,7 @@ async function demo(options: { withoutSymmetric: boolean; keep: boolean }): Prom
 async function tell(lab: Lab, progress: Progress, keep: boolean): Promise<boolean> {
   progress.start('starting the discovery service')
   await using mesh = new Mesh(lab)
-  await mesh.startDiscovery()
+  await Promise.all([mesh.startDiscovery(), compileDaemon()])
   progress.done(`discovery service answers on http://${INTERNET_V4}:${DISCOVERY_PORT}, in memory`)
 
   await waitForMesh(mesh, progress)

@@ -12,7 +12,7 @@ import {
   type NodeConfigOptions,
   nodeConfig,
 } from './node-config.ts'
-import type { Finished, LabProcess, RunOptions } from './process.ts'
+import { type Finished, type LabProcess, type RunOptions, run } from './process.ts'
 import { type HostSpec, whyUnreachable } from './topology.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
@@ -20,6 +20,16 @@ const program = (half: 'discovery' | 'kubespan'): string => join(REPOSITORY, hal
 
 /** As the npm scripts have it: six daemons that start at once would else compile the same files six times. */
 const COMPILED_ONCE = { NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'compile') }
+
+/** Compiles the daemon, so that the first start in a fresh clone costs no more than later ones. */
+export const compileDaemon = async (): Promise<void> => {
+  const modules = ['main.ts', 'run.ts'].map((file) => JSON.stringify(join(REPOSITORY, 'kubespan', file)))
+  // main.ts acts when it is loaded, and --version is the least that it can do.
+  const script = `process.argv.push('--version'); for (const file of [${modules}]) await import(file)`
+  await run([process.execPath, '--input-type=module', '-e', script], {
+    env: { ...COMPILED_ONCE, PATH: process.env.PATH ?? '' },
+  })
+}
 
 export interface MeshOptions extends Partial<Omit<NodeConfigOptions, 'cluster' | 'documents'>> {
   /** Hosts whose daemon starts at once; all by default. */
