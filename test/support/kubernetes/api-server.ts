@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { open, readFile, rm, writeFile } from 'node:fs/promises'
-import { request } from 'node:https'
+import { Agent, request } from 'node:https'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -10,7 +10,7 @@ import type { KubernetesBinaries } from './binaries.ts'
 import { kubeconfigText } from './kubeconfig.ts'
 
 const READY_WITHIN_MS = 90_000
-const STOP_WITHIN_MS = 10_000
+const STOP_WITHIN_MS = 3000
 
 export interface Answer {
   readonly status: number
@@ -36,6 +36,8 @@ export class ApiServer implements AsyncDisposable {
   readonly address: string
   readonly port: number
   readonly #etcdPorts: readonly [number, number]
+  // The certificate is made when the server first starts.
+  readonly #agent = new Agent({ keepAlive: true, rejectUnauthorized: false })
   #etcd: ChildProcess | undefined
   #apiServer: ChildProcess | undefined
 
@@ -117,6 +119,7 @@ export class ApiServer implements AsyncDisposable {
   }
 
   async stopApiServer(): Promise<void> {
+    this.#agent.destroy()
     await end(this.#apiServer)
     this.#apiServer = undefined
   }
@@ -131,9 +134,7 @@ export class ApiServer implements AsyncDisposable {
     const content = body === undefined ? undefined : JSON.stringify(body)
     const outgoing = request(`${this.url}${path}`, {
       method,
-      agent: false,
-      // The certificate is made when the server first starts.
-      rejectUnauthorized: false,
+      agent: this.#agent,
       headers: {
         authorization: `Bearer ${said.token ?? this.#adminToken}`,
         ...(content && {
@@ -186,9 +187,10 @@ export class ApiServer implements AsyncDisposable {
   }
 
   async #spawn(program: string, name: string, args: readonly string[]): Promise<ChildProcess> {
-    const [tool = program, ...rest] = [...(this.#options.prefix ?? []), program, ...args]
+    // Should this process be killed, they end with it.
+    const command = ['--pdeathsig', 'KILL', ...(this.#options.prefix ?? []), program, ...args]
     await using log = await open(this.#logFile(name), 'a')
-    return spawn(tool, rest, { stdio: ['ignore', log.fd, log.fd] })
+    return spawn('setpriv', command, { stdio: ['ignore', log.fd, log.fd] })
   }
 
   #logFile(name: string): string {
