@@ -13,6 +13,7 @@ import { answerRequest, type HttpHandler, REQUEST_HEAD_TIMEOUT_MS } from '../../
 import type { ListenAddress } from '../../shared/net/listen-address.ts'
 import { FILE_POLL_MS, WatchedFiles } from '../../shared/watched-files.ts'
 import { type CertificatePair, checkPair, secureContextOptions, tlsOptions } from './certificate.ts'
+import { HTTP2_SETTINGS } from './grpc.ts'
 import { Liveness, type LivenessOptions } from './liveness.ts'
 import { answerStream } from './page-stream.ts'
 import { type Protocol, sniffProtocol } from './preface.ts'
@@ -46,8 +47,6 @@ export interface ListenerOptions {
   readonly certificatePoll?: Milliseconds
 }
 
-/** SPEC 1.8. */
-const MAX_CONCURRENT_STREAMS = 250
 /** A cluster that comes back after an outage connects at once. */
 const LISTEN_BACKLOG = 4096
 
@@ -220,9 +219,7 @@ export class Listener implements AsyncDisposable {
 
   #makeHttp2(): Http2Server {
     const { onCall, pages, reports } = this.#options
-    const server = createHttp2Server({
-      settings: { enablePush: false, maxConcurrentStreams: MAX_CONCURRENT_STREAMS },
-    })
+    const server = createHttp2Server({ settings: HTTP2_SETTINGS })
     server.on('sessionError', ignore)
     server.on('stream', (stream, headers, flags, rawHeaders) => {
       if (headers['content-type']?.includes('application/grpc') === true)
