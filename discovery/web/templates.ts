@@ -42,14 +42,13 @@ h2 { font-size: 1.1rem; margin: 2.5rem 0 .5rem; overflow-wrap: anywhere }
 p, ul { margin: .75rem 0; max-width: 40rem } li { margin: .3rem 0 }
 a { color: var(--accent) } .lead { font-size: 1.15rem } .soft { color: var(--soft) }
 code, .hex, input { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .88em }
-form { display: flex; gap: .5rem; margin: 1.5rem 0 } label { display: block; margin-top: 1.5rem; font-weight: 600 }
+form { display: flex; gap: .5rem; margin: .4rem 0 1.5rem } label { display: block; margin-top: 1.5rem; font-weight: 600 }
 input { flex: 1; min-width: 0; padding: .55rem .7rem; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 6px }
 button { padding: .55rem 1.1rem; font: inherit; font-weight: 600; color: var(--paper); background: var(--accent); border: 0; border-radius: 6px; cursor: pointer }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 article { margin: 1rem 0; padding: .9rem 1.1rem; background: var(--card); border: 1px solid var(--line); border-radius: 8px }
 h3 { margin: 0; font-size: 1rem; overflow-wrap: anywhere } dl { margin: .4rem 0 0 }
-dt { color: var(--soft); font-size: .82rem; margin-top: .5rem } dd { margin: 0 } .hex { overflow-wrap: anywhere; font-size: .78rem }
-footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .88rem }
+dt { color: var(--soft); font-size: .82rem; margin-top: .5rem } dd { margin: 0; font-size: .92rem } .hex { overflow-wrap: anywhere; font-size: .78rem }
 `
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
