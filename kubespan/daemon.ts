@@ -11,7 +11,7 @@ import { DiscoveryPool } from './controllers/discovery-pool.ts'
 import { type KubernetesTier, STILL_ANNOTATED, systemKubernetesTier } from './controllers/kubernetes-tier.ts'
 import { MeshController } from './controllers/mesh.ts'
 import type { MeshHost } from './controllers/mesh-host.ts'
-import { Racer } from './controllers/racer.ts'
+import { RacerKeeper } from './controllers/racer-keeper.ts'
 import { describeDaemon } from './controllers/view.ts'
 import { openRaceSockets } from './host/race-sockets.ts'
 import type { ConfigView, DaemonView } from './model/daemon-view.ts'
@@ -60,12 +60,12 @@ export class Daemon implements AsyncDisposable, DaemonControl {
   readonly #mesh: MeshController
   readonly #meshHost: MeshHost
   readonly #inspector: Inspector
+  readonly #racers: RacerKeeper
   readonly #loop: Reconciler
   readonly #ended = Promise.withResolvers<void>()
   #loaded: Resolved
   #config: ConfigView = { problem: undefined, refusals: 0 }
   #hasLeft = false
-  #racer: Promise<Racer | undefined> | undefined
 
   private constructor(options: DaemonOptions) {
     const { clock, log, loaded } = options
@@ -93,12 +93,18 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     })
     this.#meshHost = mesh
     this.#inspector = inspector
+    this.#racers = new RacerKeeper({
+      clock,
+      log,
+      open: openRaceSockets,
+      release: (racer) => this.#mesh.endRaces(racer),
+    })
     this.#mesh = new MeshController(
       {
         host: mesh,
         pool: this.#pool,
         kubernetes: this.#kubernetes,
-        racer: (settings) => this.#racerOf(settings),
+        racer: ({ racing }) => this.#racers.of(racing),
         clock,
         log,
         onChange: () => this.#tell(),
@@ -113,14 +119,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     // Disposed of in reverse: nothing wakes a loop that has ended, and no loop uses a pool that has.
     this.#stack.use(this.#pool)
     this.#stack.use(this.#kubernetes)
-    this.#stack.defer(async () => {
-      const racer = await this.#racer
-      if (racer === undefined) return
-      await this.#mesh
-        .endRaces(racer)
-        .catch((error) => log.warn({ err: String(error) }, 'races not ended in order'))
-      await racer[Symbol.asyncDispose]()
-    })
+    this.#stack.use(this.#racers)
     this.#stack.use(this.#loop)
     this.#stack.use(monitors)
   }
@@ -260,19 +259,6 @@ export class Daemon implements AsyncDisposable, DaemonControl {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync()
-  }
-
-  /** Opened once; where it cannot be, candidates are tried by turns until the next start. */
-  #racerOf({ racing }: Settings): Promise<Racer | undefined> {
-    const { clock, log } = this.#options
-    this.#racer ??= openRaceSockets(racing.port).then(
-      (sockets) => new Racer({ clock, sockets }),
-      (error) => {
-        log.warn({ port: racing.port, err: String(error) }, 'no racing: its port cannot be used')
-        return undefined
-      },
-    )
-    return this.#racer
   }
 
   #tell(): void {

@@ -10,6 +10,7 @@ import type {
   ClusterSettings,
   DiscoveryServiceSettings,
   NodeSettings,
+  PeerEndpointFilters,
   RacingSettings,
   Settings,
   Timing,
@@ -71,7 +72,19 @@ export const DEFAULT_BYPASS: BypassSettings = {
   conntrackMark: constants.BYPASS_CONNTRACK_MARK,
 }
 
-export const DEFAULT_RACING: RacingSettings = { enabled: true, port: constants.RACE_PORT }
+export const DEFAULT_RACING: RacingSettings = {
+  enabled: true,
+  port: constants.RACE_PORT,
+  headStart: 20,
+  concurrentRaces: 64,
+  packetsPerSecond: 1000,
+}
+
+export const DEFAULT_FILTERS: PeerEndpointFilters = {
+  preferredRanges: [],
+  allowedRanges: [],
+  deniedRanges: [],
+}
 
 export const DEFAULT_TIMING: Timing = {
   reconcileEvery: constants.RECONCILE_EVERY,
@@ -136,6 +149,7 @@ class Resolver {
       placement: this.#placement(node),
       bypass: this.#merge('bypass', DEFAULT_BYPASS, node?.value.bypass, node?.place),
       racing: this.#racing(node),
+      filters: this.#merge('filters', DEFAULT_FILTERS, node?.value.filters, node?.place),
       timing: this.#merge('timing', DEFAULT_TIMING, node?.value.timing, node?.place),
     }
   }

@@ -164,7 +164,22 @@ export const NodeConfig = v.strictObject({
       ),
     }),
   ),
-  racing: v.optional(v.strictObject({ enabled: flag, port: v.optional(port) })),
+  racing: v.optional(
+    v.strictObject({
+      enabled: flag,
+      port: v.optional(port),
+      headStart: v.optional(duration),
+      concurrentRaces: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024))),
+      packetsPerSecond: v.optional(v.pipe(v.number(), v.integer(), v.minValue(10), v.maxValue(100_000))),
+    }),
+  ),
+  filters: v.optional(
+    v.strictObject({
+      preferredRanges: v.optional(v.array(prefix)),
+      allowedRanges: v.optional(v.array(prefix)),
+      deniedRanges: v.optional(v.array(prefix)),
+    }),
+  ),
   compat: v.optional(v.strictObject({ timing: v.optional(v.picklist(['openspan', 'talos'])) })),
   bypass: v.optional(
     v.strictObject({

@@ -25,6 +25,7 @@ export function renderSettings({
     placement,
     bypass,
     racing,
+    filters,
     timing,
     extraAnnouncedEndpoints,
     ...mesh
@@ -46,7 +47,7 @@ export function renderSettings({
       value: { idTag: clusterTag(cluster.id), secret: '[redacted]' },
       from: origin.get('cluster') ?? '',
     }
-  for (const [room, values] of Object.entries({ node, placement, bypass, racing, timing }))
+  for (const [room, values] of Object.entries({ node, placement, bypass, racing, filters, timing }))
     for (const [key, shown] of Object.entries(values)) add(`${room}.${key}`, shown)
 
   const names = Object.keys(value)

@@ -137,7 +137,7 @@ export class MeshController {
       now,
     })
     const { specs, holdings } = gathered
-    const racer = settings.racing.enabled ? await this.#options.racer(settings) : undefined
+    const racer = await this.#options.racer(settings)
     const stepInput = { specs, memory: this.#memory.statuses, view, identity, links, settings, now }
     const step = racer === undefined ? stepByTurns(stepInput) : await stepByRaces(stepInput, racer)
     const { statuses, endpoints } = step

@@ -69,7 +69,7 @@ export async function stepByRaces(input: StepInput, racer: Racer): Promise<StepO
     const status = judged.get(publicKey)
     const best = ranked.get(publicKey)?.[0]?.endpoint
     if (!isRetry && status !== undefined && best !== undefined)
-      statuses.set(publicKey, beginTrial(status, best, now))
+      statuses.set(publicKey, beginTrial(status, status.endpoint ?? best, now))
   }
   const isThere = ({ publicKey }: { publicKey: PublicKey }): boolean => view?.peers.has(publicKey) === true
   return {
@@ -82,7 +82,7 @@ export async function stepByRaces(input: StepInput, racer: Racer): Promise<StepO
 }
 
 function rankCandidates(
-  { links, identity }: StepInput,
+  { links, identity, settings }: StepInput,
   { endpoints }: PeerSpec,
   observed: AddressPort | undefined,
 ): readonly RankedEndpoint[] {
@@ -91,9 +91,7 @@ function rankCandidates(
     meshSubnet: identity.subnet,
     lastWorked: undefined,
     observed,
-    preferredRanges: [],
-    allowedRanges: [],
-    deniedRanges: [],
+    ...settings.filters,
   }).ranked
 }
 

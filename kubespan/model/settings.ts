@@ -28,6 +28,7 @@ export interface Settings {
   readonly placement: Placement
   readonly bypass: BypassSettings
   readonly racing: RacingSettings
+  readonly filters: PeerEndpointFilters
   readonly timing: Timing
 }
 
@@ -37,6 +38,20 @@ export interface RacingSettings {
   readonly enabled: boolean
   /** UDP port of this host that copies are sent from; the nft table rewrites it to WireGuard's own. */
   readonly port: number
+  /** How much earlier than the next best kind of endpoint each kind is tried. */
+  readonly headStart: Milliseconds
+  /** How many peers are raced at a time. */
+  readonly concurrentRaces: number
+  /** Of all races together. */
+  readonly packetsPerSecond: number
+}
+
+/** Which endpoints of peers are used, and which first. What we announce of ourselves is none of this. */
+export interface PeerEndpointFilters {
+  readonly preferredRanges: readonly Prefix[]
+  /** Empty: all. */
+  readonly allowedRanges: readonly Prefix[]
+  readonly deniedRanges: readonly Prefix[]
 }
 
 /** What may pass the tunnel by, besides the discovery services. */

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Racer } from '../../../../kubespan/controllers/racer.ts'
+import { type StepInput, stepByRaces, stepByTurns } from '../../../../kubespan/controllers/step.ts'
+import type { WireGuardPeer, WireGuardView } from '../../../../kubespan/model/peer.ts'
+import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
+import { FakeRaceSockets, initiation } from '../../../support/fake-race-sockets.ts'
+import { linkOf } from '../../../support/links.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+import { specOf, statusOf, wireguardPeerOf } from '../../../support/peers.ts'
+import { settingsOf } from '../../../support/settings.ts'
+
+const at = (text: string): AddressPort => text as AddressPort
+const GOOD = at('192.0.2.9:51820')
+const LAN = at('10.0.0.9:51820')
+const RELAY = at('127.0.0.1:40001')
+
+const viewOf = (...peers: Partial<WireGuardPeer>[]): WireGuardView => ({
+  publicKey: undefined,
+  listenPort: 51820,
+  fwmark: 0x20,
+  peers: new Map(peers.map(wireguardPeerOf).map((peer) => [peer.publicKey, peer])),
+})
+const inputOf = (said: Partial<StepInput> = {}): StepInput => ({
+  specs: [specOf({ endpoints: [GOOD, LAN] })],
+  memory: new Map(),
+  view: undefined,
+  identity: { publicKey: 'a', subnet: 'fd00::/64' as Prefix },
+  links: [linkOf('eth0', ['198.51.100.1/24'])],
+  settings: settingsOf(),
+  now: 0,
+  ...said,
+})
+function racing() {
+  const clock = new ManualClock()
+  const sockets = new FakeRaceSockets()
+  return { clock, sockets, racer: new Racer({ clock, sockets }) }
+}
+
+test('by turns: the first candidate, and no haste', () => {
+  const { endpoints, kicks, resets, again } = stepByTurns(inputOf())
+  assert.deepEqual([[...endpoints], kicks, resets, again], [[['key', GOOD]], [], [], undefined])
+})
+
+test('a new peer is raced, looked at soon, and on trial for its best candidate', async () => {
+  const { racer } = racing()
+  const { statuses, endpoints, kicks, resets, again } = await stepByRaces(inputOf(), racer)
+  assert.deepEqual([[...endpoints], kicks, resets], [[['key', RELAY]], [], []])
+  assert.equal(again, 100)
+  const { state, endpoint, lastEndpointChangeAt } = statuses.get('key') ?? assert.fail()
+  assert.deepEqual([state, endpoint, lastEndpointChangeAt], ['unknown', GOOD, 0])
+})
+
+test('where a peer was last heard survives its race', async () => {
+  const heard = at('203.0.113.7:1024')
+  const { racer } = racing()
+  const view = viewOf({ endpoint: heard })
+  const memory = new Map([
+    [
+      'key',
+      statusOf({ state: 'down', endpoint: heard, lastUsedEndpoint: GOOD, lastEndpointChangeAt: -300_000 }),
+    ],
+  ])
+  const first = await stepByRaces(inputOf({ view, memory }), racer)
+  assert.equal(first.statuses.get('key')?.endpoint, heard)
+  assert.deepEqual(first.kicks, ['key'], 'it is there, so the kernel is made to begin')
+  const next = await stepByRaces(
+    inputOf({ view: viewOf({ endpoint: RELAY }), memory: first.statuses, now: 100 }),
+    racer,
+  )
+  assert.equal(next.statuses.get('key')?.endpoint, heard)
+})
+
+test('who is up is left alone, and nobody looks again for its sake', async () => {
+  const { racer } = racing()
+  const view = viewOf({ endpoint: LAN, lastHandshakeAt: -1000, lastHandshakeStamp: 5 })
+  const { statuses, endpoints, again } = await stepByRaces(inputOf({ view }), racer)
+  assert.deepEqual([statuses.get('key')?.state, [...endpoints], again], ['up', [], undefined])
+  assert.equal(statuses.get('key')?.lastUsedEndpoint, LAN)
+})
+
+test('a race that lasts is looked at less often', async () => {
+  const { racer } = racing()
+  const { statuses } = await stepByRaces(inputOf(), racer)
+  const view = viewOf({ endpoint: RELAY })
+  const old = await stepByRaces(inputOf({ view, memory: statuses, now: 5000 }), racer)
+  assert.equal(old.again, 1000)
+})
+
+test('ranges say which endpoints are tried, and which first', async () => {
+  const { racer, sockets, clock } = racing()
+  const settings = settingsOf(
+    'filters: {preferredRanges: [10.0.0.0/8], deniedRanges: [203.0.113.0/24], allowedRanges: [0.0.0.0/0]}',
+  )
+  const endpoints = [GOOD, at('203.0.113.1:51820'), at('[2001:db8::1]:51820'), LAN]
+  await stepByRaces(inputOf({ settings, specs: [specOf({ endpoints })] }), racer)
+  sockets.relays.get(40_001)?.(initiation())
+  await clock.advance(100)
+  assert.deepEqual(
+    sockets.sent.map(({ to }) => to),
+    [LAN, GOOD],
+  )
+})
