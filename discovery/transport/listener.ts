@@ -71,6 +71,8 @@ export class Listener implements AsyncDisposable {
   readonly #connections = new Map<Socket, Connection>()
   /** Under TLS: what carries the connections, from before the handshake on. */
   readonly #carriers = new Set<Socket>()
+  /** The socket that is being made into a session at this moment. */
+  #handedOver: Socket | undefined
   #emptied: (() => void) | undefined
 
   private constructor(options: ListenerOptions, certificate: WatchedFiles<CertificatePair> | undefined) {
@@ -193,8 +195,11 @@ export class Listener implements AsyncDisposable {
       this.#connections.delete(socket)
       if (this.#connections.size === 0) this.#emptied?.()
     })
-    const speak = (protocol: Protocol): void =>
-      protocol === 'http/2' ? this.#speakHttp2(socket) : this.#speakHttp1(socket)
+    const speak = (protocol: Protocol): void => {
+      if (socket.destroyed) return
+      if (protocol === 'http/2') this.#speakHttp2(socket)
+      else this.#speakHttp1(socket)
+    }
     if (alpnProtocol === undefined) sniffProtocol(socket, speak)
     else speak(alpnProtocol === 'h2' ? 'http/2' : 'http/1.1')
   }
@@ -205,21 +210,27 @@ export class Listener implements AsyncDisposable {
   }
 
   #speakHttp2(socket: Socket): void {
-    // The session is made before `emit` returns.
-    this.#http2.once('session', (session) => {
-      const connection = this.#connections.get(socket)
-      if (connection === undefined) return
-      connection.session = session
-      session.once('remoteSettings', () => connection.deadline[Symbol.dispose]())
-      session.once('close', () => this.#liveness.remove(session))
-      this.#liveness.add(session, () => socket.bytesRead)
-    })
+    // The session is made, and told of, before `emit` returns.
+    this.#handedOver = socket
     this.#http2.emit('connection', socket)
+    this.#handedOver = undefined
+  }
+
+  #begun(session: ServerHttp2Session): void {
+    const socket = this.#handedOver
+    if (socket === undefined) return
+    const connection = this.#connections.get(socket)
+    if (connection === undefined) return
+    connection.session = session
+    session.once('remoteSettings', () => connection.deadline[Symbol.dispose]())
+    session.once('close', () => this.#liveness.remove(session))
+    this.#liveness.add(session, () => socket.bytesRead)
   }
 
   #makeHttp2(): Http2Server {
     const { onCall, pages, reports } = this.#options
     const server = createHttp2Server({ settings: HTTP2_SETTINGS })
+    server.on('session', (session) => this.#begun(session))
     server.on('sessionError', ignore)
     server.on('stream', (stream, headers, flags, rawHeaders) => {
       if (headers['content-type']?.includes('application/grpc') === true)
