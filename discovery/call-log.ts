@@ -11,6 +11,7 @@ export interface CallLogOptions {
   readonly showsIds: boolean
 }
 
+const SECOND_MS = 1000
 /** Lines wait no longer than this, and no more of them than that. */
 const WAIT_MAX_MS: Milliseconds = 250
 const WAIT_MAX_CHARACTERS = 16_384
@@ -28,8 +29,8 @@ export class CallLog implements Disposable {
   readonly #tags = new Map<string, string>()
   #lines = ''
   #alarm: Disposable | undefined
-  #time = ''
-  #timeAt: UnixMilliseconds = Number.NaN
+  #second: UnixMilliseconds = Number.NaN
+  #secondText = ''
 
   constructor(options: CallLogOptions) {
     this.#options = options
@@ -62,13 +63,15 @@ export class CallLog implements Disposable {
     this.flush()
   }
 
-  /** Many calls fall into one millisecond. */
+  /** ISO 8601. Many calls fall into one second. */
   #timeText(at: UnixMilliseconds): string {
-    if (at !== this.#timeAt) {
-      this.#timeAt = at
-      this.#time = new Date(at).toISOString()
+    const milliseconds = Math.floor(at) % SECOND_MS
+    const second = Math.floor(at) - milliseconds
+    if (second !== this.#second) {
+      this.#second = second
+      this.#secondText = new Date(second).toISOString().slice(0, -'000Z'.length)
     }
-    return this.#time
+    return `${this.#secondText}${milliseconds < 10 ? '00' : milliseconds < 100 ? '0' : ''}${milliseconds}Z`
   }
 
   /** In quotes. */

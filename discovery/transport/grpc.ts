@@ -131,11 +131,12 @@ export class GrpcService implements CallServer {
   #read(call: Call): void {
     call.read()
     if (!Number.isFinite(call.timeout)) return
-    // Nearly every message comes with its headers. A timer for each call would cost more than all the rest of this.
-    if (this.#unread.push(call) === 1) this.clock.after(0, () => this.#armDeadlines())
+    // Nearly every message comes with its headers, and a timer costs more than all the rest of this: so look again when
+    // what has arrived by now was read.
+    if (this.#unread.push(call) === 1) setImmediate(this.#armDeadlines)
   }
 
-  #armDeadlines(): void {
+  readonly #armDeadlines = (): void => {
     const calls = this.#unread
     this.#unread = []
     for (const call of calls) {

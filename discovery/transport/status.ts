@@ -66,18 +66,33 @@ export const statusTrailers = ({ code, message }: Status): Record<string, string
     ? { 'grpc-status': `${code}` }
     : { 'grpc-status': `${code}`, 'grpc-message': encodeStatusMessage(message) }
 
-const UNIT_MILLISECONDS = new Map([
-  ['H', 3_600_000],
-  ['M', 60_000],
-  ['S', 1000],
-  ['m', 1],
-  ['u', 1e-3],
-  ['n', 1e-6],
-])
+const TIMEOUT_MAX_DIGITS = 8
+const ZERO = 0x30
 
 /** grpc-timeout, at most eight digits and a unit, to milliseconds; undefined for what is no timeout. */
 export function parseTimeout(text: string): number | undefined {
-  const unit = UNIT_MILLISECONDS.get(text.slice(-1))
-  const digits = text.slice(0, -1)
-  return unit !== undefined && /^\d{1,8}$/.test(digits) ? Number(digits) * unit : undefined
+  const digits = text.length - 1
+  if (digits < 1 || digits > TIMEOUT_MAX_DIGITS) return undefined
+  let value = 0
+  for (let at = 0; at < digits; at += 1) {
+    const digit = text.charCodeAt(at) - ZERO
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
+  }
+  switch (text[digits]) {
+    case 'H':
+      return value * 3_600_000
+    case 'M':
+      return value * 60_000
+    case 'S':
+      return value * 1000
+    case 'm':
+      return value
+    case 'u':
+      return value / 1e3
+    case 'n':
+      return value / 1e6
+    default:
+      return undefined
+  }
 }

@@ -122,10 +122,12 @@ test('lines are written together: after a while, when there are many, and at the
 test('the time is that of each call', async () => {
   const { log, clock, entries } = open()
   log.note(CALL)
-  await clock.advance(5)
-  log.note(CALL)
+  for (const pause of [5, 50, 500, 500]) {
+    await clock.advance(pause)
+    log.note(CALL)
+  }
   assert.deepEqual(
-    entries().map((entry) => (entry as { time: string }).time.slice(-5)),
-    ['.000Z', '.005Z'],
+    entries().map((entry) => (entry as { time: string }).time.slice(-8)),
+    ['00.000Z', '00.005Z', '00.055Z', '00.555Z', '01.055Z'].map((text) => `:${text}`),
   )
 })

@@ -225,8 +225,7 @@ test('a deadline passes while the message is still to come', async (t) => {
   const stream = client.open('List', { 'grpc-timeout': '5S' })
   const outcome = outcomeOf(stream)
   await until(() => clock.armed === 1)
-  await clock.advance(1)
-  assert.deepEqual([finished.length, clock.armed], [0, 1])
+  assert.equal(finished.length, 0)
   await clock.advance(5000)
   assert.equal(show(await outcome), '4 the deadline of the call has passed')
   assert.equal(clock.armed, 0)
@@ -235,7 +234,7 @@ test('a deadline passes while the message is still to come', async (t) => {
 test('a deadline costs a call nothing whose message is there', async (t) => {
   const { call, clock } = await start(t)
   assert.equal(show(await call('List', body('c'), { 'grpc-timeout': '5S' })), '0')
-  await clock.advance(1)
+  await settle()
   assert.equal(clock.armed, 0)
 })
 
