@@ -26,7 +26,7 @@ export interface KubernetesTierOptions {
 }
 
 /** An API server that starts anew is waited for in step with its start, and not by a thousand nodes at once. */
-const BACKOFF: BackoffShape = { initial: 500, factor: 2, cap: 15_000, spread: 0.5 }
+const BACKOFF: BackoffShape = { initial: 500, factor: 2, cap: 8_000, spread: 0.5 }
 const MEMORY_FILE = 'kubernetes.json'
 /** Told to whoever leaves while the API server is out of reach. */
 export const STILL_ANNOTATED = 'the API server did not confirm: the annotations of our Node stay'

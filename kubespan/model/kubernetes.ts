@@ -48,6 +48,8 @@ export interface OwnNode {
 export interface KubernetesReport {
   /** Some list of Nodes has been complete: before that a missing affiliate means nothing. */
   readonly isSynced: boolean
+  /** False: there are no credentials to be had, and nothing to expect until there are. */
+  readonly hasCredentials: boolean
   /** A watch on the Nodes is open. */
   readonly isConnected: boolean
   readonly lastContactAt: Instant | undefined

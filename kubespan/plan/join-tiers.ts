@@ -38,7 +38,9 @@ export function joinTiers({ services, hasServices, kubernetes, isPatient }: Tier
   const departed = [...services.explicitDeletions, ...(kubernetes?.departures ?? [])]
   const spoken = [
     ...(hasServices ? [services.isComplete] : []),
-    ...(kubernetes === undefined ? [] : [kubernetes.isSynced]),
+    ...(kubernetes === undefined || !(kubernetes.isSynced || kubernetes.hasCredentials)
+      ? []
+      : [kubernetes.isSynced]),
   ]
   return {
     raw: [

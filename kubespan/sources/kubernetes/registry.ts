@@ -7,6 +7,7 @@ import { Annotator, type OwnNodeLook } from './annotator.ts'
 import { ApiError, type KubernetesApi, type RegistryLog, type WatchEvent } from './api.ts'
 import { ApiServers } from './api-servers.ts'
 import { keepWatching } from './keep-watching.ts'
+import { CredentialsError } from './kubeconfig.ts'
 import { type MachineFacts, matchNode, type NodeMatch } from './node-match.ts'
 import type { NodeRecord, RawNode } from './node-record.ts'
 import { NodeTable } from './node-table.ts'
@@ -42,6 +43,7 @@ export class KubernetesRegistry implements AsyncDisposable {
   #isSynced = false
   #isConnected = false
   #isForbidden = false
+  #hasCredentials = true
   #lastContactAt: Instant | undefined
   #addresses: readonly Address[] = []
   #match: NodeMatch = { problem: 'the Nodes are not known yet' }
@@ -123,6 +125,7 @@ export class KubernetesRegistry implements AsyncDisposable {
     this.#table.replace(items)
     this.#isSynced = true
     this.#isForbidden = false
+    this.#hasCredentials = true
     this.#nodesChanged()
     return resourceVersion
   }
@@ -149,6 +152,7 @@ export class KubernetesRegistry implements AsyncDisposable {
     const { log } = this.#options
     this.#isConnected = false
     this.#isForbidden = error instanceof ApiError && error.status === 403
+    this.#hasCredentials = !(error instanceof CredentialsError)
     const problem = error instanceof Error ? error.message : String(error)
     if (problem !== this.#readProblem)
       log.warn({ problem, pauseMilliseconds: Math.round(pause) }, 'kubernetes API connection lost')
@@ -212,6 +216,7 @@ export class KubernetesRegistry implements AsyncDisposable {
     const problems = [this.#readProblem, noMatch, this.#annotator.problem]
     return {
       isSynced: this.#isSynced,
+      hasCredentials: this.#hasCredentials,
       isConnected: this.#isConnected,
       lastContactAt: this.#lastContactAt,
       endpoint,

@@ -26,6 +26,8 @@ export interface ApiServerOptions {
   readonly port?: number
   /** What runs a program elsewhere, as `ip netns exec NAME`. */
   readonly prefix?: readonly string[]
+  /** A unix socket that leads to the server, where this process is not on its network. */
+  readonly socketPath?: string
 }
 
 /** A real etcd and a real kube-apiserver, with RBAC and admission as in a cluster. Nothing is left of them when they end. */
@@ -108,7 +110,8 @@ export class ApiServer implements AsyncDisposable {
       '--authorization-mode=RBAC',
       '--anonymous-auth=false',
       '--disable-admission-plugins=ServiceAccount',
-      '--endpoint-reconciler-type=none',
+      // It enters itself behind the Service `kubernetes`, which nobody may do with loopback.
+      ...(this.address.startsWith('127.') ? ['--endpoint-reconciler-type=none'] : []),
       '--profiling=false',
       '--shutdown-delay-duration=0s',
     ])
@@ -135,6 +138,7 @@ export class ApiServer implements AsyncDisposable {
     const outgoing = request(`${this.url}${path}`, {
       method,
       agent: this.#agent,
+      ...(this.#options.socketPath && { socketPath: this.#options.socketPath }),
       headers: {
         authorization: `Bearer ${said.token ?? this.#adminToken}`,
         ...(content && {

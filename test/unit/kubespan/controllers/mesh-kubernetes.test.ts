@@ -18,6 +18,7 @@ const key = (number: number): string => Buffer.alloc(32, number).toString('base6
 
 const REPORT: KubernetesReport = {
   isSynced: true,
+  hasCredentials: true,
   isConnected: true,
   lastContactAt: 0,
   endpoint: '192.0.2.100:6443',

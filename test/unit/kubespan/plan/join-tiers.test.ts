@@ -23,6 +23,7 @@ const serviceWith = (...ids: string[]): UnitedServices =>
   })
 const kubernetes = (ids: readonly string[], change: Partial<KubernetesReport> = {}): KubernetesReport => ({
   isSynced: true,
+  hasCredentials: true,
   isConnected: true,
   lastContactAt: 1,
   endpoint: undefined,
@@ -82,6 +83,8 @@ test('at the start nothing is missing before both have spoken, but one is not wa
     [{ services: silent, kubernetes: kubernetes([]) }, true, false],
     [{ services: silent, kubernetes: kubernetes([]) }, false, true],
     [{ services: silent, kubernetes: unsynced }, false, false],
+    [{ services: services(), kubernetes: { ...unsynced, hasCredentials: false } }, true, true],
+    [{ services: silent, kubernetes: { ...unsynced, hasCredentials: false } }, true, false],
     [{ services: services(), kubernetes: kubernetes([]) }, true, true],
     [{ services: services() }, true, true],
     [{ services: silent }, false, false],

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { NODE_MATCHERS } from '../../../../../kubespan/model/kubernetes.ts'
 import { ANNOTATION, toAnnotations } from '../../../../../kubespan/sources/kubernetes/annotations.ts'
 import { ApiError } from '../../../../../kubespan/sources/kubernetes/api.ts'
+import { CredentialsError } from '../../../../../kubespan/sources/kubernetes/kubeconfig.ts'
 import {
   KubernetesRegistry,
   type KubernetesRegistryOptions,
@@ -371,6 +372,20 @@ test('what must be known before the API server can be asked is stored, and good 
   stranger.registry.start()
   await quiet()
   assert.equal(stranger.registry.report.own, undefined)
+})
+
+test('without credentials there is nothing to expect', async () => {
+  const { registry, api, clock } = world()
+  api.fault = new CredentialsError('there is no kubeconfig at /k')
+  await using _registry = registry
+  registry.start()
+  await quiet()
+  const before = registry.report
+  assert.deepEqual([before.hasCredentials, before.problem], [false, 'there is no kubeconfig at /k'])
+  api.fault = undefined
+  await clock.advance(5000)
+  const after = registry.report
+  assert.deepEqual([after.hasCredentials, after.problem?.includes('kubeconfig')], [true, false])
 })
 
 test('a full disk is a warning', async () => {
