@@ -1,4 +1,4 @@
-import { type Flag, type FlagDeclarations, type FlagValues, readFlags } from '../shared/flags.ts'
+import { type Flag, type FlagDeclarations, type FlagValues, kebabOf, readFlags } from '../shared/flags.ts'
 import { readDocuments } from '../shared/yaml-document.ts'
 import { discoveryFlags } from './flag-table.ts'
 
@@ -92,8 +92,6 @@ function textOf(value: unknown): string | undefined {
   if (Array.isArray(value)) return value.map(String).join(',')
   return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : undefined
 }
-
-const kebabOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 function check({ adminAddr, adminTokenFile, flushInterval, flushIntervalMax }: Config): void {
   if (adminAddr !== null && !('path' in adminAddr) && adminTokenFile === '')

@@ -118,7 +118,8 @@ export const flag = {
 const atLeast = (value: number | undefined, least: number): number | undefined =>
   value === undefined || value < least ? undefined : value
 
-const kebabOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+/** The name of a setting outside the code: `gcInterval` is `gc-interval`. */
+export const kebabOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 const variableOf = (prefix: string, key: string): string =>
   prefix + kebabOf(key).replaceAll('-', '_').toUpperCase()
 
