@@ -1,5 +1,5 @@
 import type { UnixMilliseconds } from '../../shared/clock.ts'
-import type { DaemonView, PeerView, ServiceView } from '../model/daemon-view.ts'
+import type { DaemonView, KubernetesView, PeerView, ServiceView } from '../model/daemon-view.ts'
 import { printable } from './printable.ts'
 import { formatAge, formatBytes, renderTable } from './table.ts'
 
@@ -21,7 +21,11 @@ export function renderStatus(view: DaemonView, now: UnixMilliseconds): string {
           : `${view.peers.length} peers: ${counts}`
         : 'KubeSpan is disabled'
     }\n`,
-    view.services.length > 0 ? renderServices(view.services, now) : 'no discovery service is configured\n',
+    ...(view.services.length > 0 ? [renderServices(view.services, now)] : []),
+    ...(view.kubernetes === undefined ? [] : [renderKubernetes(view.kubernetes, now)]),
+    ...(view.services.length > 0 || view.kubernetes !== undefined
+      ? []
+      : ['no discovery service is configured\n']),
     view.peers.length > 0 ? renderPeers(view.peers, now) : 'no peers yet\n',
   ]
   if (view.lastReconcile?.error !== undefined)
@@ -45,6 +49,22 @@ const renderServices = (services: readonly ServiceView[], now: UnixMilliseconds)
       service.publicAddresses.join(' '),
       service.problem ?? '',
     ]),
+  )
+
+const renderKubernetes = (kubernetes: KubernetesView, now: UnixMilliseconds): string =>
+  renderTable(
+    ['KUBERNETES', 'STATE', 'LAST CONTACT', 'AFFILIATES', 'NODE', 'POD NETWORKS', 'PROBLEM'],
+    [
+      [
+        kubernetes.endpoint ?? '',
+        kubernetes.connected ? 'connected' : 'not connected',
+        ago(kubernetes.lastContactAt, now),
+        `${kubernetes.affiliates}`,
+        kubernetes.nodename ?? '',
+        kubernetes.podCidrs.join(' '),
+        kubernetes.problem ?? '',
+      ],
+    ],
   )
 
 /** `kubespan peers`, and the middle of `kubespan status`. */

@@ -91,7 +91,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
     hasLeft: input.hasLeft,
     identity: memory.identity && {
       nodeId: memory.identity.nodeId,
-      nodename: settings.node.nodename,
+      nodename: memory.local?.nodename ?? settings.node.nodename,
       address: memory.identity.address,
       subnet: memory.identity.subnet,
       publicKey: memory.identity.publicKey,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { renderStatus } from '../../../../kubespan/cli/status.ts'
 import { formatAge, formatBytes, renderTable } from '../../../../kubespan/cli/table.ts'
+import type { Prefix } from '../../../../shared/net/address.ts'
 import { daemonView, peerView } from '../../../support/daemon-view.ts'
 
 test('a status is one screen', () => {
@@ -50,6 +51,32 @@ test('a status says when there is nothing, and why', () => {
   assert.match(text, /no peers yet/)
   assert.match(text, /the last pass failed 1s ago: wg: not found/)
   assert.match(renderStatus(daemonView({ enabled: false }), 0), /KubeSpan is disabled/)
+})
+
+test('the Kubernetes registry has a line of its own, with or without a service', () => {
+  const kubernetes = {
+    endpoint: '192.0.2.100:6443',
+    connected: true,
+    lastContactAt: 9000,
+    affiliates: 3,
+    nodename: 'worker-1',
+    podCidrs: ['10.244.1.0/24', 'fd01::/64'] as Prefix[],
+    problem: undefined,
+  }
+  const text = renderStatus(daemonView({ services: [], kubernetes }), 10_000)
+  assert.match(
+    text,
+    /^KUBERNETES +STATE +LAST CONTACT +AFFILIATES +NODE +POD NETWORKS +PROBLEM\n192\.0\.2\.100:6443 +connected +1s ago +3 +worker-1 +10\.244\.1\.0\/24 fd01::\/64\n/m,
+  )
+  assert.doesNotMatch(text, /no discovery service/)
+  const waiting = {
+    ...kubernetes,
+    connected: false,
+    endpoint: undefined,
+    nodename: undefined,
+    problem: 'HTTP 403',
+  }
+  assert.match(renderStatus(daemonView({ kubernetes: waiting }), 10_000), /not connected .*HTTP 403/)
 })
 
 test('tables align and do not trail blanks', () => {
