@@ -113,6 +113,13 @@ const commands: Record<string, Command> = {
     show(options, value, () => text)
   },
 
+  async doctor(options) {
+    const { examine } = await import('./doctor.ts')
+    const { findings, text, hasErrors } = await examine(configFile(options), options.socket)
+    show(options, findings, () => text)
+    if (hasErrors) process.exitCode = EXIT_FAILURE
+  },
+
   async gen({ endpoint, file }) {
     const text = generateClusterConfig(endpoint ?? DEFAULT_SERVICE_URL)
     if (endpoint === undefined)

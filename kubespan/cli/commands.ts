@@ -73,6 +73,12 @@ export const COMMANDS: readonly CommandHelp[] = [
     options: ['config', 'socket', 'output'],
   },
   {
+    name: 'doctor',
+    arguments: '',
+    summary: 'look for what keeps the mesh from working on this host, and say what mends it',
+    options: ['config', 'socket', 'output'],
+  },
+  {
     name: 'gen',
     arguments: '',
     summary: 'make the configuration of a new mesh: cluster id, secret, service',

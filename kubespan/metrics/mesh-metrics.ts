@@ -164,7 +164,7 @@ export const meshMetrics: readonly MeshMetric[] = [
   ),
   perSource(
     'kubespan_discovery_affiliates',
-    'Affiliates that the source knows, apart from this node.',
+    'Affiliates that the source knows.',
     ({ affiliates }) => affiliates,
   ),
   one(

@@ -1,0 +1,55 @@
+import { systemClock } from '../shared/clock.ts'
+import { renderFindings } from './cli/findings.ts'
+import { ConfigError, hostFacts, loadConfig } from './config/load.ts'
+import { resolveSettings } from './config/resolve.ts'
+import { ControlClient, NotRunningError } from './control/client.ts'
+import { diagnose } from './doctor/diagnose.ts'
+import { type DoctorConfig, observeFacts } from './doctor/observe.ts'
+import { systemWorld } from './doctor/world.ts'
+import { createHost } from './host/host.ts'
+import type { DaemonView } from './model/daemon-view.ts'
+import type { Finding } from './model/finding.ts'
+import type { Settings } from './model/settings.ts'
+
+export interface Diagnosis {
+  readonly findings: readonly Finding[]
+  readonly text: string
+  readonly hasErrors: boolean
+}
+
+/** `kubespan doctor`: looks at this host, with or without a daemon on it, and changes nothing. */
+export async function examine(configFile: string, socketPath: string | undefined): Promise<Diagnosis> {
+  const config = await readConfig(configFile)
+  const host = createHost({ clock: systemClock, runDirectory: config.settings.node.runDirectory })
+  const world = systemWorld(host, (settings) => askDaemon(socketPath, settings))
+  const findings = diagnose(await observeFacts(world, config))
+  return {
+    findings,
+    text: renderFindings(findings),
+    hasErrors: findings.some(({ severity }) => severity === 'error'),
+  }
+}
+
+/** A configuration that cannot be used is a finding; the rest of the host is looked at all the same. */
+async function readConfig(file: string): Promise<DoctorConfig> {
+  try {
+    const { settings, warnings } = await loadConfig(file)
+    return { fact: { file, problem: undefined, warnings }, settings }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const { settings } = resolveSettings([], undefined, await hostFacts())
+    return { fact: { file, problem: error.message, warnings: [] }, settings }
+  }
+}
+
+async function askDaemon(
+  socketPath: string | undefined,
+  { node }: Settings,
+): Promise<DaemonView | undefined> {
+  try {
+    return await new ControlClient(socketPath ?? `${node.runDirectory}/kubespan.sock`).view()
+  } catch (error) {
+    if (error instanceof NotRunningError) return undefined
+    throw error
+  }
+}

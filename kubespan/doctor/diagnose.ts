@@ -1,0 +1,45 @@
+import type { Finding } from '../model/finding.ts'
+import { checkMeshPrefix, checkOtherWireGuard, checkPort, checkRules, checkTable } from './checks/clashes.ts'
+import { checkFiles } from './checks/files.ts'
+import {
+  checkConfig,
+  checkDaemon,
+  checkNft,
+  checkPrivileges,
+  checkPrograms,
+  checkWireGuard,
+} from './checks/ground.ts'
+import { checkKubelet } from './checks/kubelet.ts'
+import { checkNeighbours } from './checks/neighbours.ts'
+import { checkFirewall, checkForwarding, checkMtu, checkReversePath } from './checks/packets.ts'
+import { checkClock, checkNat, checkServices, checkUdp } from './checks/reach.ts'
+import type { Facts } from './facts.ts'
+
+/** In the order in which they are told: what comes first is needed by what comes later. */
+const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
+  checkConfig,
+  checkPrograms,
+  checkPrivileges,
+  checkDaemon,
+  checkWireGuard,
+  checkNft,
+  checkFiles,
+  checkClock,
+  checkServices,
+  checkPort,
+  checkUdp,
+  checkNat,
+  checkFirewall,
+  checkReversePath,
+  checkForwarding,
+  checkMtu,
+  checkRules,
+  checkTable,
+  checkOtherWireGuard,
+  checkMeshPrefix,
+  checkNeighbours,
+  checkKubelet,
+]
+
+/** All findings of one look at the host. */
+export const diagnose = (facts: Facts): readonly Finding[] => CHECKS.flatMap((check) => check(facts))

@@ -1,0 +1,123 @@
+import type { Address, AddressPort, Family, Prefix } from '../../shared/net/address.ts'
+import type { Privileges } from '../host/capabilities.ts'
+import type { Program } from '../host/installed.ts'
+import type { AnyRule } from '../inspect/rules.ts'
+import type { DaemonView } from '../model/daemon-view.ts'
+import type { Seen } from '../model/finding.ts'
+import type { Settings } from '../model/settings.ts'
+
+/** Everything that the checks judge, observed once. */
+export interface Facts {
+  readonly config: ConfigFact
+  readonly settings: Settings
+  /** Undefined when no daemon answers. */
+  readonly daemon: Seen<DaemonView | undefined>
+  readonly programs: ReadonlySet<Program>
+  readonly privileges: Privileges
+  readonly kernelWireGuard: KernelWireGuard
+  /** /dev/net/tun, which a userspace WireGuard needs. */
+  readonly hasTun: boolean
+  readonly links: Seen<readonly LinkFact[]>
+  readonly rules: Seen<readonly AnyRule[]>
+  readonly foreignRoutes: Seen<readonly string[]>
+  readonly uplinks: Seen<readonly Uplink[]>
+  readonly wireguard: Seen<ReadonlyMap<string, WireGuardFact>>
+  readonly chains: Seen<readonly ChainFact[]>
+  readonly udpPorts: ReadonlySet<number>
+  /** Below /proc/sys/net; undefined where the kernel has none. */
+  readonly sysctls: ReadonlyMap<string, string | undefined>
+  readonly processes: readonly ProcessFact[]
+  readonly clock: Seen<boolean>
+  readonly services: readonly ServiceFact[]
+  readonly files: readonly FileFact[]
+  readonly freeStateBytes: number | undefined
+  readonly now: number
+}
+
+export interface ConfigFact {
+  readonly file: string
+  /** Why it cannot be used; the settings are then the defaults. */
+  readonly problem: string | undefined
+  readonly warnings: readonly string[]
+}
+
+/** `loaded` or in the kernel; `available` as a module; `absent`; `unknown` where the modules cannot be looked at. */
+export type KernelWireGuard = 'loaded' | 'available' | 'absent' | 'unknown'
+
+export interface LinkFact {
+  readonly name: string
+  readonly kind: string | undefined
+  readonly mtuBytes: number
+  readonly isUp: boolean
+  readonly addresses: readonly { readonly address: Address; readonly bits: number }[]
+}
+
+/** A default route of the main table, and the link that it leads out of. */
+export interface Uplink {
+  readonly family: Family
+  readonly dev: string
+}
+
+export interface WireGuardFact {
+  readonly publicKey: string | undefined
+  readonly listenPort: number
+  readonly fwmark: number
+  readonly peers: readonly WireGuardPeerFact[]
+}
+
+export interface WireGuardPeerFact {
+  readonly publicKey: string
+  readonly endpoint: AddressPort | undefined
+  readonly allowedIps: readonly Prefix[]
+  /** Undefined: never. */
+  readonly handshakeAge: number | undefined
+  readonly receiveBytes: number
+  readonly transmitBytes: number
+}
+
+export interface ChainFact {
+  readonly family: string
+  readonly table: string
+  readonly name: string
+  readonly hook: string | undefined
+  readonly policy: string | undefined
+}
+
+export interface ProcessFact {
+  readonly name: string
+  readonly args: readonly string[]
+}
+
+/** How far we got with one discovery service. */
+export interface ServiceFact {
+  readonly name: string
+  readonly endpoint: string
+  readonly plaintext: boolean
+  /** Undefined when the name was resolved. */
+  readonly nameProblem: string | undefined
+  /** By the name, as the daemon does it; undefined when it answered. */
+  readonly helloProblem: string | undefined
+  /** Hello was not said, because there is no cluster to say it for. */
+  readonly hasHello: boolean
+  readonly attempts: readonly FamilyAttempt[]
+  /** Our address as the service sees it. */
+  readonly clientAddress: Address | undefined
+}
+
+/** One address of a service, tried directly. */
+export interface FamilyAttempt {
+  readonly family: Family
+  readonly address: Address
+  /** Undefined when the connection was made. */
+  readonly problem: string | undefined
+  readonly milliseconds: number
+}
+
+export interface FileFact {
+  readonly path: string
+  readonly what: 'state directory' | 'identity' | 'run directory' | 'configuration'
+  /** Undefined when there is none. */
+  readonly stat: { readonly mode: number; readonly uid: number; readonly isDirectory: boolean } | undefined
+  /** Why it could not be looked at. */
+  readonly problem: string | undefined
+}

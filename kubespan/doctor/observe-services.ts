@@ -1,0 +1,64 @@
+import type { Milliseconds } from '../../shared/clock.ts'
+import { type Address, familyOf, parseAddress } from '../../shared/net/address.ts'
+import { formatHostPort } from '../model/service-endpoint.ts'
+import type { DiscoveryServiceSettings, Settings } from '../model/settings.ts'
+import type { FamilyAttempt, ServiceFact } from './facts.ts'
+import type { DoctorWorld } from './world.ts'
+
+/** Nobody waits longer than this for one address, and all are tried at once. */
+const ATTEMPT_LIMIT: Milliseconds = 5_000
+/** So many addresses of a name are tried; more of them tell nothing new. */
+const ATTEMPTS_MAX = 8
+
+/** Every discovery service, by its name as the daemon speaks to it, and by each of its addresses. */
+export const observeServices = (world: DoctorWorld, settings: Settings): Promise<ServiceFact[]> =>
+  Promise.all(settings.services.map((service) => observeService(world, settings, service)))
+
+const text = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+async function observeService(
+  world: DoctorWorld,
+  settings: Settings,
+  { name, endpoint }: DiscoveryServiceSettings,
+): Promise<ServiceFact> {
+  const literal = parseAddress(endpoint.host)
+  const addresses = await (literal === undefined
+    ? world.lookup(endpoint.host)
+    : Promise.resolve([literal])
+  ).catch((error: unknown) => text(error))
+  const hasHello = settings.cluster !== undefined
+  const fact = { name, endpoint: formatHostPort(endpoint), plaintext: endpoint.plaintext, hasHello }
+  if (typeof addresses === 'string')
+    return {
+      ...fact,
+      nameProblem: addresses,
+      helloProblem: undefined,
+      attempts: [],
+      clientAddress: undefined,
+    }
+  const [hello, attempts] = await Promise.all([
+    hasHello
+      ? world.hello(endpoint, settings, ATTEMPT_LIMIT).then(
+          (clientAddress) => ({ clientAddress, problem: undefined }),
+          (error: unknown) => ({ clientAddress: undefined, problem: text(error) }),
+        )
+      : { clientAddress: undefined, problem: undefined },
+    Promise.all(addresses.slice(0, ATTEMPTS_MAX).map((address) => attempt(world, address, endpoint.port))),
+  ])
+  return {
+    ...fact,
+    nameProblem: undefined,
+    helloProblem: hello.problem,
+    attempts,
+    clientAddress: hello.clientAddress,
+  }
+}
+
+async function attempt(world: DoctorWorld, address: Address, port: number): Promise<FamilyAttempt> {
+  const startedAt = world.host.clock.now()
+  const problem = await world.dial(address, port, ATTEMPT_LIMIT).then(
+    () => undefined,
+    (error: unknown) => text(error),
+  )
+  return { family: familyOf(address), address, problem, milliseconds: world.host.clock.now() - startedAt }
+}

@@ -1,0 +1,130 @@
+import type { Resolved } from '../config/resolve.ts'
+import { whyNotHeld } from '../host/capabilities.ts'
+import { ToolError } from '../host/tool-error.ts'
+import type { DaemonView } from '../model/daemon-view.ts'
+import type { Seen } from '../model/finding.ts'
+import type { Settings } from '../model/settings.ts'
+import type { ConfigFact, Facts, WireGuardFact } from './facts.ts'
+import {
+  observeKernelWireGuard,
+  observeProcesses,
+  observeSysctls,
+  observeUdpPorts,
+} from './observe-kernel.ts'
+import {
+  observeAllLinks,
+  observeAllRules,
+  observeChains,
+  observeForeignRoutes,
+  observeUplinks,
+  observeWireGuardLinks,
+} from './observe-network.ts'
+import { observeServices } from './observe-services.ts'
+import type { DoctorWorld } from './world.ts'
+
+/** The configuration as the doctor found it; without a usable one it goes by the defaults. */
+export interface DoctorConfig {
+  readonly fact: ConfigFact
+  readonly settings: Resolved['settings']
+}
+
+/** One look at everything. What cannot be looked at is said, and stops nothing else. */
+export async function observeFacts(world: DoctorWorld, { fact, settings }: DoctorConfig): Promise<Facts> {
+  const { host } = world
+  const { placement, node } = settings
+  const [programs, privileges, links, rules, foreignRoutes, uplinks, wireguard, chains] = await Promise.all([
+    world.programs(),
+    world.privileges(),
+    seen(observeAllLinks(host)),
+    seen(observeAllRules(host)),
+    seen(observeForeignRoutes(host, placement)),
+    seen(observeUplinks(host)),
+    seen(observeDevices(world)),
+    seen(observeChains(host)),
+  ])
+  const [daemon, kernelWireGuard, tun, udpPorts, sysctls, processes, clock, services, files, freeStateBytes] =
+    await Promise.all([
+      seen<DaemonView | undefined>(world.daemon(settings)),
+      observeKernelWireGuard(world, 'value' in links ? links.value : []),
+      world.stat('/dev/net/tun').catch(() => undefined),
+      observeUdpPorts(world),
+      observeSysctls(world, placement.linkName),
+      observeProcesses(world),
+      seen(observeClock(world)),
+      observeServices(world, settings),
+      observeFiles(world, fact, node),
+      world.freeBytes(node.stateDirectory),
+    ])
+  return {
+    config: fact,
+    settings,
+    programs,
+    privileges,
+    links,
+    rules,
+    foreignRoutes,
+    uplinks,
+    wireguard,
+    chains,
+    daemon,
+    kernelWireGuard,
+    hasTun: tun !== undefined,
+    udpPorts,
+    sysctls,
+    processes,
+    clock,
+    services,
+    files,
+    freeStateBytes,
+    now: host.clock.wall(),
+  }
+}
+
+/** A failure as a value, in as few words as tell it. */
+async function seen<T>(observation: Promise<T>): Promise<Seen<T>> {
+  try {
+    return { value: await observation }
+  } catch (error) {
+    if (error instanceof ToolError && error.kind === 'failed')
+      return { problem: `${error.tool}: ${error.stderr.split('\n')[0] ?? ''}` }
+    return { problem: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Without the right to look, `wg` shows fewer links and does not say so. */
+async function observeDevices(world: DoctorWorld): Promise<ReadonlyMap<string, WireGuardFact>> {
+  if (whyNotHeld(await world.privileges(), 'CAP_NET_ADMIN') !== undefined)
+    throw new Error('only root may look')
+  return await observeWireGuardLinks(world.host)
+}
+
+async function observeClock({ host }: DoctorWorld): Promise<boolean> {
+  const answer = await host.run('timedatectl', ['show', '--property=NTPSynchronized', '--value'])
+  return answer.trim() === 'yes'
+}
+
+const STATE_FILES = ['node-identity.yaml', 'kubespan-identity.yaml']
+
+const observeFiles = (
+  world: DoctorWorld,
+  { file }: ConfigFact,
+  { stateDirectory, runDirectory }: Settings['node'],
+): Promise<Facts['files']> =>
+  Promise.all(
+    (
+      [
+        [file, 'configuration'],
+        [stateDirectory, 'state directory'],
+        ...STATE_FILES.map((name) => [`${stateDirectory}/${name}`, 'identity'] as const),
+        [runDirectory, 'run directory'],
+      ] as const
+    ).map(async ([path, what]) => {
+      try {
+        return { path, what, stat: await world.stat(path), problem: undefined }
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        const problem = code === 'EACCES' ? 'only root may look' : String(code ?? error)
+        return { path, what, stat: undefined, problem }
+      }
+    }),
+  )

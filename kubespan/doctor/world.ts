@@ -1,0 +1,100 @@
+import { readdir, readFile, stat, statfs } from 'node:fs/promises'
+import { connect } from 'node:net'
+import type { Milliseconds } from '../../shared/clock.ts'
+import { type Address, addressFromBytes } from '../../shared/net/address.ts'
+import { ownVersion } from '../../shared/version.ts'
+import { observePrivileges, type Privileges } from '../host/capabilities.ts'
+import type { Host } from '../host/host.ts'
+import { findPrograms, PACKAGES, type Program } from '../host/installed.ts'
+import type { DaemonView } from '../model/daemon-view.ts'
+import type { ServiceEndpoint } from '../model/service-endpoint.ts'
+import type { Settings } from '../model/settings.ts'
+import { rootCertificates } from '../sources/discovery/certificates.ts'
+import { GrpcTransport } from '../sources/discovery/grpc.ts'
+import { type Lookup, systemLookup } from '../sources/resolver.ts'
+
+export interface FileStat {
+  readonly mode: number
+  readonly uid: number
+  readonly isDirectory: boolean
+}
+
+/** Everything outside this process that the doctor looks at. Nothing of it changes anything. */
+export interface DoctorWorld {
+  readonly host: Host
+  /** Undefined when there is no such file; throws when it cannot be read. */
+  read(path: string): Promise<string | undefined>
+  /** Empty when there is no such directory. */
+  list(path: string): Promise<readonly string[]>
+  /** Undefined when there is no such file; throws when it may not be looked at. */
+  stat(path: string): Promise<FileStat | undefined>
+  /** Bytes that are free there; undefined when that cannot be told. */
+  freeBytes(path: string): Promise<number | undefined>
+  readonly lookup: Lookup
+  /** Connects over TCP and hangs up; throws when that fails. */
+  dial(address: Address, port: number, limit: Milliseconds): Promise<void>
+  /** Says Hello as the daemon does, and answers our address as the service sees it. */
+  hello(endpoint: ServiceEndpoint, settings: Settings, limit: Milliseconds): Promise<Address | undefined>
+  programs(): Promise<ReadonlySet<Program>>
+  privileges(): Promise<Privileges>
+  /** Undefined when no daemon answers. */
+  daemon(settings: Settings): Promise<DaemonView | undefined>
+}
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ''
+const isAbsent = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ESRCH'].includes(codeOf(error))
+
+/** `undefined` for what is not there; all other failures stay. */
+async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw error
+  }
+}
+
+/** The machine that this process lives on. */
+export const systemWorld = (host: Host, daemon: DoctorWorld['daemon']): DoctorWorld => ({
+  host,
+  read: (path) => ifThere(readFile(path, 'utf8')),
+  list: async (path) => (await ifThere(readdir(path))) ?? [],
+  async stat(path) {
+    const found = await ifThere(stat(path))
+    return found && { mode: found.mode, uid: found.uid, isDirectory: found.isDirectory() }
+  },
+  async freeBytes(path) {
+    const found = await statfs(path).catch(() => undefined)
+    return found && found.bavail * found.bsize
+  },
+  lookup: systemLookup,
+  dial: (address, port, limit) =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host: address, port, timeout: limit })
+      const end = (error?: Error): void => {
+        socket.destroy()
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      socket.once('connect', () => end())
+      socket.once('timeout', () => end(new Error(`no answer within ${limit / 1000} s`)))
+      socket.once('error', (error) => end(error))
+    }),
+  async hello(endpoint, { cluster, node }, limit) {
+    const transport = new GrpcTransport(endpoint, {
+      clusterId: cluster?.id ?? '',
+      clientVersion: ownVersion(),
+      keepalive: limit,
+      rootCertificates: () => rootCertificates(node.caFile),
+    })
+    try {
+      const { clientIp } = await transport.hello(AbortSignal.timeout(limit))
+      return addressFromBytes(clientIp)
+    } finally {
+      transport.close()
+    }
+  },
+  programs: () => findPrograms(Object.keys(PACKAGES) as Program[]),
+  privileges: () => observePrivileges(),
+  daemon,
+})

@@ -1,0 +1,557 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { renderFindings } from '../../../../kubespan/cli/findings.ts'
+import { diagnose } from '../../../../kubespan/doctor/diagnose.ts'
+import type { Facts, FileFact } from '../../../../kubespan/doctor/facts.ts'
+import { parseRules } from '../../../../kubespan/inspect/rules.ts'
+import type { Finding, Severity } from '../../../../kubespan/model/finding.ts'
+import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
+import { daemonView } from '../../../support/daemon-view.ts'
+import { deviceFact, facts, linkFact, serviceFact, settingsOf } from '../../../support/doctor-facts.ts'
+
+const notOk = (given: Facts): Finding[] => diagnose(given).filter(({ severity }) => severity !== 'ok')
+const rule = (row: object) => ({ value: parseRules(JSON.stringify([{ src: 'all', ...row }]), 4) })
+const file = (what: FileFact['what'], mode: number, isDirectory = false): FileFact => ({
+  path: `/x/${what}`,
+  what,
+  stat: { mode, uid: 0, isDirectory },
+  problem: undefined,
+})
+const rootless = { uid: 990, effective: 0n, ambient: 0n, bounding: 0n }
+
+test('a healthy host has nothing to complain of', () => {
+  assert.deepEqual(notOk(facts()), [])
+  const text = renderFindings(diagnose(facts()))
+  assert.match(text, /^ok +configuration +\/etc\/kubespan\/config\.yaml is valid\n/)
+  assert.match(text, /\n\n0 errors, 0 warnings in 15 findings\n$/)
+})
+
+/** What is changed on the healthy host, and what must be found because of that, and nothing else. */
+const cases: readonly [string, Partial<Facts>, Severity, string, RegExp, RegExp?][] = [
+  [
+    'no valid configuration',
+    { config: { file: '/f', problem: 'f:3: bad', warnings: [] } },
+    'error',
+    'configuration',
+    /f:3: bad/,
+    /config validate \/f/,
+  ],
+  [
+    'a configuration that warns',
+    { config: { file: '/f', problem: undefined, warnings: ['odd'] } },
+    'warning',
+    'configuration',
+    /^odd$/,
+  ],
+  [
+    'KubeSpan is off',
+    { settings: { ...settingsOf(), enabled: false } },
+    'info',
+    'configuration',
+    /disabled/,
+    /enabled: true/,
+  ],
+  [
+    'a tool is missing',
+    { programs: new Set(['ip', 'wg']) },
+    'error',
+    'tools',
+    /nft is not installed/,
+    /apt-get install nftables/,
+  ],
+  [
+    'a capability is missing',
+    { privileges: rootless, daemon: { value: undefined }, udpPorts: new Set() },
+    'error',
+    'privileges',
+    /CAP_NET_ADMIN is missing/,
+    /sudo/,
+  ],
+  ['somebody else runs the daemon', { privileges: rootless }, 'info', 'privileges', /cannot be looked at/],
+  [
+    'the last pass failed',
+    {
+      daemon: {
+        value: daemonView({
+          lastReconcile: { at: 0, durationMilliseconds: 1, changes: 0, error: 'nft: busy' },
+        }),
+      },
+    },
+    'error',
+    'daemon',
+    /nft: busy/,
+  ],
+  [
+    'the daemon warns',
+    { daemon: { value: daemonView({ warnings: ['an overlap'] }) } },
+    'warning',
+    'daemon',
+    /an overlap/,
+  ],
+  [
+    'the node has left',
+    { daemon: { value: daemonView({ hasLeft: true }) } },
+    'warning',
+    'daemon',
+    /has left/,
+    /restart/,
+  ],
+  [
+    'the socket is closed to us',
+    { daemon: { problem: 'permission denied' } },
+    'warning',
+    'daemon',
+    /permission denied/,
+  ],
+  [
+    'no daemon',
+    { daemon: { value: undefined } },
+    'info',
+    'daemon',
+    /no daemon runs/,
+    /kubespan run --config/,
+  ],
+  [
+    'neither kernel nor wireguard-go',
+    { kernelWireGuard: 'absent' },
+    'error',
+    'wireguard',
+    /wireguard-go is not installed/,
+    /apt-get install wireguard-go/,
+  ],
+  [
+    'userspace',
+    { kernelWireGuard: 'absent', programs: new Set(['ip', 'nft', 'wg', 'wireguard-go']) },
+    'info',
+    'wireguard',
+    /slower/,
+  ],
+  [
+    'no tun',
+    { kernelWireGuard: 'absent', hasTun: false, programs: new Set(['ip', 'nft', 'wg', 'wireguard-go']) },
+    'error',
+    'wireguard',
+    /\/dev\/net\/tun/,
+    /modprobe tun/,
+  ],
+  [
+    'a container that cannot see the modules',
+    { kernelWireGuard: 'unknown' },
+    'info',
+    'wireguard',
+    /cannot be told/,
+  ],
+  [
+    'the kernel is demanded and has none',
+    { kernelWireGuard: 'absent', settings: settingsOf('', ', wireguard: kernel') },
+    'error',
+    'wireguard',
+    /wants the kernel/,
+  ],
+  [
+    'the kernel is demanded and unknown',
+    { kernelWireGuard: 'unknown', settings: settingsOf('', ', wireguard: kernel') },
+    'info',
+    'wireguard',
+    /cannot be told/,
+  ],
+  [
+    'nft does not work',
+    { chains: { problem: 'nft: Protocol not supported' } },
+    'error',
+    'nftables',
+    /not supported/,
+  ],
+  [
+    'nft is for root',
+    { chains: { problem: 'nft: Operation not permitted' } },
+    'info',
+    'nftables',
+    /only root/,
+  ],
+  [
+    'a key that all may read',
+    { files: [file('identity', 0o100644)] },
+    'error',
+    'files',
+    /mode 0644/,
+    /chmod 600/,
+  ],
+  [
+    'a configuration that all may read',
+    { files: [file('configuration', 0o100604)] },
+    'error',
+    'files',
+    /mode 0604/,
+    /chmod o-rwx/,
+  ],
+  [
+    'a state directory that all may write',
+    { files: [file('state directory', 0o40777, true)] },
+    'error',
+    'files',
+    /may replace/,
+    /chmod 700/,
+  ],
+  ['a file for a directory', { files: [file('run directory', 0o100600)] }, 'error', 'files', /no directory/],
+  [
+    'a directory that is closed to us',
+    { files: [{ path: '/x', what: 'state directory', stat: undefined, problem: 'only root may look' }] },
+    'warning',
+    'files',
+    /only root/,
+  ],
+  ['a full disk', { freeStateBytes: 10 }, 'error', 'files', /full/, /df/],
+  [
+    'no time server',
+    { clock: { value: false } },
+    'warning',
+    'clock',
+    /not synchronised/,
+    /timedatectl set-ntp true/,
+  ],
+  ['no systemd', { clock: { problem: 'no bus' } }, 'info', 'clock', /no bus/],
+  [
+    'a service without name',
+    { services: [serviceFact({ nameProblem: 'ENOTFOUND', attempts: [] })] },
+    'error',
+    'discovery',
+    /cannot be resolved: ENOTFOUND/,
+    /getent ahosts d\.example/,
+  ],
+  [
+    'a service that refuses',
+    { services: [serviceFact({ helloProblem: 'UNAVAILABLE' })] },
+    'error',
+    'discovery',
+    /does not answer: UNAVAILABLE/,
+    /curl -v https:\/\/d\.example:443\//,
+  ],
+  [
+    'IPv6 of a service is broken',
+    {
+      services: [
+        serviceFact({
+          attempts: serviceFact().attempts.map((one) =>
+            one.family === 6 ? { ...one, problem: 'timeout' } : one,
+          ),
+        }),
+      ],
+    },
+    'warning',
+    'discovery',
+    /2001:db8::1 does not answer over IPv6: timeout/,
+  ],
+  [
+    'nothing of a service answers, and there is no cluster to greet',
+    {
+      services: [
+        serviceFact({
+          hasHello: false,
+          plaintext: true,
+          clientAddress: undefined,
+          attempts: serviceFact().attempts.map((one) => ({ ...one, problem: 'refused' })),
+        }),
+      ],
+    },
+    'error',
+    'discovery',
+    /not over IPv4, not over IPv6/,
+    /curl -v http:/,
+  ],
+  ['no service', { services: [] }, 'info', 'discovery', /no discovery service/],
+  [
+    'another link has the port',
+    {
+      wireguard: {
+        value: new Map([
+          ['kubespan', deviceFact({ listenPort: 1 })],
+          ['wg0', deviceFact({ fwmark: 0x20 })],
+        ]),
+      },
+    },
+    'error',
+    'port',
+    /WireGuard link wg0 listens on UDP 51820/,
+    /listenPort/,
+  ],
+  [
+    'another program has the port',
+    { wireguard: { value: new Map() }, daemon: { value: undefined } },
+    'error',
+    'port',
+    /another program/,
+  ],
+  [
+    'who has the port is not to be seen',
+    { wireguard: { problem: 'only root may look' } },
+    'info',
+    'port',
+    /only root can tell/,
+  ],
+  ['no tunnel yet', { wireguard: { value: new Map() }, udpPorts: new Set() }, 'info', 'udp', /no tunnel yet/],
+  [
+    'no peer yet',
+    { wireguard: { value: new Map([['kubespan', deviceFact({ peers: [] })]]) } },
+    'info',
+    'udp',
+    /no peer with an endpoint/,
+  ],
+  [
+    'nobody answers',
+    {
+      wireguard: {
+        value: new Map([
+          [
+            'kubespan',
+            deviceFact({
+              peers: deviceFact().peers.map((peer) => ({
+                ...peer,
+                handshakeAge: undefined,
+                endpoint: '[2001:db8::9]:1' as AddressPort,
+              })),
+            }),
+          ],
+        ]),
+      },
+    },
+    'warning',
+    'udp',
+    /none of 1 peers answers over IPv6/,
+    /tcpdump/,
+  ],
+  [
+    'behind a NAT',
+    { services: [serviceFact({ clientAddress: '198.51.100.1' as Address })] },
+    'info',
+    'nat',
+    /seen as 198\.51\.100\.1/,
+    /forward UDP 51820/,
+  ],
+  [
+    'a firewall',
+    { chains: { value: [{ family: 'ip', table: 'filter', name: 'INPUT', hook: 'input', policy: 'drop' }] } },
+    'info',
+    'firewall',
+    /chain INPUT of table ip filter/,
+    /nft insert rule ip filter INPUT udp dport 51820 accept/,
+  ],
+  [
+    'strict reverse path filter',
+    { sysctls: new Map([['ipv4/conf/all/rp_filter', '1']]) },
+    'error',
+    'rp_filter',
+    /strict/,
+    /rp_filter=2/,
+  ],
+  [
+    'loose reverse path filter',
+    { sysctls: new Map([['ipv4/conf/all/rp_filter', '2']]) },
+    'info',
+    'rp_filter',
+    /loose/,
+  ],
+  [
+    'somebody sets the filter back',
+    { sysctls: new Map([['ipv4/conf/kubespan/rp_filter', '1']]) },
+    'warning',
+    'rp_filter',
+    /sets it back/,
+  ],
+  [
+    'pods are not forwarded',
+    {
+      settings: settingsOf(', advertiseKubernetesNetworks: true', ', podCIDRs: [10.244.1.0/24]'),
+      sysctls: new Map([
+        ['ipv4/ip_forward', '0'],
+        ['ipv6/conf/all/forwarding', '0'],
+      ]),
+    },
+    'warning',
+    'forwarding',
+    /net\.ipv4\.ip_forward is 0/,
+    /sysctl -w net\.ipv4\.ip_forward=1/,
+  ],
+  [
+    'a narrow uplink',
+    { links: { value: [linkFact({ mtuBytes: 1450 })] } },
+    'warning',
+    'mtu',
+    /eth0 carries 1450 bytes over IPv4/,
+    /mtu: 1390/,
+  ],
+  [
+    'a wide overlay',
+    {
+      links: {
+        value: [linkFact(), linkFact({ name: 'vxlan7', kind: 'vxlan', mtuBytes: 1450, addresses: [] })],
+      },
+    },
+    'warning',
+    'mtu',
+    /vxlan7 \(vxlan\) has an MTU of 1450/,
+    /1370 or less/,
+  ],
+  [
+    'marks in use',
+    { rules: rule({ priority: 99, fwmark: '0x20', fwmask: '0xff', table: '7' }) },
+    'error',
+    'marks',
+    /"99: fwmark 0x20\/0xff lookup 7 \(IPv4\)" looks at bits/,
+    /fwmarkMask/,
+  ],
+  [
+    'the mark of connections in use',
+    { rules: rule({ priority: 1024, fwmark: '0x80', fwmask: '0x80', table: '254' }) },
+    'warning',
+    'marks',
+    /bit 0x80 that we put on connections/,
+    /conntrackMark/,
+  ],
+  [
+    'a rule into our table',
+    { rules: rule({ priority: 99, src: '10.0.0.0', srclen: 8, table: '180' }) },
+    'error',
+    'table',
+    /leads into our table 180/,
+  ],
+  [
+    'a rule that takes all',
+    { rules: rule({ priority: 5270, table: '52' }) },
+    'warning',
+    'rules',
+    /table 52 has a route for/,
+    /rulePriority: 5260/,
+  ],
+  [
+    'a rule that takes all but one mark',
+    { rules: rule({ priority: 100, not: null, fwmark: '0xca6c', table: '51820' }) },
+    'warning',
+    'rules',
+    /table 51820/,
+  ],
+  ['rules cannot be read', { rules: { problem: 'ip: gone' } }, 'info', 'rules', /ip: gone/],
+  [
+    'a foreign route',
+    { foreignRoutes: { value: ['10.0.0.0/8 dev eth0'] } },
+    'warning',
+    'table',
+    /10\.0\.0\.0\/8 dev eth0/,
+  ],
+  [
+    'a link that marks into the mesh',
+    {
+      wireguard: {
+        value: new Map([
+          ['kubespan', deviceFact()],
+          ['wg0', deviceFact({ listenPort: 7, fwmark: 0xca4c })],
+        ]),
+      },
+    },
+    'error',
+    'marks',
+    /wg0 marks its packets 0xca4c, which sends them into the mesh/,
+    /wg set wg0 fwmark 0xca0c/,
+  ],
+  [
+    'a link with our own mark',
+    {
+      wireguard: {
+        value: new Map([
+          ['kubespan', deviceFact()],
+          ['wg0', deviceFact({ listenPort: 7, fwmark: 0x20 })],
+        ]),
+      },
+    },
+    'info',
+    'marks',
+    /never enter the mesh/,
+  ],
+  [
+    'another mesh',
+    {
+      wireguard: {
+        value: new Map([
+          ['kubespan', deviceFact()],
+          ['wg0', deviceFact({ listenPort: 7, fwmark: 0 })],
+        ]),
+      },
+    },
+    'info',
+    'wireguard links',
+    /wg0 is another WireGuard link, on UDP 7/,
+  ],
+  [
+    'a kubelet that may choose wrongly',
+    { processes: [{ name: 'kubelet', args: ['/usr/bin/kubelet', '--v=2'] }] },
+    'warning',
+    'kubelet',
+    /not told its node address/,
+    /--node-ip=192\.0\.2\.7/,
+  ],
+]
+
+for (const [name, change, severity, check, says, mend] of cases)
+  test(name, () => {
+    const found = notOk(facts(change)).filter((finding) => finding.check === check)
+    assert.equal(found.length, 1, JSON.stringify(notOk(facts(change))))
+    assert.equal(found[0]?.severity, severity)
+    assert.match(found[0]?.says ?? '', says)
+    if (mend !== undefined) assert.match(found[0]?.mend ?? '', mend)
+  })
+
+test('who has an address of our mesh network is in it by another way', () => {
+  const [own] = diagnose(facts()).filter(({ check }) => check === 'mesh network')
+  const prefix = /^(\S+)\/64/.exec(own?.says ?? '')?.[1] as Prefix | undefined
+  const other = linkFact({ name: 'wg0', addresses: [{ address: `${prefix}7` as Address, bits: 64 }] })
+  const found = notOk(facts({ links: { value: [linkFact(), other] } }))
+  assert.match(found[0]?.says ?? '', /link wg0 has an address of our mesh network/)
+})
+
+test('neighbours are known by their processes or their links, with what is known of each', () => {
+  const named = (change: Partial<Facts>) =>
+    notOk(facts(change)).map(({ check, severity }) => `${severity} ${check}`)
+  const withLink = (name: string) => ({ links: { value: [linkFact(), linkFact({ name, addresses: [] })] } })
+  assert.deepEqual(named({ processes: [{ name: 'cilium-agent', args: [] }] }), ['info Cilium', 'info Cilium'])
+  assert.deepEqual(named(withLink('cali0123456789a')), ['info Calico', 'info Calico'])
+  assert.deepEqual(named(withLink('kube-bridge')), ['info kube-router'])
+  assert.deepEqual(named(withLink('tailscale0')), ['info Tailscale'])
+  assert.deepEqual(
+    named({
+      processes: [
+        { name: 'netbird', args: [] },
+        { name: 'kg', args: [] },
+      ],
+    }),
+    ['info NetBird', 'info Kilo'],
+  )
+})
+
+test('a kubelet that is told its address is fine; without forwarding of pods nothing needs to be forwarded', () => {
+  assert.deepEqual(
+    notOk(
+      facts({
+        processes: [{ name: 'k3s-server', args: ['--node-ip=192.0.2.7'] }],
+        sysctls: new Map([['ipv4/ip_forward', '0']]),
+      }),
+    ),
+    [],
+  )
+})
+
+test('what is wrong comes first, each with what mends it, and nothing of it can drive a terminal', () => {
+  const text = renderFindings(
+    diagnose(
+      facts({
+        clock: { value: false },
+        programs: new Set(['ip', 'wg']),
+        daemon: { value: daemonView({ warnings: ['\u001b[2J'] }) },
+      }),
+    ),
+  )
+  assert.match(
+    text,
+    /^error +tools +nft is not installed\n +-> apt-get install nftables\nwarning +daemon +\\u001b\[2J\nwarning +clock /,
+  )
+  assert.match(text, /\n1 error, 2 warnings in \d+ findings\n$/)
+})
