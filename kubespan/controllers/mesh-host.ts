@@ -12,6 +12,7 @@ import type { Settings } from '../model/settings.ts'
 import { chooseMac, macOfNodeId } from '../plan/choose-mac.ts'
 import { observeLinks } from '../sources/addresses.ts'
 import { loadAffiliates, saveAffiliates } from '../sources/affiliate-cache.ts'
+import { askByEcho } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
 import type { Resolver } from '../sources/resolver.ts'
 import { observeWireGuard } from '../sources/wireguard.ts'
@@ -25,6 +26,8 @@ export interface MeshHost {
   readonly affiliates: AffiliateStore
   /** Addresses of names, as far as they are known by now. */
   addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
+  /** Who of these answers an echo; undefined where they cannot be asked. */
+  echo(addresses: readonly Address[]): Promise<ReadonlySet<Address> | undefined>
   /** Undefined while there is no WireGuard link. */
   wireguard(settings: Settings): Promise<WireGuardView | undefined>
   /** Removes peers, so that the next apply adds them anew. */
@@ -56,6 +59,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
         await (cluster && saveAffiliates(cachePath(node), cluster.key, affiliates, host.clock.wall())),
     },
     addressesOf: (names) => resolver.addressesOf(names),
+    echo: (addresses) => askByEcho(host, addresses),
     async wireguard({ placement, cluster }) {
       view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey())
       return view

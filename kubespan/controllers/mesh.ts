@@ -19,8 +19,8 @@ import type { DiscoveryPool } from './discovery-pool.ts'
 import { gatherPeers } from './gather.ts'
 import type { KubernetesTier } from './kubernetes-tier.ts'
 import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
+import { Paths } from './paths.ts'
 import type { Racer } from './racer.ts'
-import { stepByRaces, stepByTurns } from './step.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
 
 export interface MeshControllerOptions {
@@ -45,6 +45,7 @@ export class MeshController {
   readonly counters = new MeshCounters()
   readonly #options: MeshControllerOptions
   readonly #cache: CacheKeeper
+  readonly #paths: Paths
   #settings: Settings
   #memory: MeshMemory = EMPTY_MEMORY
   /** Under which names we have made things on this host. */
@@ -58,9 +59,9 @@ export class MeshController {
   constructor(options: MeshControllerOptions, settings: Settings) {
     this.#options = options
     this.#settings = settings
-    this.#cache = new CacheKeeper(options.host.affiliates, options.clock, (problem) =>
-      options.log.warn({}, problem),
-    )
+    const { host, clock, racer } = options
+    this.#paths = new Paths({ clock, racer, echo: (addresses) => host.echo(addresses) })
+    this.#cache = new CacheKeeper(host.affiliates, clock, (problem) => options.log.warn({}, problem))
   }
 
   get memory(): MeshMemory {
@@ -137,10 +138,9 @@ export class MeshController {
       now,
     })
     const { specs, holdings } = gathered
-    const racer = await this.#options.racer(settings)
-    const stepInput = { specs, memory: this.#memory.statuses, view, identity, links, settings, now }
-    const step = racer === undefined ? stepByTurns(stepInput) : await stepByRaces(stepInput, racer)
-    const { statuses, endpoints } = step
+    const memory = this.#memory.statuses
+    const step = await this.#paths.step({ specs, memory, view, identity, links, settings, now })
+    const { statuses, endpoints, racePort } = step
     const unconfirmedIds = new Set(
       gathered.retained.flatMap(({ affiliate, unconfirmedUntil }) =>
         unconfirmedUntil === undefined ? [] : [affiliate.nodeId],
@@ -155,7 +155,7 @@ export class MeshController {
     const desired: DesiredState = {
       ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }),
       bypass: this.#planBypass(settings, links),
-      racePort: racer === undefined ? undefined : settings.racing.port,
+      racePort,
     }
     const warnings = [
       ...(local?.warnings ?? []),

@@ -5,8 +5,9 @@ import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey, WireGuardView } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { isRelay } from '../plan/peer-look.ts'
-import { beginTrial, judgePeers, stepPeers } from '../plan/peer-step.ts'
+import { beginTrial, stepPeers } from '../plan/peer-step.ts'
 import type { RacePeer } from '../plan/plan-races.ts'
+import { QUICK_ROTATION, type Rotation, stepRotation } from '../plan/quick-rotation.ts'
 import { type RankedEndpoint, rankEndpoints } from '../plan/rank-endpoints.ts'
 import type { Racer } from './racer.ts'
 
@@ -18,6 +19,13 @@ export interface StepInput {
   readonly links: readonly ObservedLink[]
   readonly settings: Settings
   readonly now: Instant
+}
+
+/** With what is known when paths are found faster than the protocol asks for. */
+export interface PathInput extends StepInput {
+  readonly judged: ReadonlyMap<PublicKey, PeerStatus>
+  /** Up, but nothing arrives through it. */
+  readonly suspects: ReadonlySet<PublicKey>
 }
 
 export interface StepOutcome {
@@ -43,19 +51,24 @@ export function stepByTurns({ specs, memory, view, now, settings }: StepInput): 
   return { statuses, endpoints, resets: [], kicks: [], again: undefined }
 }
 
-/** All candidates at once, for peers that are not up. */
-export async function stepByRaces(input: StepInput, racer: Racer): Promise<StepOutcome> {
-  const { specs, memory, view, now, settings, identity } = input
-  const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
+/** All candidates at once, for peers that are not up or whose path seems dead. */
+export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepOutcome> {
+  const { specs, view, now, identity, judged, suspects } = input
   const ranked = new Map(
     specs.map((spec) => [spec.publicKey, rankCandidates(input, spec, judged.get(spec.publicKey)?.endpoint)]),
   )
+  const underway = racer.onRelay
   const peers = specs.map(({ publicKey }): RacePeer => {
     const endpoint = view?.peers.get(publicKey)?.endpoint
     const status = judged.get(publicKey)
     return {
       publicKey,
-      state: status?.state === 'up' ? 'up' : 'down',
+      state:
+        status?.state !== 'up'
+          ? 'down'
+          : suspects.has(publicKey) || (isRelay(endpoint) && !underway.has(publicKey))
+            ? 'suspect'
+            : 'up',
       ranked: ranked.get(publicKey) ?? [],
       isOnRelay: endpoint === undefined || isRelay(endpoint),
       receiveBytes: status?.receiveBytes ?? 0,
@@ -78,6 +91,49 @@ export async function stepByRaces(input: StepInput, racer: Racer): Promise<StepO
     resets: starts.filter((start) => start.reset && isThere(start)).map(({ publicKey }) => publicKey),
     kicks: starts.filter((start) => !start.reset && isThere(start)).map(({ publicKey }) => publicKey),
     again: lookAgain(racing, statuses, now, nextAt),
+  }
+}
+
+/** One candidate after the other, but quickly and the best one first: where races cannot run. */
+export function stepByRotation(
+  input: PathInput,
+  before: ReadonlyMap<PublicKey, Rotation>,
+): StepOutcome & { readonly rotations: ReadonlyMap<PublicKey, Rotation> } {
+  const { specs, view, now, judged, suspects } = input
+  const statuses = new Map(judged)
+  const endpoints = new Map<PublicKey, AddressPort>()
+  const rotations = new Map<PublicKey, Rotation>()
+  for (const spec of specs) {
+    const key = spec.publicKey
+    const status = judged.get(key)
+    if (status === undefined) continue
+    const isLeftOnRelay = isRelay(view?.peers.get(key)?.endpoint)
+    const isSuspect = status.state === 'up' && (suspects.has(key) || isLeftOnRelay)
+    if (status.state === 'up' && !isSuspect) continue
+    const ranked = rankCandidates(input, spec, status.endpoint)
+    const { rotation, endpoint } = stepRotation(
+      ranked,
+      isSuspect ? undefined : before.get(key),
+      now,
+      QUICK_ROTATION,
+    )
+    rotations.set(key, rotation)
+    if (endpoint === undefined) continue
+    endpoints.set(key, endpoint)
+    const isNewRound = rotation.turn % ranked.length === 0
+    statuses.set(
+      key,
+      isNewRound ? beginTrial(status, endpoint, now) : { ...status, endpoint, lastUsedEndpoint: endpoint },
+    )
+  }
+  const nextAt = Math.min(...Array.from(rotations.values(), (rotation) => rotation.nextAt))
+  return {
+    statuses,
+    endpoints,
+    resets: [...endpoints.keys()].filter((key) => view?.peers.has(key) === true),
+    kicks: [],
+    again: Number.isFinite(nextAt) ? Math.max(0, nextAt - now) : undefined,
+    rotations,
   }
 }
 

@@ -4,7 +4,15 @@ import type { Milliseconds } from '../../shared/clock.ts'
 import { withInputFile } from './input-file.ts'
 import { ToolError } from './tool-error.ts'
 
-export type Tool = 'ip' | 'nft' | 'wg' | 'wireguard-go' | 'systemd-notify' | 'timedatectl' | 'journalctl'
+export type Tool =
+  | 'ip'
+  | 'nft'
+  | 'wg'
+  | 'wireguard-go'
+  | 'fping'
+  | 'systemd-notify'
+  | 'timedatectl'
+  | 'journalctl'
 
 /** The only door to the host's tools. Nobody else starts a process. */
 export interface Runner {

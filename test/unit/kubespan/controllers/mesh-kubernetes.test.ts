@@ -78,6 +78,7 @@ function world(node = '', enabled = true) {
     wireguard: async () => undefined,
     resetPeers: async () => {},
     setEndpoints: async () => {},
+    echo: async () => undefined,
     kickPeers: async () => {},
     apply: async (state) => {
       desired = state

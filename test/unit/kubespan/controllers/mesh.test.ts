@@ -101,6 +101,9 @@ class FakeMeshHost implements MeshHost {
   async resetPeers() {}
   async kickPeers() {}
   async setEndpoints() {}
+  async echo() {
+    return undefined
+  }
   async apply(desired: DesiredState) {
     if (this.fault !== undefined) throw this.fault
     this.applied += 1

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Racer } from '../../../../kubespan/controllers/racer.ts'
-import { type StepInput, stepByRaces, stepByTurns } from '../../../../kubespan/controllers/step.ts'
+import {
+  type PathInput,
+  stepByRaces,
+  stepByRotation,
+  stepByTurns,
+} from '../../../../kubespan/controllers/step.ts'
 import type { WireGuardPeer, WireGuardView } from '../../../../kubespan/model/peer.ts'
+import { judgePeers } from '../../../../kubespan/plan/peer-step.ts'
 import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets, initiation } from '../../../support/fake-race-sockets.ts'
 import { linkOf } from '../../../support/links.ts'
@@ -21,16 +27,22 @@ const viewOf = (...peers: Partial<WireGuardPeer>[]): WireGuardView => ({
   fwmark: 0x20,
   peers: new Map(peers.map(wireguardPeerOf).map((peer) => [peer.publicKey, peer])),
 })
-const inputOf = (said: Partial<StepInput> = {}): StepInput => ({
-  specs: [specOf({ endpoints: [GOOD, LAN] })],
-  memory: new Map(),
-  view: undefined,
-  identity: { publicKey: 'a', subnet: 'fd00::/64' as Prefix },
-  links: [linkOf('eth0', ['198.51.100.1/24'])],
-  settings: settingsOf(),
-  now: 0,
-  ...said,
-})
+function inputOf(said: Partial<PathInput> = {}): PathInput {
+  const input = {
+    specs: [specOf({ endpoints: [GOOD, LAN] })],
+    memory: new Map(),
+    view: undefined,
+    identity: { publicKey: 'a', subnet: 'fd00::/64' as Prefix },
+    links: [linkOf('eth0', ['198.51.100.1/24'])],
+    settings: settingsOf(),
+    suspects: new Set<string>(),
+    now: 0,
+    ...said,
+  }
+  const { specs, memory, view, now, settings } = input
+  const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
+  return { judged, ...input }
+}
 function racing() {
   const clock = new ManualClock()
   const sockets = new FakeRaceSockets()
@@ -100,4 +112,51 @@ test('ranges say which endpoints are tried, and which first', async () => {
     sockets.sent.map(({ to }) => to),
     [LAN, GOOD],
   )
+})
+
+const UP = { lastHandshakeAt: -1000, lastHandshakeStamp: 5 }
+
+test('a suspect is raced at once, by removing and adding it', async () => {
+  const { racer } = racing()
+  const view = viewOf({ endpoint: GOOD, ...UP })
+  const step = await stepByRaces(inputOf({ view, suspects: new Set(['key']) }), racer)
+  assert.deepEqual([step.resets, step.kicks, [...step.endpoints]], [['key'], [], [['key', RELAY]]])
+  assert.equal(step.statuses.get('key')?.state, 'unknown')
+  assert.equal(step.statuses.get('key')?.endpoint, GOOD)
+})
+
+test('a peer that was left on a relay is raced although its session is young', async () => {
+  const { racer } = racing()
+  const step = await stepByRaces(inputOf({ view: viewOf({ endpoint: at('127.0.0.1:39999'), ...UP }) }), racer)
+  assert.deepEqual(step.resets, ['key'])
+})
+
+test('where races cannot run candidates are tried quickly, the best first, and each makes the kernel begin', () => {
+  const seen: unknown[] = []
+  let rotations: ReturnType<typeof stepByRotation>['rotations'] = new Map()
+  let memory: PathInput['memory'] = new Map()
+  let view: WireGuardView | undefined
+  for (const now of [0, 100, 500, 1000, 6500]) {
+    const step = stepByRotation(inputOf({ memory, view, now }), rotations)
+    seen.push([now, [...step.endpoints.values()], step.resets, step.again])
+    rotations = step.rotations
+    memory = step.statuses
+    view = viewOf({ endpoint: memory.get('key')?.endpoint })
+  }
+  assert.deepEqual(seen, [
+    [0, [GOOD], [], 500],
+    [100, [], [], 400],
+    [500, [LAN], ['key'], 5500],
+    [1000, [], [], 5000],
+    [6500, [GOOD], ['key'], 500],
+  ])
+})
+
+test('rotation leaves alone who is up, unless it is suspect or on a relay that nobody serves', () => {
+  const view = viewOf({ endpoint: LAN, ...UP })
+  assert.deepEqual([...stepByRotation(inputOf({ view }), new Map()).endpoints], [])
+  const suspect = stepByRotation(inputOf({ view, suspects: new Set(['key']) }), new Map())
+  assert.deepEqual([suspect.resets, suspect.statuses.get('key')?.state], [['key'], 'unknown'])
+  const left = stepByRotation(inputOf({ view: viewOf({ endpoint: RELAY, ...UP }) }), new Map())
+  assert.deepEqual([...left.endpoints], [['key', GOOD]])
 })

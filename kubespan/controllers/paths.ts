@@ -1,0 +1,53 @@
+import type { Clock, Milliseconds } from '../../shared/clock.ts'
+import type { PublicKey } from '../model/peer.ts'
+import type { Settings } from '../model/settings.ts'
+import { judgePeers } from '../plan/peer-step.ts'
+import type { Rotation } from '../plan/quick-rotation.ts'
+import { type Echo, PeerWatch } from './peer-watch.ts'
+import type { Racer } from './racer.ts'
+import { type StepInput, type StepOutcome, stepByRaces, stepByRotation, stepByTurns } from './step.ts'
+
+export interface PathsOptions {
+  readonly clock: Clock
+  readonly echo: Echo
+  /** Undefined where races cannot run, or are not wanted. */
+  readonly racer: (settings: Settings) => Promise<Racer | undefined>
+}
+
+export interface PathsOutcome extends StepOutcome {
+  /** The source port of race copies; undefined when nobody is raced. */
+  readonly racePort: number | undefined
+}
+
+/** Finds and keeps a path to every peer, in the way that the settings ask for and this host allows. */
+export class Paths {
+  readonly #options: PathsOptions
+  readonly #watch: PeerWatch
+  #rotations: ReadonlyMap<PublicKey, Rotation> = new Map()
+
+  constructor(options: PathsOptions) {
+    this.#options = options
+    this.#watch = new PeerWatch(options.echo, options.clock)
+  }
+
+  async step(input: StepInput): Promise<PathsOutcome> {
+    const { specs, memory, view, settings, links, now } = input
+    const racer = await this.#options.racer(settings)
+    if (!settings.racing.enabled) return { ...stepByTurns(input), racePort: undefined }
+
+    const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
+    const { linkName } = settings.placement
+    const { suspects, again } = this.#watch.look({ specs, statuses: judged, links, linkName, now })
+    const pathInput = { ...input, judged, suspects }
+    if (racer !== undefined) {
+      const step = await stepByRaces(pathInput, racer)
+      return { ...step, again: sooner(step.again, again), racePort: settings.racing.port }
+    }
+    const { rotations, ...step } = stepByRotation(pathInput, this.#rotations)
+    this.#rotations = rotations
+    return { ...step, again: sooner(step.again, again), racePort: undefined }
+  }
+}
+
+const sooner = (one: Milliseconds | undefined, other: Milliseconds | undefined): Milliseconds | undefined =>
+  one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)

@@ -1,0 +1,145 @@
+import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { Address } from '../../shared/net/address.ts'
+import type { ObservedLink } from '../model/observed.ts'
+import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
+import {
+  beginVigil,
+  judgeVigil,
+  nextSample,
+  noteEcho,
+  recheck,
+  SUSPICION,
+  sample,
+  type Verdict,
+  type Vigil,
+} from '../plan/suspicion.ts'
+
+/** Who of these answers; undefined when they cannot be asked. */
+export type Echo = (addresses: readonly Address[]) => Promise<ReadonlySet<Address> | undefined>
+
+export interface WatchInput {
+  readonly specs: readonly PeerSpec[]
+  readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
+  readonly links: readonly ObservedLink[]
+  /** Our own, whose addresses say nothing about the networks that we are on. */
+  readonly linkName: string
+  readonly now: Instant
+}
+
+export interface Watched {
+  readonly suspects: ReadonlySet<PublicKey>
+  /** When to look again; undefined when nobody is up. */
+  readonly again: Milliseconds | undefined
+}
+
+/** What cannot be asked now may be possible later: a package is installed, a service file changed. */
+const ASK_AGAIN_AFTER: Milliseconds = 600_000
+/** After a change of our own network every look counts. */
+const RECHECK_LOOK_EVERY: Milliseconds = 500
+
+/** Watches the counters of peers that are up, asks those in doubt by echo, and says whose path seems dead. */
+export class PeerWatch {
+  readonly #echo: Echo
+  readonly #clock: Clock
+  readonly #vigils = new Map<PublicKey, Vigil>()
+  /** Known to answer echoes, up or not. */
+  readonly #answering = new Set<PublicKey>()
+  /** Asked once in this session, so that a later silence means something. */
+  readonly #introduced = new Set<PublicKey>()
+  readonly #heard: { readonly publicKey: PublicKey; readonly isAnswered: boolean; readonly at: Instant }[] =
+    []
+  #network: string | undefined
+  #isAsking = false
+  #askAt: Instant = -Infinity
+
+  constructor(echo: Echo, clock: Clock) {
+    this.#echo = echo
+    this.#clock = clock
+  }
+
+  look(input: WatchInput): Watched {
+    const { specs, statuses, now } = input
+    const isUp = (key: PublicKey): boolean => statuses.get(key)?.state === 'up'
+    for (const key of this.#vigils.keys()) if (!isUp(key)) this.#vigils.delete(key)
+    for (const key of this.#introduced) if (!isUp(key)) this.#introduced.delete(key)
+    for (const key of this.#answering) if (!statuses.has(key)) this.#answering.delete(key)
+    this.#takeEchoes()
+
+    const network = networkOf(input)
+    const isElsewhere = this.#network !== undefined && this.#network !== network
+    this.#network = network
+    const verdicts = new Map<PublicKey, Verdict>()
+    for (const [key, status] of statuses) {
+      if (!isUp(key)) continue
+      const before = this.#vigils.get(key) ?? beginVigil(status, now, this.#answering.has(key))
+      const sampled = isDue(before, now) ? sample(before, status, now, SUSPICION) : before
+      const vigil = isElsewhere ? recheck(sampled, now) : sampled
+      this.#vigils.set(key, vigil)
+      verdicts.set(key, judgeVigil(vigil, now, SUSPICION))
+    }
+    this.#ask(
+      specs.filter(({ publicKey: key }) => verdicts.get(key) === 'doubtful' || this.#isStranger(key)),
+      now,
+    )
+    const isRechecking = [...this.#vigils.values()].some(({ recheckSince }) => recheckSince !== undefined)
+    return {
+      suspects: new Set([...verdicts].flatMap(([key, verdict]) => (verdict === 'suspect' ? [key] : []))),
+      again: isRechecking
+        ? RECHECK_LOOK_EVERY
+        : verdicts.size === 0
+          ? undefined
+          : nextSample(verdicts.values(), SUSPICION),
+    }
+  }
+
+  #isStranger(key: PublicKey): boolean {
+    return this.#vigils.has(key) && !this.#answering.has(key) && !this.#introduced.has(key)
+  }
+
+  /** One sweep at a time; its outcome is taken in by the next look. */
+  #ask(specs: readonly PeerSpec[], now: Instant): void {
+    if (specs.length === 0 || this.#isAsking || now < this.#askAt) return
+    this.#isAsking = true
+    for (const { publicKey } of specs) this.#introduced.add(publicKey)
+    this.#echo(specs.map(({ address }) => address))
+      .then(
+        (answered) => {
+          const at = this.#clock.now()
+          if (answered === undefined) this.#askAt = at + ASK_AGAIN_AFTER
+          else
+            for (const { publicKey, address } of specs)
+              this.#heard.push({ publicKey, isAnswered: answered.has(address), at })
+        },
+        () => {
+          this.#askAt = this.#clock.now() + ASK_AGAIN_AFTER
+        },
+      )
+      .finally(() => {
+        this.#isAsking = false
+      })
+  }
+
+  #takeEchoes(): void {
+    for (const { publicKey, isAnswered, at } of this.#heard.splice(0)) {
+      const vigil = this.#vigils.get(publicKey)
+      if (vigil === undefined) continue
+      if (isAnswered) this.#answering.add(publicKey)
+      this.#vigils.set(publicKey, noteEcho(vigil, isAnswered, at))
+    }
+  }
+}
+
+/** Passes come for many reasons; a sample is a stretch of time, and too short a one shows less than it seems. */
+const isDue = (vigil: Vigil, now: Instant): boolean =>
+  vigil.recheckSince !== undefined ||
+  now - vigil.sampledAt >= nextSample([judgeVigil(vigil, now, SUSPICION)], SUSPICION) * 0.9
+
+/** The addresses by which we can be reached: when they change, every path may be another one. */
+const networkOf = ({ links, linkName }: WatchInput): string =>
+  links
+    .filter(({ name, isUp }) => isUp && name !== linkName)
+    .flatMap(({ name, addresses }) =>
+      addresses.filter(({ scope }) => scope === 'global').map(({ address }) => `${name} ${address}`),
+    )
+    .sort()
+    .join()

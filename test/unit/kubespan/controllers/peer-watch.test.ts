@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { PeerWatch } from '../../../../kubespan/controllers/peer-watch.ts'
+import type { Address } from '../../../../shared/net/address.ts'
+import { linkOf } from '../../../support/links.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+import { specOf, statusOf } from '../../../support/peers.ts'
+
+/** One peer that is looked at whenever the watch wants to. */
+class World {
+  readonly clock = new ManualClock()
+  /** Undefined: cannot be asked. */
+  answers: boolean | undefined = true
+  readonly asked: number[] = []
+  rx = 0
+  tx = 0
+  links = [linkOf('eth0', ['192.0.2.1/24'])]
+  state: 'up' | 'down' = 'up'
+  readonly watch = new PeerWatch(async (addresses) => {
+    this.asked.push(this.clock.now())
+    if (this.answers === undefined) return undefined
+    return new Set<Address>(this.answers ? addresses : [])
+  }, this.clock)
+
+  look() {
+    return this.watch.look({
+      specs: [specOf({})],
+      statuses: new Map([
+        ['key', statusOf({ state: this.state, receiveBytes: this.rx, transmitBytes: this.tx })],
+      ]),
+      links: this.links,
+      linkName: 'kubespan',
+      now: this.clock.now(),
+    })
+  }
+
+  /** Looks until `end`, while so many bytes come and go in each look. */
+  async until(end: number, rx: number, tx: number): Promise<number | undefined> {
+    while (this.clock.now() < end) {
+      const { suspects, again } = this.look()
+      if (suspects.has('key')) return this.clock.now()
+      await this.clock.advance(again ?? 1000)
+      this.rx += rx
+      this.tx += tx
+    }
+    return undefined
+  }
+}
+
+test('a healthy peer is asked once, and its counters are sampled every 5 s', async () => {
+  const world = new World()
+  assert.equal(await world.until(600_000, 100, 100), undefined)
+  assert.deepEqual(world.asked, [0])
+  assert.equal(world.look().again, 5000)
+})
+
+test('an idle one is asked once as well: its keepalives raise no doubt', async () => {
+  const world = new World()
+  for (let turn = 0; turn < 20; turn++) {
+    assert.equal(await world.until(world.clock.now() + 25_000, 0, 0), undefined)
+    world.tx += 32
+  }
+  assert.deepEqual(world.asked, [0])
+})
+
+test('a path that dies is suspect within 15 s when the peer used to answer', async () => {
+  const world = new World()
+  await world.until(20_000, 100, 100)
+  world.answers = false
+  const at = (await world.until(60_000, 0, 100)) ?? assert.fail('never suspect')
+  assert.ok(at - 20_000 <= 13_000, `${at}`)
+})
+
+test('without echo it takes longer', async () => {
+  const world = new World()
+  world.answers = undefined
+  await world.until(20_000, 100, 100)
+  const at = (await world.until(60_000, 0, 100)) ?? assert.fail('never suspect')
+  assert.ok(at - 20_000 >= 15_000 && at - 20_000 <= 20_000, `${at}`)
+  assert.deepEqual(world.asked, [0], 'not asked again for a while')
+})
+
+test('a new address: who answers is fine, who does not is suspect in 3 s', async () => {
+  const world = new World()
+  await world.until(20_000, 0, 0)
+  world.links = [linkOf('eth0', ['198.51.100.1/24'])]
+  assert.equal(await world.until(60_000, 0, 0), undefined)
+  assert.equal(world.look().again, 5000, 'the check is over')
+  world.links = [linkOf('eth0', ['203.0.113.1/24'])]
+  world.answers = false
+  const since = world.clock.now()
+  const at = (await world.until(since + 10_000, 0, 0)) ?? assert.fail('never suspect')
+  assert.ok(at - since <= 3000, `${at - since}`)
+})
+
+test('links without addresses, and our own, are no change', async () => {
+  const world = new World()
+  await world.until(10_000, 0, 0)
+  world.links = [...world.links, linkOf('veth1'), linkOf('kubespan', ['fd00::5/64'])]
+  assert.equal(world.look().again, 5000)
+})
+
+test('who is not up is not watched', () => {
+  const world = new World()
+  world.state = 'down'
+  assert.deepEqual(world.look(), { suspects: new Set(), again: undefined })
+})
