@@ -15,7 +15,7 @@ import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import { systemClock } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import { affiliateOf } from '../support/affiliates.ts'
-import { ApiServer } from '../support/kubernetes/api-server.ts'
+import { ApiServer, KUBELET_NODE } from '../support/kubernetes/api-server.ts'
 import { kubernetesBinaries } from '../support/kubernetes/binaries.ts'
 import { largeNode } from '../support/kubernetes/large-node.ts'
 import { applyManifest, podToken } from '../support/kubernetes/manifest.ts'
@@ -99,6 +99,15 @@ describe('the registry and a real API server', { skip }, () => {
   const annotationsOf = async (name: string): Promise<Record<string, string>> =>
     (await server.ask('GET', `/api/v1/nodes/${name}`)).metadata.annotations ?? {}
 
+  /** Waits until a Node carries the annotations of its registry. */
+  const writtenBy = async (name: string): Promise<void> => {
+    for (let tries = 0; tries < 500; tries++) {
+      if ((await annotationsOf(name))[ANNOTATION.nodeId] === `id-of-${name}`) return
+      await sleep(20)
+    }
+    assert.fail(`${name} was not annotated`)
+  }
+
   test('two nodes find each other, write what the field reads, and take it back', async () => {
     await createNode('a')
     await createNode('b')
@@ -134,9 +143,7 @@ describe('the registry and a real API server', { skip }, () => {
     await until('it is gone', () => c.report.own === undefined)
     await createNode('c', ['10.244.8.0/24'])
     await until('it is back', () => c.report.own?.podCidrs[0] === '10.244.8.0/24')
-    for (let tries = 0; !(ANNOTATION.nodeId in (await annotationsOf('c'))) && tries < 200; tries++)
-      await sleep(20)
-    assert.equal((await annotationsOf('c'))[ANNOTATION.nodeId], 'id-of-c')
+    await writtenBy('c')
     await removeNode('c')
   })
 
@@ -206,9 +213,7 @@ describe('the registry and a real API server', { skip }, () => {
     await using h = await registryOf('h', await kubeconfig(server.kubeconfig({ tokenFile })))
     h.publish(affiliate('h', 8))
     await until('our Node', () => h.report.own !== undefined)
-    for (let tries = 0; !(ANNOTATION.nodeId in (await annotationsOf('h'))) && tries < 500; tries++)
-      await sleep(20)
-    assert.equal((await annotationsOf('h'))[ANNOTATION.nodeId], 'id-of-h')
+    await writtenBy('h')
 
     await server.ask('DELETE', '/api/v1/namespaces/kubespan/pods/first?gracePeriodSeconds=0')
     for (
@@ -226,6 +231,24 @@ describe('the registry and a real API server', { skip }, () => {
     await until('the new token is used', () => h.report.problem === undefined)
     assert.equal((await annotationsOf('h'))[ANNOTATION.addresses], '192.0.2.88')
     await removeNode('h')
+  })
+
+  test('with the credentials of a kubelet: its own Node and no others, as Kubernetes has it since 1.32', async () => {
+    const podCIDRs = ['10.244.3.0/24']
+    await createNode(KUBELET_NODE, podCIDRs)
+    await createNode('j')
+    const file = await kubeconfig(server.kubeconfig({ token: server.kubeletToken }))
+    await using registry = await registryOf(KUBELET_NODE, file)
+    registry.publish(affiliate(KUBELET_NODE, 9))
+    await until('our Node', () => registry.report.own !== undefined)
+    await writtenBy(KUBELET_NODE)
+    const { isSynced, own, problem } = registry.report
+    assert.deepEqual([isSynced, own?.podCidrs], [false, podCIDRs])
+    assert.match(problem ?? '', /403.*cannot list resource "nodes"/)
+    await registry.retract()
+    assert.deepEqual(await annotationsOf(KUBELET_NODE), {})
+    await removeNode(KUBELET_NODE)
+    await removeNode('j')
   })
 
   test('a kubeconfig that leads elsewhere is followed', async () => {

@@ -9,6 +9,9 @@ import { promisify } from 'node:util'
 import type { KubernetesBinaries } from './binaries.ts'
 import { kubeconfigText } from './kubeconfig.ts'
 
+/** The one Node for whose kubelet there are credentials. */
+export const KUBELET_NODE = 'with-kubelet'
+
 const READY_WITHIN_MS = 90_000
 const STOP_WITHIN_MS = 3000
 
@@ -35,6 +38,8 @@ export class ApiServer implements AsyncDisposable {
   readonly #binaries: KubernetesBinaries
   readonly #options: ApiServerOptions
   readonly #adminToken = randomBytes(16).toString('hex')
+  /** Of the kubelet of KUBELET_NODE. */
+  readonly kubeletToken = randomBytes(16).toString('hex')
   readonly address: string
   readonly port: number
   readonly #etcdPorts: readonly [number, number]
@@ -68,9 +73,11 @@ export class ApiServer implements AsyncDisposable {
       `${directory}/sa.pub`,
     ])
     // Tokens go through files: arguments are public.
-    await writeFile(`${directory}/tokens.csv`, `${server.#adminToken},admin,admin,system:masters\n`, {
-      mode: 0o600,
-    })
+    const tokens = [
+      `${server.#adminToken},admin,admin,system:masters`,
+      `${server.kubeletToken},system:node:${KUBELET_NODE},kubelet,system:nodes`,
+    ]
+    await writeFile(`${directory}/tokens.csv`, `${tokens.join('\n')}\n`, { mode: 0o600 })
     try {
       await server.#startEtcd()
       await server.startApiServer()
@@ -107,7 +114,8 @@ export class ApiServer implements AsyncDisposable {
       '--service-account-issuer=https://kubernetes.default.svc',
       '--service-cluster-ip-range=10.96.0.0/16',
       `--token-auth-file=${directory}/tokens.csv`,
-      '--authorization-mode=RBAC',
+      '--authorization-mode=Node,RBAC',
+      '--enable-admission-plugins=NodeRestriction',
       '--anonymous-auth=false',
       '--disable-admission-plugins=ServiceAccount',
       // It enters itself behind the Service `kubernetes`, which nobody may do with loopback.
