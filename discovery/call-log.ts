@@ -27,7 +27,8 @@ const TEXT_MAX_CHARACTERS = 256
 export class CallLog implements Disposable {
   readonly #options: CallLogOptions
   readonly #tags = new Map<string, string>()
-  #lines = ''
+  #lines: string[] = []
+  #size = 0
   #alarm: Disposable | undefined
   #second: UnixMilliseconds = Number.NaN
   #secondText = ''
@@ -38,29 +39,43 @@ export class CallLog implements Disposable {
 
   note(call: FinishedCall): void {
     const { clock } = this.#options
-    let line = `{"level":"info","time":"${this.#timeText(clock.wall())}","method":"${call.method}"`
-    line += `,"duration":${Math.round(call.duration * 1000) / 1000},"code":"${statusName(call.code)}"`
-    if (call.code !== STATUS.OK) line += `,"error":${JSON.stringify(call.message)}`
-    if (call.address !== undefined) line += `,"peer.address":${JSON.stringify(call.address)}`
-    if (call.clusterId !== undefined) line += `,"cluster":${this.#nameOf(call.clusterId)}`
-    if (call.affiliateId !== undefined) line += `,"affiliate_id":${quote(call.affiliateId)}`
-    if (call.clientVersion !== undefined) line += `,"client_version":${quote(call.clientVersion)}`
-    this.#lines += `${line},"msg":"call"}\n`
-    if (this.#lines.length >= WAIT_MAX_CHARACTERS) this.flush()
-    else this.#alarm ??= clock.after(WAIT_MAX_MS, () => this.flush())
+    const parts = ['{"level":"info","time":"', this.#timeText(clock.wall()), '","method":"', call.method]
+    parts.push(
+      '","duration":',
+      `${Math.round(call.duration * 1000) / 1000}`,
+      ',"code":"',
+      statusName(call.code),
+    )
+    if (call.code !== STATUS.OK) parts.push('","error":', JSON.stringify(call.message))
+    else parts.push('"')
+    if (call.address !== undefined) parts.push(',"peer.address":', JSON.stringify(call.address))
+    if (call.clusterId !== undefined) parts.push(',"cluster":', this.#nameOf(call.clusterId))
+    if (call.affiliateId !== undefined) parts.push(',"affiliate_id":', quote(call.affiliateId))
+    if (call.clientVersion !== undefined) parts.push(',"client_version":', quote(call.clientVersion))
+    parts.push(',"msg":"call"}\n')
+    this.#add(parts.join(''))
   }
 
   flush(): void {
     this.#alarm?.[Symbol.dispose]()
     this.#alarm = undefined
-    if (this.#lines === '') return
-    const lines = this.#lines
-    this.#lines = ''
+    if (this.#lines.length === 0) return
+    const lines = this.#lines.join('')
+    this.#lines = []
+    this.#size = 0
     this.#options.write(lines)
   }
 
   [Symbol.dispose](): void {
     this.flush()
+  }
+
+  /** Joined texts are flat: adding one to another would leave a tree of pieces, which costs far more when it is written. */
+  #add(line: string): void {
+    this.#lines.push(line)
+    this.#size += line.length
+    if (this.#size >= WAIT_MAX_CHARACTERS) this.flush()
+    else this.#alarm ??= this.#options.clock.after(WAIT_MAX_MS, () => this.flush())
   }
 
   /** ISO 8601. Many calls fall into one second. */

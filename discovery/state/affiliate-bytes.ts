@@ -1,11 +1,31 @@
+import type { Instant } from '../../shared/clock.ts'
 import { allocateOwned, type OwnedBytes, ownedPart } from './owned-bytes.ts'
 
-/** An affiliate in the form in which it stands in the messages, and views of its parts in there. */
-export interface AffiliateBytes {
-  /** Field 1 of a ListResponse or WatchResponse: tag, length and the message Affiliate (SPEC 1.1). */
-  readonly encoded: OwnedBytes
+export interface Endpoint {
+  /** Ciphertext to us. */
+  readonly bytes: OwnedBytes
+  readonly expiresAt: Instant
+}
+
+/** What a node says of itself, as the service keeps it. A value: a change makes a new one. */
+export interface Affiliate {
+  readonly id: string
+  /** Ciphertext to us; empty when there is none. */
   readonly data: OwnedBytes
-  readonly endpoints: readonly OwnedBytes[]
+  /** In the order in which they came. */
+  readonly endpoints: readonly Endpoint[]
+  readonly expiresAt: Instant
+  /**
+   * Field 1 of a ListResponse or WatchResponse (SPEC 1.1): tag, length and the message Affiliate; data and endpoints are
+   * views of it. Two values with the same one differ in expirations only.
+   */
+  readonly encoded: OwnedBytes
+}
+
+/** An endpoint whose bytes belong to somebody else. */
+export interface ForeignEndpoint {
+  readonly bytes: Uint8Array
+  readonly expiresAt: Instant
 }
 
 const AFFILIATE_TAG = 0x0a
@@ -14,39 +34,38 @@ const DATA_TAG = 0x12
 const ENDPOINT_TAG = 0x1a
 
 /**
- * Encodes an affiliate into one exact buffer, which is the only copy of its bytes: every list and every change that
- * tells of it is put together from this. Absent data and empty data are the same.
+ * Makes an affiliate of parts that belong to others. They are copied into one exact buffer, which is the only copy:
+ * every list and every change that tells of it is put together from this. Absent data and empty data are the same.
  */
 export function encodeAffiliate(
   id: string,
   data: Uint8Array | undefined,
-  endpoints: readonly Uint8Array[],
-): AffiliateBytes {
+  endpoints: readonly ForeignEndpoint[],
+  expiresAt: Instant,
+): Affiliate {
   const idLength = Buffer.byteLength(id)
   const dataLength = data === undefined ? 0 : data.length
   let messageLength = fieldLength(idLength)
   if (dataLength > 0) messageLength += fieldLength(dataLength)
-  for (const endpoint of endpoints) messageLength += fieldLength(endpoint.length)
+  for (const { bytes } of endpoints) messageLength += fieldLength(bytes.length)
 
   const encoded = allocateOwned(fieldLength(messageLength))
   let at = writeHead(encoded, 0, AFFILIATE_TAG, messageLength)
   at = writeHead(encoded, at, ID_TAG, idLength)
   at += encoded.write(id, at)
-  let ownData = ownedPart(encoded, at, at)
-  if (data !== undefined && dataLength > 0) {
-    at = writeHead(encoded, at, DATA_TAG, dataLength)
-    encoded.set(data, at)
-    ownData = ownedPart(encoded, at, at + dataLength)
-    at += dataLength
+  if (dataLength > 0) at = writeHead(encoded, at, DATA_TAG, dataLength)
+  const ownData = ownedPart(encoded, at, at + dataLength)
+  if (data !== undefined) ownData.set(data)
+  at += dataLength
+  const ownEndpoints: Endpoint[] = []
+  for (const { bytes, expiresAt: end } of endpoints) {
+    at = writeHead(encoded, at, ENDPOINT_TAG, bytes.length)
+    const own = ownedPart(encoded, at, at + bytes.length)
+    own.set(bytes)
+    ownEndpoints.push({ bytes: own, expiresAt: end })
+    at += bytes.length
   }
-  const ownEndpoints: OwnedBytes[] = []
-  for (const endpoint of endpoints) {
-    at = writeHead(encoded, at, ENDPOINT_TAG, endpoint.length)
-    encoded.set(endpoint, at)
-    ownEndpoints.push(ownedPart(encoded, at, at + endpoint.length))
-    at += endpoint.length
-  }
-  return { encoded, data: ownData, endpoints: ownEndpoints }
+  return { id, data: ownData, endpoints: ownEndpoints, expiresAt, encoded }
 }
 
 /** Length of a field with a one-byte tag: tag, length and content. */

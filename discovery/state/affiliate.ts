@@ -1,25 +1,8 @@
 import type { Instant } from '../../shared/clock.ts'
 import { AFFILIATE_MAX_ENDPOINTS } from '../validation/limits.ts'
-import { encodeAffiliate } from './affiliate-bytes.ts'
-import type { OwnedBytes } from './owned-bytes.ts'
+import { type Affiliate, type Endpoint, encodeAffiliate, type ForeignEndpoint } from './affiliate-bytes.ts'
 
-export interface Endpoint {
-  /** Ciphertext to us. */
-  readonly bytes: OwnedBytes
-  readonly expiresAt: Instant
-}
-
-/** What a node says of itself, as the service keeps it. A value: a change makes a new one. */
-export interface Affiliate {
-  readonly id: string
-  /** Ciphertext to us; empty when there is none. */
-  readonly data: OwnedBytes
-  /** In the order in which they came. */
-  readonly endpoints: readonly Endpoint[]
-  readonly expiresAt: Instant
-  /** Field 1 of a ListResponse or WatchResponse. Two values with the same one differ in expirations only. */
-  readonly encoded: OwnedBytes
-}
+export type { Affiliate, Endpoint, ForeignEndpoint } from './affiliate-bytes.ts'
 
 /** What an affiliate is told to become. The bytes may be views into a receive buffer. */
 export interface AffiliateUpdate {
@@ -54,31 +37,7 @@ export function updateAffiliate(
     const kept = endpoints as readonly Endpoint[] // no new one among them, so all are owned
     return { id: old.id, data: old.data, endpoints: kept, expiresAt, encoded: old.encoded }
   }
-  return affiliateOf(old?.id ?? id, hasData ? update.data : old?.data, endpoints, expiresAt)
-}
-
-/** Makes an affiliate of parts that belong to others. */
-export function affiliateOf(
-  id: string,
-  data: Uint8Array | undefined,
-  endpoints: readonly ForeignEndpoint[],
-  expiresAt: Instant,
-): Affiliate {
-  const bytes = encodeAffiliate(
-    id,
-    data,
-    endpoints.map((endpoint) => endpoint.bytes),
-  )
-  return {
-    id,
-    data: bytes.data,
-    endpoints: bytes.endpoints.map((owned, index) => ({
-      bytes: owned,
-      expiresAt: (endpoints[index] as ForeignEndpoint).expiresAt,
-    })),
-    expiresAt,
-    encoded: bytes.encoded,
-  }
+  return encodeAffiliate(old?.id ?? id, hasData ? update.data : old?.data, endpoints, expiresAt)
 }
 
 /**
@@ -89,12 +48,7 @@ export function sweepAffiliate(affiliate: Affiliate, now: Instant): Affiliate | 
   if (affiliate.expiresAt < now) return undefined
   if (affiliate.endpoints.every((endpoint) => endpoint.expiresAt > now)) return affiliate
   const left = affiliate.endpoints.filter((endpoint) => endpoint.expiresAt > now)
-  return affiliateOf(affiliate.id, affiliate.data, left, affiliate.expiresAt)
-}
-
-export interface ForeignEndpoint {
-  readonly bytes: Uint8Array
-  readonly expiresAt: Instant
+  return encodeAffiliate(affiliate.id, affiliate.data, left, affiliate.expiresAt)
 }
 
 const NO_ENDPOINTS: readonly Endpoint[] = []

@@ -1,14 +1,8 @@
 import type { Instant } from '../../shared/clock.ts'
 import { CLUSTER_MAX_AFFILIATES } from '../validation/limits.ts'
 import type { Refusal } from '../validation/refusal.ts'
-import {
-  type Affiliate,
-  type AffiliateUpdate,
-  affiliateOf,
-  type ForeignEndpoint,
-  sweepAffiliate,
-  updateAffiliate,
-} from './affiliate.ts'
+import { type AffiliateUpdate, sweepAffiliate, updateAffiliate } from './affiliate.ts'
+import { type Affiliate, encodeAffiliate, type ForeignEndpoint } from './affiliate-bytes.ts'
 
 /** Affiliates by id. */
 export type Affiliates = ReadonlyMap<string, Affiliate>
@@ -143,7 +137,7 @@ export class Clusters {
     for (const { id, data, endpoints, expiresAt } of affiliates) {
       const cluster = this.#clusters.get(clusterId)
       const old = cluster?.get(id)
-      this.#put(clusterId, cluster, old, affiliateOf(id, data, endpoints, expiresAt))
+      this.#put(clusterId, cluster, old, encodeAffiliate(id, data, endpoints, expiresAt))
       this.#changes.changed(clusterId, id, old === undefined ? 'created' : 'updated')
     }
   }

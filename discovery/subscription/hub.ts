@@ -175,4 +175,4 @@ export class Hub implements WatcherKeeper {
 }
 
 /** A deletion is told as an affiliate that is nothing but its id (SPEC 1.5). */
-const encodeDeletion = (id: string): Uint8Array => encodeAffiliate(id, undefined, []).encoded
+const encodeDeletion = (id: string): Uint8Array => encodeAffiliate(id, undefined, [], 0).encoded

@@ -66,7 +66,6 @@ export class Call implements FinishedCall {
     this.timeout = timeout
     this.startedAt = server.clock.now()
     ;(stream as CallStream)[CALL] = this
-    stream.on('close', onClose)
     server.observer.started(method)
   }
 
@@ -89,10 +88,22 @@ export class Call implements FinishedCall {
     return this.timeout - (this.#server.clock.now() - this.startedAt)
   }
 
-  /** Begins to read. Before, the client may send no more than the flow-control window holds. */
+  /**
+   * Begins to read. Before, the client may send no more than the flow-control window holds. Nearly every message comes
+   * with its headers and is answered on the spot; who reads must call `attend` for those that are not.
+   */
   read(): void {
     this.stream.on('data', onData)
-    this.stream.on('end', onEnd)
+  }
+
+  /** Looks out for the end of a call that was not answered on the spot. */
+  attend(): void {
+    const { stream } = this
+    if (stream.destroyed) return this.closed()
+    stream.on('close', onClose)
+    if (this.#isRead) return
+    if (stream.readableEnded) this.ended()
+    else stream.on('end', onEnd)
   }
 
   /** Answers a unary call. */

@@ -52,8 +52,8 @@ export class GrpcService implements CallServer {
   readonly clock: Clock
   readonly observer: CallObserver
   readonly #options: GrpcServiceOptions
-  /** Calls with a deadline whose message may not have come with their headers. */
-  #unread: Call[] = []
+  /** Calls that nobody attends to yet. */
+  #fresh: Call[] = []
 
   constructor(options: GrpcServiceOptions) {
     this.#options = options
@@ -116,36 +116,37 @@ export class GrpcService implements CallServer {
         const turn = clock.after(admission.wait, () => {
           call.onClosed = undefined
           call.throttled = clock.now() - call.startedAt
-          this.#read(call)
+          call.read()
         })
         call.onClosed = () => {
           turn[Symbol.dispose]()
           rate.giveBack(address)
         }
-        return
+        return this.#attendSoon(call)
       }
     }
-    this.#read(call)
-  }
-
-  #read(call: Call): void {
     call.read()
-    if (!Number.isFinite(call.timeout)) return
-    // Nearly every message comes with its headers, and a timer costs more than all the rest of this: so look again when
-    // what has arrived by now was read.
-    if (this.#unread.push(call) === 1) setImmediate(this.#armDeadlines)
+    this.#attendSoon(call)
   }
 
-  readonly #armDeadlines = (): void => {
-    const calls = this.#unread
-    this.#unread = []
-    for (const call of calls) {
-      if (call.isFinished || call.isRead) continue
-      const deadline = this.clock.after(Math.max(0, call.timeLeft), () => {
-        if (!call.isRead) call.end(TIMED_OUT)
-      })
-      call.stream.once('close', () => deadline[Symbol.dispose]())
-    }
+  /** When what has arrived by now was read. A listener and a timer for each call would cost more than the call. */
+  #attendSoon(call: Call): void {
+    if (this.#fresh.push(call) === 1) setImmediate(this.#attendFresh)
+  }
+
+  readonly #attendFresh = (): void => {
+    const calls = this.#fresh
+    this.#fresh = []
+    for (const call of calls) if (!call.isFinished) this.#attend(call)
+  }
+
+  #attend(call: Call): void {
+    call.attend()
+    if (call.isRead || !Number.isFinite(call.timeout)) return
+    const deadline = this.clock.after(Math.max(0, call.timeLeft), () => {
+      if (!call.isRead) call.end(TIMED_OUT)
+    })
+    call.stream.once('close', () => deadline[Symbol.dispose]())
   }
 
   #watch(call: Call, clusterId: string): void {

@@ -16,7 +16,13 @@ test('a frame is what the generated code makes of the same affiliates, behind it
   fc.assert(
     fc.property(fc.array(affiliate, { maxLength: 20 }), fc.boolean(), (affiliates, deleted) => {
       const encoded = affiliates.map(
-        ({ id, data, endpoints }) => encodeAffiliate(id, data, endpoints).encoded,
+        ({ id, data, endpoints }) =>
+          encodeAffiliate(
+            id,
+            data,
+            endpoints.map((each) => ({ bytes: each, expiresAt: 7 })),
+            7,
+          ).encoded,
       )
       const frame = makeFrame(encoded, deleted)
       const message = toBinary(WatchResponseSchema, create(WatchResponseSchema, { affiliates, deleted }))
