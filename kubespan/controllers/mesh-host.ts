@@ -14,9 +14,11 @@ import { observeLinks } from '../sources/addresses.ts'
 import { loadAffiliates, saveAffiliates } from '../sources/affiliate-cache.ts'
 import { askByEcho } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
+import { loadPaths, savePaths } from '../sources/path-memory.ts'
 import type { Resolver } from '../sources/resolver.ts'
 import { observeWireGuard } from '../sources/wireguard.ts'
 import type { AffiliateStore } from './cache-keeper.ts'
+import type { PathStore } from './path-keeper.ts'
 
 /** The host as a pass sees it: look, and bring in line. */
 export interface MeshHost {
@@ -24,6 +26,7 @@ export interface MeshHost {
   identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
   links(): Promise<readonly ObservedLink[]>
   readonly affiliates: AffiliateStore
+  readonly paths: PathStore
   /** Addresses of names, as far as they are known by now. */
   addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
   /** Who of these answers an echo; undefined where they cannot be asked. */
@@ -57,6 +60,10 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
         cluster === undefined ? [] : await loadAffiliates(cachePath(node), cluster.key, host.clock.wall()),
       save: async ({ cluster, node }, affiliates) =>
         await (cluster && saveAffiliates(cachePath(node), cluster.key, affiliates, host.clock.wall())),
+    },
+    paths: {
+      load: ({ node }) => loadPaths(`${node.stateDirectory}/paths.json`),
+      save: ({ node }, paths) => savePaths(`${node.stateDirectory}/paths.json`, paths),
     },
     addressesOf: (names) => resolver.addressesOf(names),
     echo: (addresses) => askByEcho(host, addresses),

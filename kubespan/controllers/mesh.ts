@@ -1,5 +1,5 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
-import { splitAddressPort } from '../../shared/net/address.ts'
+import { type Address, splitAddressPort } from '../../shared/net/address.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
@@ -59,9 +59,11 @@ export class MeshController {
   constructor(options: MeshControllerOptions, settings: Settings) {
     this.#options = options
     this.#settings = settings
-    const { host, clock, racer } = options
-    this.#paths = new Paths({ clock, racer, echo: (addresses) => host.echo(addresses) })
-    this.#cache = new CacheKeeper(host.affiliates, clock, (problem) => options.log.warn({}, problem))
+    const { host, clock, racer, log } = options
+    const warn = (problem: string): void => log.warn({}, problem)
+    const echo = (addresses: readonly Address[]) => host.echo(addresses)
+    this.#paths = new Paths({ clock, racer, echo, store: host.paths, warn })
+    this.#cache = new CacheKeeper(host.affiliates, clock, warn)
   }
 
   get memory(): MeshMemory {

@@ -3,6 +3,7 @@ import type { PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { judgePeers } from '../plan/peer-step.ts'
 import type { Rotation } from '../plan/quick-rotation.ts'
+import { PathKeeper, type PathStore } from './path-keeper.ts'
 import { type Echo, PeerWatch } from './peer-watch.ts'
 import type { Racer } from './racer.ts'
 import { type StepInput, type StepOutcome, stepByRaces, stepByRotation, stepByTurns } from './step.ts'
@@ -10,6 +11,8 @@ import { type StepInput, type StepOutcome, stepByRaces, stepByRotation, stepByTu
 export interface PathsOptions {
   readonly clock: Clock
   readonly echo: Echo
+  readonly store: PathStore
+  readonly warn: (problem: string) => void
   /** Undefined where races cannot run, or are not wanted. */
   readonly racer: (settings: Settings) => Promise<Racer | undefined>
 }
@@ -23,11 +26,13 @@ export interface PathsOutcome extends StepOutcome {
 export class Paths {
   readonly #options: PathsOptions
   readonly #watch: PeerWatch
+  readonly #keeper: PathKeeper
   #rotations: ReadonlyMap<PublicKey, Rotation> = new Map()
 
   constructor(options: PathsOptions) {
     this.#options = options
     this.#watch = new PeerWatch(options.echo, options.clock)
+    this.#keeper = new PathKeeper(options.store, options.clock, options.warn)
   }
 
   async step(input: StepInput): Promise<PathsOutcome> {
@@ -38,7 +43,9 @@ export class Paths {
     const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
     const { linkName } = settings.placement
     const { suspects, again } = this.#watch.look({ specs, statuses: judged, links, linkName, now })
-    const pathInput = { ...input, judged, suspects }
+    const lastWorked = await this.#keeper.lastWorked(settings, links)
+    await this.#keeper.keep(settings, links, judged)
+    const pathInput = { ...input, judged, suspects, lastWorked }
     if (racer !== undefined) {
       const step = await stepByRaces(pathInput, racer)
       return { ...step, again: sooner(step.again, again), racePort: settings.racing.port }

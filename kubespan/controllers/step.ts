@@ -26,6 +26,8 @@ export interface PathInput extends StepInput {
   readonly judged: ReadonlyMap<PublicKey, PeerStatus>
   /** Up, but nothing arrives through it. */
   readonly suspects: ReadonlySet<PublicKey>
+  /** By which each was last reached from the network where this host is now. */
+  readonly lastWorked: ReadonlyMap<PublicKey, AddressPort>
 }
 
 export interface StepOutcome {
@@ -138,14 +140,14 @@ export function stepByRotation(
 }
 
 function rankCandidates(
-  { links, identity, settings }: StepInput,
-  { endpoints }: PeerSpec,
+  { links, identity, settings, lastWorked }: PathInput,
+  { publicKey, endpoints }: PeerSpec,
   observed: AddressPort | undefined,
 ): readonly RankedEndpoint[] {
   return rankEndpoints(endpoints, {
     links,
     meshSubnet: identity.subnet,
-    lastWorked: undefined,
+    lastWorked: lastWorked.get(publicKey),
     observed,
     ...settings.filters,
   }).ranked

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { ClusterKey } from '../../shared/affiliate/seal.ts'
 import type { Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
+import { replaceFile } from './state-file.ts'
 
 /** Older entries say nothing about where a node is today. */
 export const CACHE_AGE_MAX_MS: Milliseconds = 24 * 3_600_000
@@ -50,15 +49,5 @@ export async function saveAffiliates(
 ): Promise<void> {
   const cached: CachedAffiliates = { savedAt: now, affiliates }
   const sealed = key.sealAffiliate(Buffer.from(`${FORMAT}${JSON.stringify(cached)}`))
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const draft = `${path}.${randomUUID()}`
-  try {
-    await using file = await open(draft, 'wx', 0o600)
-    await file.writeFile(sealed)
-    await file.sync()
-    await rename(draft, path)
-  } catch (error) {
-    await rm(draft, { force: true })
-    throw error
-  }
+  await replaceFile(path, sealed)
 }

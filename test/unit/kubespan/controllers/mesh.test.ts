@@ -45,6 +45,7 @@ class FakeMeshHost implements MeshHost {
   fault: Error | undefined
   readonly handshakes = new Map<string, number>()
   readonly affiliates = { load: async () => [], save: async () => {} }
+  readonly paths = { load: async () => [], save: async () => {} }
 
   constructor(number: number) {
     this.#number = number

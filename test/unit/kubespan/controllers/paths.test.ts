@@ -13,7 +13,13 @@ import { settingsOf } from '../../../support/settings.ts'
 const step = async (settings: Settings, canRace: boolean) => {
   const clock = new ManualClock()
   const racer = canRace ? new Racer({ clock, sockets: new FakeRaceSockets() }) : undefined
-  const paths = new Paths({ clock, echo: async () => undefined, racer: async () => racer })
+  const paths = new Paths({
+    clock,
+    echo: async () => undefined,
+    racer: async () => racer,
+    store: { load: async () => [], save: async () => {} },
+    warn: assert.fail,
+  })
   return await paths.step({
     specs: [specOf({ endpoints: ['192.0.2.1:51820', '10.0.0.2:51820'] as AddressPort[] })],
     memory: new Map(),

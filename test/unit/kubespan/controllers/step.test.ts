@@ -36,6 +36,7 @@ function inputOf(said: Partial<PathInput> = {}): PathInput {
     links: [linkOf('eth0', ['198.51.100.1/24'])],
     settings: settingsOf(),
     suspects: new Set<string>(),
+    lastWorked: new Map<string, AddressPort>(),
     now: 0,
     ...said,
   }

@@ -1,0 +1,69 @@
+import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { AddressPort } from '../../shared/net/address.ts'
+import type { ObservedLink } from '../model/observed.ts'
+import type { PeerStatus, PublicKey } from '../model/peer.ts'
+import type { Settings } from '../model/settings.ts'
+import { networkOf, type PathMemory, pathsOn, rememberPaths } from '../plan/last-worked.ts'
+import type { StoredPaths } from '../sources/path-memory.ts'
+
+/** Where the paths that worked are kept across restarts. */
+export interface PathStore {
+  load(settings: Settings): Promise<StoredPaths>
+  save(settings: Settings, paths: StoredPaths): Promise<void>
+}
+
+/** A mesh that comes up changes with every look, and has better things to do then than to wait for a disk. */
+const SAVE_AFTER: Milliseconds = 5_000
+
+/** Remembers by which endpoint each peer was reached from the network that this host is on. */
+export class PathKeeper {
+  readonly #store: PathStore
+  readonly #clock: Clock
+  readonly #warn: (problem: string) => void
+  #memory: PathMemory | undefined
+  #changedAt: Instant | undefined
+  #problem: string | undefined
+
+  constructor(store: PathStore, clock: Clock, warn: (problem: string) => void) {
+    this.#store = store
+    this.#clock = clock
+    this.#warn = warn
+  }
+
+  async lastWorked(
+    settings: Settings,
+    links: readonly ObservedLink[],
+  ): Promise<ReadonlyMap<PublicKey, AddressPort>> {
+    this.#memory ??= (await this.#store.load(settings)).map(([network, paths]) => ({
+      network,
+      endpoints: new Map(paths as [PublicKey, AddressPort][]),
+    }))
+    return pathsOn(this.#memory, networkOf(links, settings.placement.linkName))
+  }
+
+  /** Takes in who is up, and writes what has changed a while ago. A disk that is full costs a warning and nothing else. */
+  async keep(
+    settings: Settings,
+    links: readonly ObservedLink[],
+    statuses: ReadonlyMap<PublicKey, PeerStatus>,
+  ): Promise<void> {
+    const before = this.#memory ?? []
+    const now = this.#clock.now()
+    const network = networkOf(links, settings.placement.linkName)
+    this.#memory = rememberPaths(before, network, statuses)
+    if (this.#memory !== before) this.#changedAt ??= now
+    if (this.#changedAt === undefined || now - this.#changedAt < SAVE_AFTER) return
+    this.#changedAt = undefined
+    try {
+      await this.#store.save(
+        settings,
+        this.#memory.map((one) => [one.network, [...one.endpoints]]),
+      )
+      this.#problem = undefined
+    } catch (error) {
+      const problem = `the paths that worked cannot be written: ${error instanceof Error ? error.message : String(error)}`
+      if (problem !== this.#problem) this.#warn(problem)
+      this.#problem = problem
+    }
+  }
+}
