@@ -86,7 +86,9 @@ export class ControlClient {
                 `no kubespan daemon answers on ${this.#socketPath}: start one with "kubespan run"`,
               )
             : isForbidden
-              ? new Error(`${this.#socketPath}: permission denied, try as root`)
+              ? new Error(
+                  `${this.#socketPath}: permission denied; try as root, or as a member of the group of the daemon`,
+                )
               : error,
         )
       })

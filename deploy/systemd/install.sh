@@ -1,0 +1,29 @@
+#!/bin/sh
+# Installs this checkout as services: sh deploy/systemd/install.sh. Nothing is started; run it again after an upgrade.
+# DESTDIR is put in front of every path.
+set -eu
+here=$(cd "$(dirname "$0")/../.." && pwd)
+root=${DESTDIR:-}
+[ -x "$here/node_modules/.bin/node" ] || { echo "run npm ci --omit=dev in $here first" >&2; exit 1; }
+
+wrapper() { # name, program
+  printf '#!/bin/sh\nexec "%s/node_modules/.bin/node" "%s/%s" "$@"\n' "$here" "$here" "$2" > "$root/usr/local/bin/$1"
+  chmod 0755 "$root/usr/local/bin/$1"
+}
+mkdir -p "$root/usr/local/bin" "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/kubespan"
+wrapper kubespan kubespan/main.ts
+wrapper discovery-service discovery/main.ts
+for unit in kubespan kubespan-wireguard discovery-service; do
+  install -m 0644 "$here/deploy/systemd/$unit.service" "$root/etc/systemd/system/"
+done
+install -m 0644 "$here/deploy/systemd/kubespan.sysusers.conf" "$root/etc/sysusers.d/kubespan.conf"
+
+if [ -z "$root" ]; then
+  systemd-sysusers /etc/sysusers.d/kubespan.conf
+  if [ -e /etc/kubespan/config.yaml ]; then
+    chown root:kubespan /etc/kubespan/config.yaml
+    chmod 0640 /etc/kubespan/config.yaml
+  fi
+  systemctl daemon-reload
+fi
+echo "installed; next: systemctl enable --now kubespan (or discovery-service)"
