@@ -6,7 +6,8 @@ import { backoffDelay, CLIENT_BACKOFF } from '../../shared/reconcile/backoff.ts'
 import { formatHostPort, type ServiceEndpoint } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ServiceReport } from '../plan/unite-services.ts'
-import { type ClientLog, type ClientStatus, DiscoveryClient } from '../sources/discovery/client.ts'
+import { DiscoveryClient } from '../sources/discovery/client.ts'
+import type { ClientLog, ClientStatus } from '../sources/discovery/client-options.ts'
 import type { DiscoveryTransport } from '../sources/discovery/transport.ts'
 
 export interface DiscoveryPoolOptions {

@@ -19,7 +19,7 @@ import type { Holding } from '../plan/arbitrate-overlaps.ts'
 import type { HarvestedEndpoint } from '../plan/harvest.ts'
 import { planMembers } from '../plan/members.ts'
 import type { RetainedAffiliate } from '../plan/retain.ts'
-import type { ClientStatus } from '../sources/discovery/client.ts'
+import type { ClientStatus } from '../sources/discovery/client-options.ts'
 
 /** What the daemon remembers of its last pass. */
 export interface MeshMemory {

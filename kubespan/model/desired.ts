@@ -33,7 +33,7 @@ export interface Bypass {
   readonly conntrackMark: number
 }
 
-/** Everything that the daemon wants of this host: a complete, sorted value (DESIGN 2.1). */
+/** Everything that the daemon wants of this host: a complete, sorted value. */
 export interface DesiredState {
   readonly placement: Placement
   readonly mtuBytes: number

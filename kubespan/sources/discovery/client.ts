@@ -1,59 +1,20 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../../shared/affiliate/codec.ts'
-import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
-import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { Milliseconds } from '../../../shared/clock.ts'
 import { type Address, type AddressPort, addressFromBytes, familyOf } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
-import { formatHostPort, parseHostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
+import { formatHostPort, parseHostPort } from '../../model/service-endpoint.ts'
+import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
 import { afterFailure, afterSuccess, followRedirect, type Route, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
-import { type Dial, type DiscoveryTransport, RefusedCall } from './transport.ts'
+import { type DiscoveryTransport, RefusedCall } from './transport.ts'
 
 /** SPEC 2.1: 2048 bytes of data less nonce and tag. */
 export const AFFILIATE_PLAINTEXT_MAX_BYTES = 2020
 /** SPEC 2.3. */
 export const HELLO_TIMEOUT: Milliseconds = 10_000
 export const REFRESH_TIMEOUT: Milliseconds = 30_000
-
-export interface DiscoveryClientOptions {
-  /** The name of the service in the configuration. */
-  readonly name: string
-  readonly endpoint: ServiceEndpoint
-  readonly ownId: string
-  readonly key: ClusterKey
-  /** How long the service keeps our record without a refresh; refreshed at half of it. */
-  readonly ttl: Milliseconds
-  readonly dial: Dial
-  readonly clock: Clock
-  /** Consecutive failures to the pause before the next attempt. */
-  readonly backoff: (failures: number) => Milliseconds
-  /** The table, the public address or the connection changed. */
-  readonly onChange: () => void
-  readonly log: ClientLog
-}
-
-/** One line per change; a quiet client says nothing. */
-export interface ClientLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-}
-
-export interface ClientStatus {
-  readonly name: string
-  /** host:port that is spoken to now: the configured one, or where it sent us. */
-  readonly endpoint: string
-  readonly isRedirected: boolean
-  /** A watch is open and its snapshot has come. */
-  readonly connected: boolean
-  /** Some watch has told us everything: before that a missing affiliate means nothing. */
-  readonly hasSnapshot: boolean
-  readonly lastContactAt: Instant | undefined
-  /** Our addresses as the service saw them: the last one of each family. */
-  readonly publicAddresses: readonly Address[]
-  /** Why it is not connected, or why our record is not published. */
-  readonly problem: string | undefined
-}
 
 /**
  * One node's conversation with one discovery service (SPEC 2.3): Hello, Watch, Update, and again from

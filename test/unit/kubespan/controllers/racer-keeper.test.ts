@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DEFAULT_RACING } from '../../../../kubespan/config/resolve.ts'
+import { DEFAULT_RACING } from '../../../../kubespan/config/defaults.ts'
 import type { Racer } from '../../../../kubespan/controllers/racer.ts'
 import { RacerKeeper } from '../../../../kubespan/controllers/racer-keeper.ts'
 import { FakeRaceSockets } from '../../../support/fake-race-sockets.ts'

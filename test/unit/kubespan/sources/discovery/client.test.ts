@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import {
   AFFILIATE_PLAINTEXT_MAX_BYTES,
   DiscoveryClient,
-  type DiscoveryClientOptions,
 } from '../../../../../kubespan/sources/discovery/client.ts'
+import type { DiscoveryClientOptions } from '../../../../../kubespan/sources/discovery/client-options.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../../../../shared/affiliate/codec.ts'
 import { ClusterKey } from '../../../../../shared/affiliate/seal.ts'

@@ -1,0 +1,44 @@
+import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
+import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { Address } from '../../../shared/net/address.ts'
+import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
+import type { Dial } from './transport.ts'
+
+export interface DiscoveryClientOptions {
+  /** The name of the service in the configuration. */
+  readonly name: string
+  readonly endpoint: ServiceEndpoint
+  readonly ownId: string
+  readonly key: ClusterKey
+  /** How long the service keeps our record without a refresh; refreshed at half of it. */
+  readonly ttl: Milliseconds
+  readonly dial: Dial
+  readonly clock: Clock
+  /** Consecutive failures to the pause before the next attempt. */
+  readonly backoff: (failures: number) => Milliseconds
+  /** The table, the public address or the connection changed. */
+  readonly onChange: () => void
+  readonly log: ClientLog
+}
+
+/** One line per change; a quiet client says nothing. */
+export interface ClientLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+export interface ClientStatus {
+  readonly name: string
+  /** host:port that is spoken to now: the configured one, or where it sent us. */
+  readonly endpoint: string
+  readonly isRedirected: boolean
+  /** A watch is open and its snapshot has come. */
+  readonly connected: boolean
+  /** Some watch has told us everything: before that a missing affiliate means nothing. */
+  readonly hasSnapshot: boolean
+  readonly lastContactAt: Instant | undefined
+  /** Our addresses as the service saw them: the last one of each family. */
+  readonly publicAddresses: readonly Address[]
+  /** Why it is not connected, or why our record is not published. */
+  readonly problem: string | undefined
+}
