@@ -1,12 +1,7 @@
 import * as v from 'valibot'
 import { checkDocument, readDocuments, type YamlDocument } from '../../shared/yaml-document.ts'
-import {
-  type HostFacts,
-  type PlacedDocument,
-  type PlacedMachineConfig,
-  type Resolved,
-  resolveSettings,
-} from './resolve.ts'
+import type { PlacedDocument, PlacedMachineConfig } from './placed.ts'
+import { type HostFacts, type Resolved, resolveSettings } from './resolve.ts'
 import * as schema from './schema.ts'
 
 const SCHEMAS = {

@@ -1,4 +1,3 @@
-import type { InferOutput } from 'valibot'
 import { ClusterKey } from '../../shared/affiliate/seal.ts'
 import type { Prefix } from '../../shared/net/address.ts'
 import * as constants from '../model/constants.ts'
@@ -20,28 +19,7 @@ import {
   DEFAULT_TIMING,
 } from './defaults.ts'
 import { KUBERNETES_DEFAULTS, kubernetesGiven, kubernetesProblems } from './kubernetes.ts'
-import * as schema from './schema.ts'
-
-interface DocumentByKind {
-  KubeSpanConfig: InferOutput<typeof schema.KubeSpanConfig>
-  KubeSpanEndpointsConfig: InferOutput<typeof schema.KubeSpanEndpointsConfig>
-  DiscoveryServiceConfig: InferOutput<typeof schema.DiscoveryServiceConfig>
-  DiscoveryIdentityConfig: InferOutput<typeof schema.DiscoveryIdentityConfig>
-  KubernetesRegistryConfig: InferOutput<typeof schema.KubernetesRegistryConfig>
-  NodeConfig: InferOutput<typeof schema.NodeConfig>
-}
-type Kind = keyof DocumentByKind
-
-/** A document that passed its schema, and where it begins, as `file:line`. */
-export interface PlacedDocument<K extends Kind = Kind> {
-  readonly place: string
-  readonly value: DocumentByKind[K]
-}
-
-export interface PlacedMachineConfig {
-  readonly place: string
-  readonly value: InferOutput<typeof schema.MachineConfig>
-}
+import type { DocumentKind, PlacedDocument, PlacedMachineConfig } from './placed.ts'
 
 /** What this machine is called when nobody says otherwise. */
 export interface HostFacts {
@@ -115,11 +93,11 @@ class Resolver {
     }
   }
 
-  #all<K extends Kind>(kind: K): PlacedDocument<K>[] {
+  #all<K extends DocumentKind>(kind: K): PlacedDocument<K>[] {
     return this.#documents.filter(({ value }) => value.kind === kind) as PlacedDocument<K>[]
   }
 
-  #single<K extends Kind>(kind: K): PlacedDocument<K> | undefined {
+  #single<K extends DocumentKind>(kind: K): PlacedDocument<K> | undefined {
     const [first, second] = this.#all(kind)
     if (first !== undefined && second !== undefined)
       this.problems.push(`${second.place}: ${kind} is already there at ${first.place}`)
