@@ -5,7 +5,7 @@ import type { Credentials } from './credentials.ts'
 import type { RawEndpointSlice } from './endpoint-slice.ts'
 import { type Answer, Caller } from './http-call.ts'
 import { jsonLines } from './json-lines.ts'
-import type { RawNode } from './node-record.ts'
+import { type RawNode, slimNode } from './node-record.ts'
 import type { AnnotationPatch } from './patch.ts'
 
 const NODES = '/api/v1/nodes'
@@ -13,7 +13,8 @@ const SLICES = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
 const KUBERNETES = 'kubernetes'
 
 const LIST_LIMIT: Milliseconds = 120_000
-const PAGE_ITEMS = 500
+/** Nodes are about 11 KB each, and a page is in memory twice. */
+const PAGE_ITEMS = 100
 /** The server is asked to end a watch after so long, spread to twice that, so that nodes do not all come back at once. */
 const WATCH_SECONDS = 240
 /** Bookmarks come about every minute: a watch that brings nothing for so long is dead, whatever the network says. */
@@ -47,7 +48,7 @@ export class HttpKubernetesApi implements KubernetesApi {
           readonly items?: readonly RawNode[]
           readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string }
         }
-        items.push(...(page.items ?? []))
+        items.push(...(page.items ?? []).map(slimNode))
         token = page.metadata?.continue ?? ''
         if (token === '') return { items, resourceVersion: page.metadata?.resourceVersion ?? '' }
       }

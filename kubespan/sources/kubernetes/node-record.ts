@@ -36,6 +36,31 @@ export interface NodeRecord {
 
 const KEYS = Object.values(ANNOTATION)
 
+/** The Node without what does not concern us, so that the rest of a page of Nodes can be forgotten at once. */
+export function slimNode({ metadata = {}, spec = {}, status = {} }: RawNode): RawNode {
+  const { name, resourceVersion, creationTimestamp } = metadata
+  return {
+    metadata: {
+      ...(name && { name }),
+      ...(resourceVersion && { resourceVersion }),
+      ...(creationTimestamp && { creationTimestamp }),
+      labels: pick(metadata.labels, [CONTROL_PLANE_LABEL]),
+      annotations: pick(metadata.annotations, KEYS),
+    },
+    spec: {
+      podCIDRs: spec.podCIDRs ?? (spec.podCIDR ? [spec.podCIDR] : []),
+      ...(spec.providerID && { providerID: spec.providerID }),
+    },
+    status: {
+      addresses: status.addresses ?? [],
+      nodeInfo: {
+        ...(status.nodeInfo?.machineID && { machineID: status.nodeInfo.machineID }),
+        ...(status.nodeInfo?.osImage && { osImage: status.nodeInfo.osImage }),
+      },
+    },
+  }
+}
+
 /** Undefined for something without a name. `previous` is returned when all that concerns us stayed as it was. */
 export function toRecord(raw: RawNode, previous?: NodeRecord): NodeRecord | undefined {
   const { metadata = {}, spec = {}, status = {} } = raw

@@ -88,8 +88,8 @@ test('a list comes page by page', async (t) => {
   )
   assert.equal(resourceVersion, '9')
   assert.deepEqual(asked, [
-    'GET /api/v1/nodes?limit=500 Bearer secret',
-    'GET /api/v1/nodes?limit=500&continue=to+k Bearer secret',
+    'GET /api/v1/nodes?limit=100 Bearer secret',
+    'GET /api/v1/nodes?limit=100&continue=to+k Bearer secret',
   ])
 })
 
