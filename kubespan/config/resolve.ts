@@ -20,6 +20,7 @@ import {
 } from './defaults.ts'
 import { KUBERNETES_DEFAULTS, kubernetesGiven, kubernetesProblems } from './kubernetes.ts'
 import type { DocumentKind, PlacedDocument, PlacedMachineConfig } from './placed.ts'
+import { NO_METRICS } from './schema.ts'
 
 /** What this machine is called when nobody says otherwise. */
 export interface HostFacts {
@@ -268,7 +269,7 @@ class Resolver {
     )
     return {
       ...node,
-      metricsAddress: node.metricsAddress === schema.NO_METRICS ? undefined : node.metricsAddress,
+      metricsAddress: node.metricsAddress === NO_METRICS ? undefined : node.metricsAddress,
     }
   }
 
