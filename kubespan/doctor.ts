@@ -1,7 +1,7 @@
 import { systemClock } from '../shared/clock.ts'
 import { renderFindings } from './cli/findings.ts'
 import { ConfigError, hostFacts, loadConfig } from './config/load.ts'
-import { resolveSettings } from './config/resolve.ts'
+import { type Resolved, resolveSettings } from './config/resolve.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
 import { diagnose } from './doctor/diagnose.ts'
 import { type DoctorConfig, observeFacts } from './doctor/observe.ts'
@@ -19,10 +19,10 @@ export interface Diagnosis {
 
 /** `kubespan doctor`: looks at this host, with or without a daemon on it, and changes nothing. */
 export async function examine(configFile: string, socketPath: string | undefined): Promise<Diagnosis> {
-  const config = await readConfig(configFile)
-  const host = createHost({ clock: systemClock, runDirectory: config.settings.node.runDirectory })
-  const world = systemWorld(host, (settings) => askDaemon(socketPath, settings))
-  const findings = diagnose(await observeFacts(world, config))
+  const { fact, settings } = await readConfig(configFile)
+  const host = createHost({ clock: systemClock, runDirectory: settings.node.runDirectory })
+  const world = systemWorld(host, () => askDaemon(socketPath, settings))
+  const findings = diagnose(await observeFacts(world, { fact, settings }))
   return {
     findings,
     text: renderFindings(findings),
@@ -31,14 +31,14 @@ export async function examine(configFile: string, socketPath: string | undefined
 }
 
 /** A configuration that cannot be used is a finding; the rest of the host is looked at all the same. */
-async function readConfig(file: string): Promise<DoctorConfig> {
+export async function readConfig(file: string): Promise<DoctorConfig & Pick<Resolved, 'origin'>> {
   try {
-    const { settings, warnings } = await loadConfig(file)
-    return { fact: { file, problem: undefined, warnings }, settings }
+    const { settings, warnings, origin } = await loadConfig(file)
+    return { fact: { file, problem: undefined, warnings }, settings, origin }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const { settings } = resolveSettings([], undefined, await hostFacts())
-    return { fact: { file, problem: error.message, warnings: [] }, settings }
+    const { settings, origin } = resolveSettings([], undefined, await hostFacts())
+    return { fact: { file, problem: error.message, warnings: [] }, settings, origin }
   }
 }
 

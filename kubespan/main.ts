@@ -120,6 +120,23 @@ const commands: Record<string, Command> = {
     if (hasErrors) process.exitCode = EXIT_FAILURE
   },
 
+  async bugreport(options) {
+    const { writeBugreport } = await import('./bugreport.ts')
+    const path = await writeBugreport({
+      configFile: configFile(options),
+      socketPath: options.socket,
+      file: options.file,
+    })
+    process.stdout.write(`${path}\n`)
+  },
+
+  async completion(_, [name]) {
+    const { renderCompletion, SHELLS } = await import('./cli/completion.ts')
+    const shell = SHELLS.find((candidate) => candidate === name)
+    if (shell === undefined) throw new UsageError(`say for which shell: ${SHELLS.join(', ')}`)
+    process.stdout.write(renderCompletion(shell))
+  },
+
   async gen({ endpoint, file }) {
     const text = generateClusterConfig(endpoint ?? DEFAULT_SERVICE_URL)
     if (endpoint === undefined)

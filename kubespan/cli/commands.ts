@@ -35,7 +35,7 @@ export const OPTIONS = {
   file: {
     type: 'string',
     value: 'FILE',
-    help: 'write there, mode 0600, instead of to standard output; never overwrites',
+    help: 'write there, mode 0600, and nowhere else; never overwrites',
   },
   help: { type: 'boolean', short: 'h', help: 'show this help' },
   version: { type: 'boolean', help: 'show the version' },
@@ -79,6 +79,12 @@ export const COMMANDS: readonly CommandHelp[] = [
     options: ['config', 'socket', 'output'],
   },
   {
+    name: 'bugreport',
+    arguments: '',
+    summary: 'write all that helps to understand a fault into one archive, without secrets',
+    options: ['config', 'socket', 'file'],
+  },
+  {
     name: 'gen',
     arguments: '',
     summary: 'make the configuration of a new mesh: cluster id, secret, service',
@@ -113,6 +119,12 @@ export const COMMANDS: readonly CommandHelp[] = [
     arguments: '',
     summary: 'leave, stop the daemon, and remove all that it made on this host',
     options: ['config', 'socket'],
+  },
+  {
+    name: 'completion',
+    arguments: 'bash|zsh|fish',
+    summary: 'print what makes the shell complete these commands',
+    options: [],
   },
 ]
 

@@ -52,6 +52,7 @@ const doors: Record<string, Doors> = {
       'shared',
     ],
   },
+  'kubespan/bugreport': { may: ['kubespan/model', 'kubespan/host', 'shared'] },
   'kubespan/metrics': { may: ['kubespan/model', 'shared'] },
   'kubespan/cli': { may: ['kubespan/model', 'shared'] },
   'kubespan/controllers': {
