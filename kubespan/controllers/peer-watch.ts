@@ -34,6 +34,8 @@ export interface Watched {
 
 /** What cannot be asked now may be possible later: a package is installed, a service file changed. */
 const ASK_AGAIN_AFTER: Milliseconds = 600_000
+/** Packets get lost, and a peer may be up here before it is so there. */
+const INTRODUCTIONS = 3
 /** After a change of our own network every look counts. */
 const RECHECK_LOOK_EVERY: Milliseconds = 500
 
@@ -44,8 +46,8 @@ export class PeerWatch {
   readonly #vigils = new Map<PublicKey, Vigil>()
   /** Known to answer echoes, up or not. */
   readonly #answering = new Set<PublicKey>()
-  /** Asked once in this session, so that a later silence means something. */
-  readonly #introduced = new Set<PublicKey>()
+  /** How often each was asked in this session without being in doubt, so that a later silence means something. */
+  readonly #introduced = new Map<PublicKey, number>()
   readonly #heard: { readonly publicKey: PublicKey; readonly isAnswered: boolean; readonly at: Instant }[] =
     []
   #network: string | undefined
@@ -61,7 +63,7 @@ export class PeerWatch {
     const { specs, statuses, now } = input
     const isUp = (key: PublicKey): boolean => statuses.get(key)?.state === 'up'
     for (const key of this.#vigils.keys()) if (!isUp(key)) this.#vigils.delete(key)
-    for (const key of this.#introduced) if (!isUp(key)) this.#introduced.delete(key)
+    for (const key of this.#introduced.keys()) if (!isUp(key)) this.#introduced.delete(key)
     for (const key of this.#answering) if (!statuses.has(key)) this.#answering.delete(key)
     this.#takeEchoes()
 
@@ -93,14 +95,15 @@ export class PeerWatch {
   }
 
   #isStranger(key: PublicKey): boolean {
-    return this.#vigils.has(key) && !this.#answering.has(key) && !this.#introduced.has(key)
+    const asked = this.#introduced.get(key) ?? 0
+    return this.#vigils.has(key) && !this.#answering.has(key) && asked < INTRODUCTIONS
   }
 
   /** One sweep at a time; its outcome is taken in by the next look. */
   #ask(specs: readonly PeerSpec[], now: Instant): void {
     if (specs.length === 0 || this.#isAsking || now < this.#askAt) return
     this.#isAsking = true
-    for (const { publicKey } of specs) this.#introduced.add(publicKey)
+    for (const { publicKey: key } of specs) this.#introduced.set(key, (this.#introduced.get(key) ?? 0) + 1)
     this.#echo(specs.map(({ address }) => address))
       .then(
         (answered) => {

@@ -13,27 +13,19 @@ const SOME_SILENT = 1
  * installed, or may not open its sockets.
  */
 export async function askByEcho(
-  host: Pick<Host, 'stream'>,
+  host: Pick<Host, 'run'>,
   addresses: readonly Address[],
 ): Promise<ReadonlySet<Address> | undefined> {
-  const args = [
-    '-a',
-    '-q',
-    '-r',
-    '0',
-    '-i',
-    '1',
-    '-t',
-    `${ANSWER_WITHIN_MS}`,
-    ...addresses.slice(0, ASKED_MAX),
-  ]
-  const answered = new Set<Address>()
+  const asked = addresses.slice(0, ASKED_MAX)
   try {
-    for await (const line of host.stream('fping', args, new AbortController().signal))
-      answered.add(line.trim() as Address)
+    await host.run('fping', ['-q', '-C', '1', '-i', '1', '-t', `${ANSWER_WITHIN_MS}`, ...asked])
+    return new Set(asked)
   } catch (error) {
     const isOfFping = error instanceof ToolError && error.kind === 'failed'
-    if (!isOfFping || error.exitCode !== SOME_SILENT) return undefined
+    return isOfFping && error.exitCode === SOME_SILENT ? answeredIn(error.stderr) : undefined
   }
-  return answered
 }
+
+/** Lines like `fd00::1 : 0.42`, or `fd00::2 : -` for no answer. */
+const answeredIn = (report: string): ReadonlySet<Address> =>
+  new Set([...report.matchAll(/^(\S+)\s*: \d+(?:\.\d+)?$/gm)].map(([, address]) => address as Address))
