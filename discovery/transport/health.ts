@@ -34,7 +34,11 @@ export class HealthService {
     if (path !== CHECK && path !== WATCH) return false
     const reader = new MessageReader(
       stream,
-      (message) => (path === CHECK ? this.#check(stream, message) : this.#watch(stream, message)),
+      (message) => {
+        if (!canAnswer(stream)) return
+        if (path === CHECK) this.#check(stream, message)
+        else this.#watch(stream, message)
+      },
       ({ code, message }) => fail(stream, code, message),
     )
     reader.release()
@@ -78,12 +82,16 @@ function serviceOf(message: Uint8Array): string | undefined {
   }
 }
 
+/** Whether there is still somebody to answer. */
+const canAnswer = ({ destroyed, closed }: ServerHttp2Stream): boolean => !destroyed && !closed
+
 function begin(stream: ServerHttp2Stream): void {
   stream.respond(HEADERS, { waitForTrailers: true })
   stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'grpc-message': '' }))
 }
 
 function fail(stream: ServerHttp2Stream, code: number, message: string): void {
+  if (!canAnswer(stream)) return
   stream.respond(
     { ...HEADERS, 'grpc-status': `${code}`, 'grpc-message': encodeStatusMessage(message) },
     { endStream: true },

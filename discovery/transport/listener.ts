@@ -233,6 +233,9 @@ export class Listener implements AsyncDisposable {
     server.on('session', (session) => this.#begun(session))
     server.on('sessionError', ignore)
     server.on('stream', (stream, headers, flags, rawHeaders) => {
+      stream.on('error', ignore)
+      // Node tells of a stream a tick late: its client, or a fault of the connection, may have ended it by then.
+      if (stream.destroyed || stream.closed) return
       if (headers['content-type']?.includes('application/grpc') === true)
         onCall(stream, headers, flags, rawHeaders)
       else void answerStream(pages, stream, headers, reports.failed)

@@ -18,7 +18,7 @@ export async function answerStream(
   const method = headers[':method'] ?? 'GET'
   const question = questionOf(method, headers[':path'] ?? '', headers.authorization)
   const answer = await askHandler(handler, question, onFailure)
-  if (stream.destroyed) return
+  if (stream.destroyed || stream.closed) return
   stream.setTimeout(ANSWER_STALL_TIMEOUT_MS, () => stream.close(nghttp2.NGHTTP2_CANCEL))
   // Whatever the client is still sending then is not wanted.
   stream.once('finish', () => stream.close(nghttp2.NGHTTP2_NO_ERROR))
