@@ -106,7 +106,8 @@ export class KubernetesTier implements AsyncDisposable {
   #retract(registry: KubernetesRegistry): void {
     this.#retractions.add(registry)
     void registry.retract().then(async () => {
-      if (this.#retractions.delete(registry)) await registry[Symbol.asyncDispose]()
+      await registry[Symbol.asyncDispose]()
+      this.#retractions.delete(registry)
     })
   }
 
