@@ -1,11 +1,12 @@
 export interface TarEntry {
-  /** Relative, with `/` between its parts; at most 100 bytes. */
+  /** Relative, with `/` between its parts: at most 155 bytes up to the last one, and 100 behind it. */
   readonly name: string
   readonly content: string
 }
 
 const BLOCK_BYTES = 512
 const NAME_MAX_BYTES = 100
+const PREFIX_MAX_BYTES = 155
 const MODE = '0000600'
 const OWNER = '0000000'
 
@@ -22,11 +23,19 @@ const paddingFor = (length: number): number => (BLOCK_BYTES - (length % BLOCK_BY
 
 const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, '0')
 
+/** The directory stands in a field of its own. */
+function splitName(name: string): readonly [prefix: string, base: string] {
+  const slash = name.lastIndexOf('/')
+  return slash < 0 ? ['', name] : [name.slice(0, slash), name.slice(slash + 1)]
+}
+
 function header(name: string, length: number, mtimeSeconds: number): Buffer {
-  if (Buffer.byteLength(name) > NAME_MAX_BYTES) throw new RangeError(`too long for a tar: ${name}`)
+  const [prefix, base] = splitName(name)
+  if (Buffer.byteLength(base) > NAME_MAX_BYTES || Buffer.byteLength(prefix) > PREFIX_MAX_BYTES)
+    throw new RangeError(`too long for a tar: ${name}`)
   const block = Buffer.alloc(BLOCK_BYTES)
   const fields: readonly (readonly [offset: number, text: string])[] = [
-    [0, name],
+    [0, base],
     [100, MODE],
     [108, OWNER],
     [116, OWNER],
@@ -36,6 +45,7 @@ function header(name: string, length: number, mtimeSeconds: number): Buffer {
     [148, ' '.repeat(8)],
     [156, '0'],
     [257, 'ustar\0' + '00'],
+    [345, prefix],
   ]
   for (const [offset, text] of fields) block.write(text, offset)
   const sum = block.reduce((total, byte) => total + byte, 0)

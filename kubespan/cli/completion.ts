@@ -12,7 +12,7 @@ const OPERANDS: Readonly<Record<string, readonly string[]>> = {
 }
 
 const VALUES: Partial<Record<OptionName, readonly string[]>> = {
-  output: ['table', 'wide', 'json', 'yaml'],
+  output: ['table', 'json', 'yaml'],
   'log-level': ['debug', 'info', 'warn', 'error'],
 }
 /** Options whose value is a path. */

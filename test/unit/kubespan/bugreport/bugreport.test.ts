@@ -22,7 +22,7 @@ test('an archive holds its files whole, in blocks with true checksums', () => {
   )
   assert.equal(archive.length % 512, 0)
   const head = archive.subarray(0, 512)
-  assert.equal(field(head, 0, 100), 'a/one.txt')
+  assert.deepEqual([field(head, 345, 155), field(head, 0, 100)], ['a', 'one.txt'])
   assert.equal(Number.parseInt(field(head, 124, 12), 8), 600)
   assert.equal(Number.parseInt(field(head, 136, 12), 8), 1_700_000_000)
   assert.equal(field(head, 257, 6), 'ustar')
@@ -33,7 +33,7 @@ test('an archive holds its files whole, in blocks with true checksums', () => {
     blank.reduce((sum, byte) => sum + byte, 0),
   )
   assert.equal(archive.subarray(512, 512 + 600).toString(), 'ä'.repeat(300))
-  assert.equal(field(archive.subarray(512 + 1024), 0, 100), 'a/empty')
+  assert.equal(field(archive.subarray(512 + 1024), 0, 100), 'empty')
   assert.ok(
     archive.subarray(-1024).every((byte) => byte === 0),
     'the end is two empty blocks',
