@@ -3,6 +3,7 @@ import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import { FRAME_HEAD_BYTES } from './frames.ts'
 import { INCOMPLETE, isWholeMessage, MessageAssembler } from './message-reader.ts'
+import type { MessageRoom } from './message-room.ts'
 import type { CallObserver, FinishedCall, MethodName } from './observe.ts'
 import { OK, STATUS, type Status, type StatusCode, statusTrailers } from './status.ts'
 
@@ -22,6 +23,7 @@ type CallStream = ServerHttp2Stream & { [CALL]: Call }
 export interface CallServer {
   readonly clock: Clock
   readonly observer: CallObserver
+  readonly room: MessageRoom
   /** The message of the call lies in `bytes` from `start` to the end. */
   received(call: Call, bytes: Buffer, start: number): void
 }
@@ -41,6 +43,8 @@ export class Call implements FinishedCall {
   message = ''
   duration: Milliseconds = 0
   throttled: Milliseconds = 0
+  /** Whether its turn has come, and with it its message. */
+  isReading = false
   clusterId: string | undefined
   affiliateId: string | undefined
   clientVersion: string | undefined
@@ -93,6 +97,7 @@ export class Call implements FinishedCall {
    * with its headers and is answered on the spot; who reads must call `attend` for those that are not.
    */
   read(): void {
+    this.isReading = true
     this.stream.on('data', onData)
   }
 
@@ -139,18 +144,19 @@ export class Call implements FinishedCall {
 
   /** Some bytes of the request. */
   took(chunk: Buffer): void {
-    if (this.#isRead) return
+    if (this.#isRead || this.#isFinished) return
     if (this.#assembler === undefined && isWholeMessage(chunk)) {
       this.#isRead = true
       this.#server.received(this, chunk, FRAME_HEAD_BYTES)
       return
     }
-    this.#assembler ??= new MessageAssembler()
+    this.#assembler ??= new MessageAssembler(this.#server.room)
     const taken = this.#assembler.take(chunk)
     if (taken === undefined) return
     this.#isRead = true
     if ('code' in taken) this.end(taken)
     else this.#server.received(this, taken, 0)
+    this.#assembler.release()
   }
 
   /** The client will send no more. */
@@ -184,6 +190,7 @@ export class Call implements FinishedCall {
 
   #finish({ code, message }: Status): void {
     this.#isFinished = true
+    this.#assembler?.release()
     this.code = code
     this.message = message
     this.duration = this.#server.clock.now() - this.startedAt

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream, Settings } from 'node:http2'
-import type { Clock } from '../../shared/clock.ts'
+import type { Clock, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import type { IpRate } from '../limits/ip-rate.ts'
 import type { Subscriptions } from '../subscription/subscriptions.ts'
 import type { CheckedRequest } from '../validation/requests.ts'
 import { Call, type CallServer } from './call.ts'
 import type { Handlers } from './handlers.ts'
+import { MessageRoom } from './message-room.ts'
 import type { CallObserver, MethodName } from './observe.ts'
 import { decodeRequest } from './request-decoder.ts'
 import { encodeStatusMessage, parseTimeout, STATUS, type Status, toStatus } from './status.ts'
@@ -27,6 +28,8 @@ const NOT_PROTOBUF: Status = {
   code: STATUS.Internal,
   message: 'the request is no valid protobuf message',
 }
+/** A message that is not complete by then never will be; a client without a deadline would keep its place for ever. */
+const READ_LIMIT_MS: Milliseconds = 10_000
 const NO_TIMEOUT: Status = { code: STATUS.Internal, message: 'grpc-timeout is malformed' }
 const THROTTLED = toStatus({ kind: 'throttled' })
 
@@ -51,6 +54,7 @@ export interface GrpcServiceOptions {
 export class GrpcService implements CallServer {
   readonly clock: Clock
   readonly observer: CallObserver
+  readonly room = new MessageRoom()
   readonly #options: GrpcServiceOptions
   /** Calls that nobody attends to yet. */
   #fresh: Call[] = []
@@ -142,8 +146,10 @@ export class GrpcService implements CallServer {
 
   #attend(call: Call): void {
     call.attend()
-    if (call.isRead || !Number.isFinite(call.timeout)) return
-    const deadline = this.clock.after(Math.max(0, call.timeLeft), () => {
+    if (call.isRead) return
+    const limit = call.isReading ? Math.min(call.timeLeft, READ_LIMIT_MS) : call.timeLeft
+    if (!Number.isFinite(limit)) return
+    const deadline = this.clock.after(Math.max(0, limit), () => {
       if (!call.isRead) call.end(TIMED_OUT)
     })
     call.stream.once('close', () => deadline[Symbol.dispose]())

@@ -3,6 +3,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { HealthCheckRequestSchema, HealthCheckResponseSchema } from '../../proto/gen/health_pb.ts'
 import { frameMessage } from './frames.ts'
 import { MessageReader } from './message-reader.ts'
+import { MessageRoom } from './message-room.ts'
 import { encodeStatusMessage, STATUS } from './status.ts'
 
 const CHECK = '/grpc.health.v1.Health/Check'
@@ -18,6 +19,8 @@ const SERVICES: ReadonlySet<string> = new Set([
 const SERVING = 1
 const NOT_SERVING = 2
 const SERVICE_UNKNOWN = 3
+/** Questions are a name. */
+const QUESTION_ROOM_BYTES = 1 << 20
 /** Its only use is here. */
 const STATUS_NOT_FOUND = 5
 
@@ -27,6 +30,7 @@ const HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const
 export class HealthService {
   /** Watch streams of services that are here. */
   readonly #watchers = new Set<ServerHttp2Stream>()
+  readonly #room = new MessageRoom(QUESTION_ROOM_BYTES)
   #status = SERVING
 
   /** Takes over a stream whose path is ours; false when it is not. */
@@ -40,6 +44,7 @@ export class HealthService {
         else this.#watch(stream, message)
       },
       ({ code, message }) => fail(stream, code, message),
+      this.#room,
     )
     reader.release()
     return true

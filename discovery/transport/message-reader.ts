@@ -1,6 +1,9 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { FRAME_HEAD_BYTES } from './frames.ts'
+import type { MessageRoom } from './message-room.ts'
 import { STATUS, type Status } from './status.ts'
+
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** gRPC's own default for a request. */
 export const REQUEST_MAX_BYTES = 4 << 20
@@ -10,36 +13,73 @@ const TOO_LARGE: Status = {
   code: STATUS.ResourceExhausted,
   message: `a request may have at most ${REQUEST_MAX_BYTES} bytes`,
 }
+const NO_ROOM: Status = {
+  code: STATUS.ResourceExhausted,
+  message: 'too many large requests are under way',
+}
 const SURPLUS: Status = { code: STATUS.Internal, message: 'a call takes one message' }
 export const INCOMPLETE: Status = {
   code: STATUS.Internal,
   message: 'the request ended before its message was complete',
 }
 
-/** Puts the one message of a call together from what the stream delivers. */
+/** Of the buffer that a message grows in: few are larger. */
+const FIRST_BYTES = 1024
+
+/**
+ * Puts the one message of a call together from what the stream delivers. It is copied as it comes: the pieces, which may
+ * be of one byte each, would hold far more than the message.
+ */
 export class MessageAssembler {
-  #chunks: Buffer[] = []
+  readonly #room: MessageRoom
+  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
   #size = 0
   /** Of head and message; known once the head is there. */
   #needed = FRAME_HEAD_BYTES
   #isHeadKnown = false
 
+  constructor(room: MessageRoom) {
+    this.#room = room
+  }
+
   /** The message when it is complete, a status when there cannot be one, undefined while there is more to come. */
   take(chunk: Buffer): Buffer | Status | undefined {
-    this.#chunks.push(chunk)
-    this.#size += chunk.length
-    if (this.#size < this.#needed) return undefined
-    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks)
-    this.#chunks = [bytes]
+    const head = this.#isHeadKnown ? 0 : Math.min(chunk.length, FRAME_HEAD_BYTES - this.#size)
+    this.#add(chunk.subarray(0, head))
     if (!this.#isHeadKnown) {
-      if (bytes[0] !== 0) return COMPRESSED
-      const length = bytes.readUInt32BE(1)
+      if (this.#size < FRAME_HEAD_BYTES) return undefined
+      if (this.#bytes[0] !== 0) return COMPRESSED
+      const length = this.#bytes.readUInt32BE(1)
       if (length > REQUEST_MAX_BYTES) return TOO_LARGE
       this.#needed += length
       this.#isHeadKnown = true
     }
-    if (this.#size > this.#needed) return SURPLUS
-    return this.#size === this.#needed ? bytes.subarray(FRAME_HEAD_BYTES) : undefined
+    const size = this.#size + chunk.length - head
+    if (size > this.#needed) return SURPLUS
+    if (size > this.#bytes.length && !this.#grow(size)) return NO_ROOM
+    this.#add(chunk.subarray(head))
+    return this.#size === this.#needed ? this.#bytes.subarray(FRAME_HEAD_BYTES, this.#size) : undefined
+  }
+
+  /** What it holds is not needed any more. Says so as often as it likes. */
+  release(): void {
+    this.#room.grow(this.#bytes.length, 0)
+    this.#bytes = NOTHING
+    this.#size = 0
+  }
+
+  #add(piece: Buffer): void {
+    piece.copy(this.#bytes, this.#size)
+    this.#size += piece.length
+  }
+
+  #grow(size: number): boolean {
+    const length = Math.min(this.#needed, Math.max(size, 2 * this.#bytes.length))
+    if (!this.#room.grow(this.#bytes.length, length)) return false
+    const bytes = Buffer.allocUnsafeSlow(length)
+    this.#bytes.copy(bytes, 0, 0, this.#size)
+    this.#bytes = bytes
+    return true
   }
 }
 
@@ -55,14 +95,16 @@ export class MessageReader {
   readonly #stream: ServerHttp2Stream
   readonly #onMessage: (message: Uint8Array) => void
   readonly #onFailure: (status: Status) => void
-  readonly #assembler = new MessageAssembler()
+  readonly #assembler: MessageAssembler
   #isDone = false
 
   constructor(
     stream: ServerHttp2Stream,
     onMessage: (message: Uint8Array) => void,
     onFailure: (status: Status) => void,
+    room: MessageRoom,
   ) {
+    this.#assembler = new MessageAssembler(room)
     this.#stream = stream
     this.#onMessage = onMessage
     this.#onFailure = onFailure
@@ -78,6 +120,7 @@ export class MessageReader {
       if (taken instanceof Uint8Array) this.#onMessage(taken)
       else this.#onFailure(taken)
     })
+    this.#stream.once('close', () => this.#assembler.release())
     this.#stream.once('end', () => {
       if (!this.#isDone) this.#onFailure(INCOMPLETE)
       this.#isDone = true

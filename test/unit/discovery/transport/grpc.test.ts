@@ -291,3 +291,14 @@ test('a watch that nobody reads is cut off', async (t) => {
   await until(() => stream.destroyed)
   assert.equal(clock.armed, 0)
 })
+
+test('a message that does not come to its end is not waited for, though the client set no deadline', async (t) => {
+  const { client, clock, finished } = await start(t)
+  const stream = client.open('List')
+  const outcome = outcomeOf(stream)
+  stream.write(framed(field(1, 'c')).subarray(0, 6))
+  await until(() => clock.armed > 0)
+  await clock.advance(10_000)
+  assert.equal(show(await outcome), '4 the deadline of the call has passed')
+  assert.deepEqual(finished, ['List DeadlineExceeded 0'])
+})

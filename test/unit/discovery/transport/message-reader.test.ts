@@ -3,10 +3,11 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { frameMessage } from '../../../../discovery/transport/frames.ts'
 import { isWholeMessage, MessageAssembler } from '../../../../discovery/transport/message-reader.ts'
+import { MessageRoom } from '../../../../discovery/transport/message-room.ts'
 
 /** Feeds the chunks until there is a result. */
 function assemble(chunks: readonly Buffer[]): string {
-  const assembler = new MessageAssembler()
+  const assembler = new MessageAssembler(new MessageRoom(1 << 20))
   for (const chunk of chunks) {
     const taken = assembler.take(chunk)
     if (taken !== undefined) return 'code' in taken ? `${taken.code} ${taken.message}` : taken.toString('hex')
@@ -48,3 +49,20 @@ for (const { bytes, want } of cases)
     assert.equal(assemble([chunk]), want)
     assert.equal(isWholeMessage(chunk), /^[0-9a-f]*$/.test(want))
   })
+
+test('what large messages hold together is bounded, and given back', () => {
+  const room = new MessageRoom(100_000)
+  const start = Buffer.alloc(60_000)
+  start.writeUInt32BE(80_000, 1)
+  const first = new MessageAssembler(room)
+  const second = new MessageAssembler(room)
+  assert.equal(first.take(start), undefined)
+  assert.equal(room.held, 60_000)
+  assert.deepEqual(second.take(start), { code: 8, message: 'too many large requests are under way' })
+  assert.equal((first.take(Buffer.alloc(20_005)) as Buffer).length, 80_000)
+  first.release()
+  first.release()
+  second.release()
+  assert.equal(room.held, 0)
+  assert.equal(new MessageAssembler(room).take(start), undefined)
+})
