@@ -60,8 +60,8 @@ const renderCandidates = (candidates: readonly Candidate[]): string =>
   candidates.length === 0
     ? ''
     : renderTable(
-        ['ENDPOINT', 'LAST RESULT'],
-        candidates.map(({ endpoint, result }) => [endpoint, result]),
+        ['ENDPOINT', 'KIND', 'LAST RESULT'],
+        candidates.map(({ endpoint, kind, result }) => [endpoint, kind, result]),
       )
 
 const renderNotes = (notes: readonly string[]): string =>

@@ -67,16 +67,35 @@ const renderKubernetes = (kubernetes: KubernetesView, now: UnixMilliseconds): st
     ],
   )
 
+/** Kinds of endpoints in a word, for a column; explain says them in full. */
+const PATHS: Readonly<Record<string, string>> = {
+  'in a preferred range': 'preferred',
+  'on a shared link': 'lan',
+  'in a shared private range': 'private',
+  'global IPv6': 'ipv6',
+  'public IPv4': 'ipv4',
+  observed: 'nat',
+  'announced with a port of its own': 'forwarded',
+  'private elsewhere': 'private',
+}
+
+/** Nothing while the peer is not up. */
+function pathOf({ state, endpoint, candidates }: PeerView): string {
+  const kind = candidates.find((candidate) => candidate.endpoint === endpoint)?.kind
+  return state !== 'up' || kind === undefined ? '' : (PATHS[kind] ?? kind)
+}
+
 /** `kubespan peers`, and the middle of `kubespan status`. */
 export const renderPeers = (peers: readonly PeerView[], now: UnixMilliseconds): string =>
   renderTable(
-    ['PEER', 'STATE', 'ENDPOINT', 'ADDRESS', 'HANDSHAKE', 'RX', 'TX', 'REASON'],
+    ['PEER', 'STATE', 'ENDPOINT', 'PATH', 'ADDRESS', 'HANDSHAKE', 'RX', 'TX', 'REASON'],
     [...peers]
       .sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0))
       .map((peer) => [
         peer.label === '' ? peer.nodeId : peer.label,
         peer.state,
         peer.endpoint ?? '',
+        pathOf(peer),
         peer.address,
         ago(peer.lastHandshakeAt, now),
         formatBytes(peer.receiveBytes),

@@ -1,5 +1,5 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
-import { type Address, splitAddressPort } from '../../shared/net/address.ts'
+import { splitAddressPort } from '../../shared/net/address.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
@@ -61,8 +61,7 @@ export class MeshController {
     this.#settings = settings
     const { host, clock, racer, log } = options
     const warn = (problem: string): void => log.warn({}, problem)
-    const echo = (addresses: readonly Address[]) => host.echo(addresses)
-    this.#paths = new Paths({ clock, racer, echo, store: host.paths, warn })
+    this.#paths = new Paths({ clock, racer, host, warn })
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
   }
 
@@ -174,6 +173,7 @@ export class MeshController {
     this.#memory = {
       ...this.#memory,
       identity,
+      links,
       local: local?.affiliate,
       ...gathered,
       statuses,

@@ -4,6 +4,7 @@ import { clusterTag } from '../../shared/log.ts'
 import type { Prefix } from '../../shared/net/address.ts'
 import type {
   AffiliateView,
+  CandidateView,
   ConfigView,
   CountersView,
   DaemonView,
@@ -13,6 +14,7 @@ import type {
 import type { DesiredState } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { KubernetesReport } from '../model/kubernetes.ts'
+import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Holding } from '../plan/arbitrate-overlaps.ts'
@@ -20,10 +22,12 @@ import type { HarvestedEndpoint } from '../plan/harvest.ts'
 import { planMembers } from '../plan/members.ts'
 import type { RetainedAffiliate } from '../plan/retain.ts'
 import type { ClientStatus } from '../sources/discovery/client-options.ts'
+import { describeCandidates } from './candidates.ts'
 
 /** What the daemon remembers of its last pass. */
 export interface MeshMemory {
   readonly identity: Identity | undefined
+  readonly links: readonly ObservedLink[]
   readonly local: Affiliate | undefined
   /** Of all others, confirmed or not. */
   readonly retained: readonly RetainedAffiliate[]
@@ -40,6 +44,7 @@ export interface MeshMemory {
 
 export const EMPTY_MEMORY: MeshMemory = {
   identity: undefined,
+  links: [],
   local: undefined,
   retained: [],
   sources: new Map(),
@@ -119,7 +124,10 @@ export function describeDaemon(input: ViewInput): DaemonView {
     },
     affiliates,
     members: planMembers(affiliates),
-    peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),
+    peers: memory.specs.map((spec) => {
+      const status = memory.statuses.get(spec.publicKey)
+      return { ...describePeer(spec, status, toWall), candidates: candidatesOf(spec, status, input) }
+    }),
     harvestedEndpoints: memory.harvested,
     routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
     lastReconcile: memory.lastReconcile,
@@ -129,11 +137,20 @@ export function describeDaemon(input: ViewInput): DaemonView {
   }
 }
 
+const candidatesOf = (
+  spec: PeerSpec,
+  status: PeerStatus | undefined,
+  { memory: { links, identity }, settings }: ViewInput,
+): readonly CandidateView[] =>
+  identity === undefined
+    ? []
+    : describeCandidates(spec, status, { links, meshSubnet: identity.subnet, settings })
+
 function describePeer(
   spec: PeerSpec,
   status: PeerStatus | undefined,
   toWall: (at: Instant | undefined) => UnixMilliseconds | undefined,
-): PeerView {
+): Omit<PeerView, 'candidates'> {
   return {
     publicKey: spec.publicKey,
     nodeId: spec.nodeId,

@@ -241,13 +241,12 @@ function describeRoute(answer: RouteAnswer): string {
     .join(' ')
 }
 
-/** Every endpoint that the peer offers, and the one it was heard from, with what came of it. */
+/** Every endpoint that the peer offers, and the one it was heard from, as they are tried, with what came of it. */
 export function describeCandidates(peer: PeerView, now: UnixMilliseconds): Candidate[] {
-  const observed =
-    peer.endpoint === undefined || peer.endpoints.includes(peer.endpoint) ? [] : [peer.endpoint]
-  return [...peer.endpoints, ...observed].map((endpoint) => ({
+  return peer.candidates.map(({ endpoint, kind, notTried }) => ({
     endpoint,
-    result: resultOf(endpoint, peer, now),
+    kind,
+    result: notTried === undefined ? resultOf(endpoint, peer, now) : `never tried: ${notTried}`,
   }))
 }
 

@@ -87,6 +87,8 @@ export interface PeerView {
   readonly address: Address
   readonly allowedIps: readonly Prefix[]
   readonly endpoints: readonly AddressPort[]
+  /** The endpoints, and the one that it was heard from, in the order in which they are tried. */
+  readonly candidates: readonly CandidateView[]
   readonly state: PeerState
   readonly endpoint: AddressPort | undefined
   readonly lastUsedEndpoint: AddressPort | undefined
@@ -96,6 +98,14 @@ export interface PeerView {
   readonly transmitBytes: number
   /** Why it is not up, or what is odd about it; undefined when there is nothing to say. */
   readonly reason: string | undefined
+}
+
+export interface CandidateView {
+  readonly endpoint: AddressPort
+  /** What kind of place it is from here: `on a shared link`, `public IPv4`. */
+  readonly kind: string
+  /** Why it is never tried. */
+  readonly notTried?: string
 }
 
 export interface HarvestedEndpointView {

@@ -21,6 +21,8 @@ export interface Step {
 
 export interface Candidate {
   readonly endpoint: AddressPort
+  /** What kind of place it is from here; the list is in the order in which the kinds are tried. */
+  readonly kind: string
   readonly result: string
 }
 

@@ -26,9 +26,9 @@ test('a status is one screen', () => {
 DISCOVERY  ENDPOINT       STATE      LAST CONTACT  AFFILIATES  PUBLIC ADDRESS  PROBLEM
 default    d.example:443  connected  2s ago        1           192.0.2.7
 
-PEER      STATE  ENDPOINT        ADDRESS  HANDSHAKE  RX       TX     REASON
-a-1       down                   fd00::2  never      2.0 KiB  100 B  no endpoint answers
-worker-2  up     10.0.0.2:51820  fd00::2  5s ago     2.0 KiB  100 B
+PEER      STATE  ENDPOINT        PATH     ADDRESS  HANDSHAKE  RX       TX     REASON
+a-1       down                            fd00::2  never      2.0 KiB  100 B  no endpoint answers
+worker-2  up     10.0.0.2:51820  private  fd00::2  5s ago     2.0 KiB  100 B
 
 ! the clock jumped
 `,

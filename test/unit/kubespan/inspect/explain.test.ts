@@ -213,8 +213,8 @@ ip route get                  via 192.0.2.1 dev eth0 table 254
 ip route get … mark 0x40      dev kubespan table 180
 wg show kubespan allowed-ips  10.0.0.2/32 of worker-2
 
-ENDPOINT         LAST RESULT
-10.0.0.2:51820   in use, handshake 5s ago
+ENDPOINT        KIND                       LAST RESULT
+10.0.0.2:51820  in a shared private range  in use, handshake 5s ago
 
 note: WireGuard's own packets to 10.0.0.2:51820, the endpoint of worker-2, go natively
 `
@@ -236,8 +236,13 @@ note: WireGuard's own packets to 10.0.0.2:51820, the endpoint of worker-2, go na
 
 test('each endpoint has its last result', () => {
   const endpoints = ['10.0.0.2:51820', '192.0.2.2:51820', '[2001:db8::2]:51820'] as AddressPort[]
-  const results = (change: Parameters<typeof peerView>[0]) =>
-    describeCandidates(peerView({ endpoints, ...change }), 10_000).map(({ result }) => result)
+  const results = ({ endpoint, ...change }: Parameters<typeof peerView>[0] & object) => {
+    const heard =
+      endpoint === undefined || endpoints.includes(endpoint) ? endpoints : [...endpoints, endpoint]
+    const candidates = heard.map((one) => ({ endpoint: one, kind: 'public IPv4' }))
+    const peer = peerView({ endpoints, candidates, ...change, ...(endpoint && { endpoint }) })
+    return describeCandidates(peer, 10_000).map(({ result }) => result)
+  }
   assert.deepEqual(results({}), ['in use, handshake 5s ago', 'not in use', 'not in use'])
   assert.deepEqual(results({ endpoint: '198.51.100.1:40000' as AddressPort, lastUsedEndpoint: undefined }), [
     'not in use',
@@ -252,6 +257,13 @@ test('each endpoint has its last result', () => {
     results({ endpoint: endpoints[2], lastUsedEndpoint: undefined, state: 'down' })[2],
     'last heard from there',
   )
+})
+
+test('an endpoint that is never tried says why', () => {
+  const candidates = [{ endpoint: '127.0.0.1:1' as AddressPort, kind: '', notTried: 'it is no host' }]
+  assert.deepEqual(describeCandidates(peerView({ candidates }), 0), [
+    { endpoint: '127.0.0.1:1', kind: '', result: 'never tried: it is no host' },
+  ])
 })
 
 test('a peer is explained with all that it owns', () => {
