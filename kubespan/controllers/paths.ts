@@ -1,17 +1,17 @@
 import type { Clock, Milliseconds } from '../../shared/clock.ts'
-import type { PublicKey } from '../model/peer.ts'
+import type { PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { judgePeers } from '../plan/peer-step.ts'
 import type { Rotation } from '../plan/quick-rotation.ts'
-import { PathKeeper, type PathStore } from './path-keeper.ts'
-import { type Echo, PeerWatch } from './peer-watch.ts'
+import type { MeshHost } from './mesh-host.ts'
+import { PathKeeper } from './path-keeper.ts'
+import { PeerWatch } from './peer-watch.ts'
 import type { Racer } from './racer.ts'
 import { type StepInput, type StepOutcome, stepByRaces, stepByRotation, stepByTurns } from './step.ts'
 
 export interface PathsOptions {
   readonly clock: Clock
-  readonly echo: Echo
-  readonly store: PathStore
+  readonly host: Pick<MeshHost, 'echo' | 'paths' | 'setEndpoints'>
   readonly warn: (problem: string) => void
   /** Undefined where races cannot run, or are not wanted. */
   readonly racer: (settings: Settings) => Promise<Racer | undefined>
@@ -31,8 +31,9 @@ export class Paths {
 
   constructor(options: PathsOptions) {
     this.#options = options
-    this.#watch = new PeerWatch(options.echo, options.clock)
-    this.#keeper = new PathKeeper(options.store, options.clock, options.warn)
+    const { host, clock, warn } = options
+    this.#watch = new PeerWatch((addresses) => host.echo(addresses), clock)
+    this.#keeper = new PathKeeper(host.paths, clock, warn)
   }
 
   async step(input: StepInput): Promise<PathsOutcome> {
@@ -42,7 +43,8 @@ export class Paths {
 
     const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
     const { linkName } = settings.placement
-    const { suspects, again } = this.#watch.look({ specs, statuses: judged, links, linkName, now })
+    const { suspects, again, hasMoved } = this.#watch.look({ specs, statuses: judged, links, linkName, now })
+    if (hasMoved) await this.#renewEndpoints(settings, judged)
     const lastWorked = await this.#keeper.lastWorked(settings, links)
     await this.#keeper.keep(settings, links, judged)
     const pathInput = { ...input, judged, suspects, lastWorked }
@@ -53,6 +55,16 @@ export class Paths {
     const { rotations, ...step } = stepByRotation(pathInput, this.#rotations)
     this.#rotations = rotations
     return { ...step, again: sooner(step.again, again), racePort: undefined }
+  }
+
+  /** WireGuard sends from the address that it used last, even when that is gone, until its endpoint is written anew. */
+  async #renewEndpoints({ placement }: Settings, judged: ReadonlyMap<PublicKey, PeerStatus>): Promise<void> {
+    const endpoints = new Map(
+      [...judged].flatMap(([key, { state, endpoint }]) =>
+        state === 'up' && endpoint !== undefined ? [[key, endpoint]] : [],
+      ),
+    )
+    if (endpoints.size > 0) await this.#options.host.setEndpoints(placement, endpoints)
   }
 }
 

@@ -28,6 +28,8 @@ export interface WatchInput {
 
 export interface Watched {
   readonly suspects: ReadonlySet<PublicKey>
+  /** Our own addresses have changed since the last look. */
+  readonly hasMoved: boolean
   /** When to look again; undefined when nobody is up. */
   readonly again: Milliseconds | undefined
 }
@@ -85,6 +87,7 @@ export class PeerWatch {
     )
     const isRechecking = [...this.#vigils.values()].some(({ recheckSince }) => recheckSince !== undefined)
     return {
+      hasMoved: isElsewhere,
       suspects: new Set([...verdicts].flatMap(([key, verdict]) => (verdict === 'suspect' ? [key] : []))),
       again: isRechecking
         ? RECHECK_LOOK_EVERY

@@ -7,17 +7,25 @@ import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets } from '../../../support/fake-race-sockets.ts'
 import { linkOf } from '../../../support/links.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
-import { specOf } from '../../../support/peers.ts'
+import { specOf, wireguardPeerOf } from '../../../support/peers.ts'
 import { settingsOf } from '../../../support/settings.ts'
+
+/** A host that notes which endpoints are written, and keeps nothing. */
+const fakeHost = (written: unknown[]) => ({
+  echo: async () => undefined,
+  paths: { load: async () => [], save: async () => {} },
+  setEndpoints: async (_: unknown, endpoints: ReadonlyMap<string, AddressPort>) => {
+    written.push([...endpoints])
+  },
+})
 
 const step = async (settings: Settings, canRace: boolean) => {
   const clock = new ManualClock()
   const racer = canRace ? new Racer({ clock, sockets: new FakeRaceSockets() }) : undefined
   const paths = new Paths({
     clock,
-    echo: async () => undefined,
     racer: async () => racer,
-    store: { load: async () => [], save: async () => {} },
+    host: fakeHost([]),
     warn: assert.fail,
   })
   return await paths.step({
@@ -40,4 +48,30 @@ test('peers are raced where that is possible, else tried quickly, and by turns w
   const turned = await step(settingsOf('compat: {timing: talos}'), false)
   assert.deepEqual([...turned.endpoints.values()], ['192.0.2.1:51820'])
   assert.equal(turned.again, undefined)
+})
+
+test('when our address changes the endpoints of who is up are written anew, so that WireGuard forgets the old one', async () => {
+  const written: unknown[] = []
+  const clock = new ManualClock()
+  const racer = new Racer({ clock, sockets: new FakeRaceSockets() })
+  const paths = new Paths({ clock, racer: async () => racer, host: fakeHost(written), warn: assert.fail })
+  const endpoint = '192.0.2.1:51820' as AddressPort
+  const peer = wireguardPeerOf({ endpoint, lastHandshakeAt: -1000, lastHandshakeStamp: 5 })
+  const view = { publicKey: undefined, listenPort: 51820, fwmark: 32, peers: new Map([['key', peer]]) }
+  const look = async (address: string) =>
+    await paths.step({
+      specs: [specOf({ endpoints: [endpoint] })],
+      memory: new Map(),
+      view,
+      identity: { publicKey: 'a', subnet: 'fd00::/64' as Prefix },
+      links: [linkOf('eth0', [address])],
+      settings: settingsOf(),
+      now: clock.now(),
+    })
+  await look('10.0.0.1/24')
+  await look('10.0.0.1/24')
+  assert.deepEqual(written, [])
+  const moved = await look('10.9.0.1/24')
+  assert.deepEqual(written, [[['key', endpoint]]])
+  assert.deepEqual([[...moved.endpoints], moved.again], [[], 500])
 })

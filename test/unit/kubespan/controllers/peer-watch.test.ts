@@ -103,5 +103,5 @@ test('links without addresses, and our own, are no change', async () => {
 test('who is not up is not watched', () => {
   const world = new World()
   world.state = 'down'
-  assert.deepEqual(world.look(), { suspects: new Set(), again: undefined })
+  assert.deepEqual(world.look(), { suspects: new Set(), hasMoved: false, again: undefined })
 })
