@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test fmt clean
+.PHONY: deps demo test bench-connect fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -9,6 +9,9 @@ demo: deps
 
 test: deps
 	@npm run -s test
+
+bench-connect: deps
+	@npm run -s bench:connect
 
 fmt:
 	@npm run -s fmt
