@@ -77,7 +77,7 @@ export class PeerWatch {
       if (!isUp(key)) continue
       const before = this.#vigils.get(key) ?? beginVigil(status, now, this.#answering.has(key))
       const sampled = isDue(before, now) ? sample(before, status, now, SUSPICION) : before
-      const vigil = isElsewhere ? recheck(sampled, now) : sampled
+      const vigil = isElsewhere && now >= this.#askAt ? recheck(sampled, now) : sampled
       this.#vigils.set(key, vigil)
       verdicts.set(key, judgeVigil(vigil, now, SUSPICION))
     }
@@ -111,18 +111,22 @@ export class PeerWatch {
       .then(
         (answered) => {
           const at = this.#clock.now()
-          if (answered === undefined) this.#askAt = at + ASK_AGAIN_AFTER
+          if (answered === undefined) this.#cannotAsk(at)
           else
             for (const { publicKey, address } of specs)
               this.#heard.push({ publicKey, isAnswered: answered.has(address), at })
         },
-        () => {
-          this.#askAt = this.#clock.now() + ASK_AGAIN_AFTER
-        },
+        () => this.#cannotAsk(this.#clock.now()),
       )
       .finally(() => {
         this.#isAsking = false
       })
+  }
+
+  /** Idle peers would all seem dead after a change of our network, and be raced for nothing: so traffic alone tells. */
+  #cannotAsk(now: Instant): void {
+    this.#askAt = now + ASK_AGAIN_AFTER
+    for (const [key, vigil] of this.#vigils) this.#vigils.set(key, { ...vigil, recheckSince: undefined })
   }
 
   #takeEchoes(): void {

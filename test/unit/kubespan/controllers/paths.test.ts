@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Paths } from '../../../../kubespan/controllers/paths.ts'
 import { Racer } from '../../../../kubespan/controllers/racer.ts'
 import type { Settings } from '../../../../kubespan/model/settings.ts'
-import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
+import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets } from '../../../support/fake-race-sockets.ts'
 import { linkOf } from '../../../support/links.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
@@ -12,7 +12,7 @@ import { settingsOf } from '../../../support/settings.ts'
 
 /** A host that notes which endpoints are written, and keeps nothing. */
 const fakeHost = (written: unknown[]) => ({
-  echo: async () => undefined,
+  echo: async () => new Set<Address>(),
   paths: { load: async () => [], save: async () => {} },
   setEndpoints: async (_: unknown, endpoints: ReadonlyMap<string, AddressPort>) => {
     written.push([...endpoints])

@@ -105,3 +105,13 @@ test('who is not up is not watched', () => {
   world.state = 'down'
   assert.deepEqual(world.look(), { suspects: new Set(), hasMoved: false, again: undefined })
 })
+
+test('where nobody can be asked a new address makes no idle peer suspect', async () => {
+  const world = new World()
+  world.answers = undefined
+  for (const address of ['192.0.2.1/24', '198.51.100.1/24', '203.0.113.1/24']) {
+    world.links = [linkOf('eth0', [address])]
+    assert.equal(await world.until(world.clock.now() + 700_000, 0, 0), undefined)
+  }
+  assert.deepEqual(world.asked.length, 3)
+})
