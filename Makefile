@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test bench-connect fmt clean
+.PHONY: deps demo test fuzz soak bench bench-connect fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -9,6 +9,15 @@ demo: deps
 
 test: deps
 	@npm run -s test
+
+fuzz: deps
+	@npm run -s fuzz
+
+soak: deps
+	@npm run -s soak
+
+bench: deps
+	@npm run -s bench
 
 bench-connect: deps
 	@npm run -s bench:connect
