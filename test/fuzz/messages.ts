@@ -148,6 +148,7 @@ export const messageAbuses: readonly Abuse[] = [
     what: 'messages that never end, on every stream that may be open',
     run: async ({ service, scale }) => {
       const head = Buffer.from('0000400000', 'hex')
+      const piece = Buffer.alloc(1_000_000) // one for all: this process shall not hold what the service must not
       const clients = await Promise.all(
         Array.from({ length: 2 * scale }, () => RawClient.connect(service.endpoint)),
       )
@@ -156,7 +157,7 @@ export const messageAbuses: readonly Abuse[] = [
           const stream = client.open('AffiliateUpdate')
           stream.on('error', () => {})
           stream.write(head)
-          stream.write(Buffer.alloc(1_000_000))
+          stream.write(piece)
         }
       await sleep(2_000)
       for (const client of clients) client[Symbol.dispose]()
