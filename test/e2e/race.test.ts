@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Prefix } from '../../shared/net/address.ts'
+import { move } from '../lab/changes.ts'
+import { Lab } from '../lab/lab.ts'
+import { isUp, Mesh } from '../lab/mesh.ts'
+import { behind, nat, publicHost, topology } from '../lab/topology.ts'
+import {
+  afterPeriod,
+  assertNothingInClear,
+  assertReaches,
+  FAST,
+  PATIENCE_MS,
+  peerOf,
+  skip,
+  steadyPing,
+  ulaOf,
+} from './story.ts'
+
+/** On a quiet machine it is well under half a second, see test/bench; one endpoint after the other takes at least six times 15 s. */
+const RACE_LIMIT_MS = 10_000
+/** On a quiet machine it is well under 3 s. */
+const MOVE_LIMIT_MS = 10_000
+
+test('one good endpoint among six dead ones is found at once', { skip }, async () => {
+  const hosts = ['a', 'b'].map((name) => publicHost(name, { families: [4] }))
+  await using lab = await Lab.create(topology({ hosts }), { prefix: 'e2erace' })
+  const [a, b] = [lab.host('a'), lab.host('b')]
+  const dead = Array.from({ length: 6 }, (_, n) => `198.18.2.${200 + n}:51820`)
+  await using mesh = new Mesh(lab, {
+    timing: FAST,
+    documents: (host) => (host === b ? { KubeSpanEndpointsConfig: { extraAnnouncedEndpoints: dead } } : {}),
+  })
+  await mesh.startDiscovery()
+  mesh.startDaemon(a)
+  await mesh.until(a, ({ services }) => services[0]?.connected === true, PATIENCE_MS)
+  mesh.startDaemon(b)
+  const known = await mesh.until(a, (view) => peerOf(view, b) !== undefined, PATIENCE_MS)
+  const knownAt = performance.now()
+  const goods = peerOf(known, b)?.endpoints.filter((endpoint) => !dead.includes(endpoint))
+  assert.deepEqual(goods, [`${b.v4}:51820`])
+  await mesh.until(a, (view) => isUp(view, 'b'), PATIENCE_MS)
+  const took = performance.now() - knownAt
+  assert.ok(took < RACE_LIMIT_MS, `connected after ${Math.round(took)} ms`)
+  const later = await afterPeriod(mesh, a)
+  assert.equal(peerOf(later, b)?.endpoint, `${b.v4}:51820`)
+  await assertReaches(a, [await ulaOf(mesh, b)])
+  await assertNothingInClear(lab)
+})
+
+test('two hosts behind port-restricted NATs connect, and one that moves is found again', {
+  skip,
+}, async (t) => {
+  const homes = topology({
+    hosts: [behind('home1', 'a'), behind('home2', 'b'), publicHost('c')],
+    nats: [nat('home1', 'port-restricted'), nat('home2', 'port-restricted')],
+  })
+  await using lab = await Lab.create(homes, { prefix: 'e2erace' })
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => lab.host(name))
+  assert.ok(a && b && c)
+  await using mesh = new Mesh(lab, { timing: FAST })
+  await mesh.startDiscovery()
+  for (const host of lab.hosts) mesh.startDaemon(host)
+  await mesh.full(PATIENCE_MS)
+  const ula = await ulaOf(mesh, c)
+  await afterPeriod(mesh, a)
+  await assertReaches(a, [await ulaOf(mesh, b), b.v4 ?? '', ula])
+  await using pinger = await steadyPing(a, ula)
+
+  for (const network of ['wan', 'home1'])
+    await t.test(`moved to ${network}`, async () => {
+      await move(lab, a, network)
+      const took = await pinger.nextAnswer(PATIENCE_MS)
+      assert.ok(took < MOVE_LIMIT_MS, `traffic flows again after ${Math.round(took)} ms`)
+      await mesh.until(c, (view) => isUp(view, 'a'), PATIENCE_MS)
+      await afterPeriod(mesh, c)
+      await pinger.nextAnswer(5_000)
+      const { v4 = '' } = a
+      // A host that has moved tells its new address to all, whom it could not reach otherwise.
+      await mesh.until(
+        c,
+        (view) => peerOf(view, a)?.allowedIps.includes(`${v4}/32` as Prefix) === true,
+        PATIENCE_MS,
+      )
+      await assertReaches(c, [await ulaOf(mesh, a), v4])
+    })
+  await assertNothingInClear(lab)
+})
