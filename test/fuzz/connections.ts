@@ -19,6 +19,9 @@ import {
 /** More than the limits of IMPATIENT_FLAGS together, with what a loaded machine adds. */
 const CLOSED_LIMIT_MS = 6_000
 
+/** The stall limit, a look at it, and what a call that was ended is given to go. */
+const STALLED_LIMIT_MS = 8_500
+
 const openCall = (method: string, stream: number, flags: number = FLAG.END_HEADERS): Buffer =>
   http2Frame(FRAME.HEADERS, flags, stream, callHeaders(method))
 
@@ -42,6 +45,20 @@ const allClosed = async (wires: readonly Wire[], what: string): Promise<void> =>
   const closed = await Promise.all(wires.map((wire) => wire.closedWithin(CLOSED_LIMIT_MS)))
   for (const wire of wires) wire[Symbol.dispose]()
   assert.equal(closed.filter((is) => !is).length, 0, `${what}: connections that stay open`)
+}
+
+/** Two megabytes of news for those who watch the cluster, more than any window holds. */
+async function writeMuch(endpoint: string, clusterId: string, random: Random): Promise<void> {
+  using writer = await Session.connect(endpoint)
+  for (let round = 0; round < 10; round += 1) {
+    for (let affiliate = 0; affiliate < 100; affiliate += 1) {
+      const data = random.bytes(2000)
+      const update = updateFrame({ clusterId, affiliateId: `${affiliate}`, data, ttlSeconds: 1 })
+      const { status, words } = await writer.call('AffiliateUpdate', update, addressOf(affiliate))
+      assert.equal(status, '0', words)
+    }
+    await sleep(100)
+  }
 }
 
 export const connectionAbuses: readonly Abuse[] = [
@@ -103,18 +120,26 @@ export const connectionAbuses: readonly Abuse[] = [
         // The others read, but give no window, and answer nothing.
         else await wire.write(windowSettings(0))
       }
-      using writer = await Session.connect(service.endpoint)
-      for (let round = 0; round < 10; round += 1) {
-        for (let affiliate = 0; affiliate < 100; affiliate += 1) {
-          const data = random.bytes(2000)
-          const update = updateFrame({ clusterId: cluster, affiliateId: `${affiliate}`, data, ttlSeconds: 1 })
-          const { status, words } = await writer.call('AffiliateUpdate', update, addressOf(affiliate))
-          assert.equal(status, '0', words)
-        }
-        await sleep(100)
-      }
+      await writeMuch(service.endpoint, cluster, random)
       for (const wire of wires) wire.socket.resume()
       await allClosed(wires, 'slow readers')
+    },
+  },
+  {
+    what: 'readers that answer pings, and read nothing',
+    run: async ({ service, random, scale }) => {
+      const cluster = 'lazy readers'
+      using session = await Session.connect(service.endpoint)
+      const watches = Array.from({ length: Math.min(200, 20 * scale) }, () => {
+        const watch = session.watch(clusterFrame(cluster), addressOf(1), () => {})
+        watch.stream.pause()
+        return watch
+      })
+      await writeMuch(service.endpoint, cluster, random)
+      await sleep(STALLED_LIMIT_MS)
+      for (const { stream } of watches) stream.resume()
+      const ended = Promise.all(watches.map((watch) => watch.ended)).then(() => true)
+      assert.ok(await Promise.race([ended, sleep(2_000, false)]), 'watches that nobody reads go on')
     },
   },
   {
