@@ -14,21 +14,24 @@ export interface CallLogOptions {
 const SECOND_MS = 1000
 /** Lines wait no longer than this, and no more of them than that. */
 const WAIT_MAX_MS: Milliseconds = 250
-const WAIT_MAX_CHARACTERS = 16_384
+const WAIT_MAX_LINES = 128
 /** Tags are remembered for so many clusters. */
 const TAGS_MAX = 4096
 /** What clients say can be long; no id that is accepted is longer. */
 const TEXT_MAX_CHARACTERS = 256
+const TOO_LONG = 'too long'
+
+/** What a line needs of a call. */
+type Entry = Omit<FinishedCall, 'throttled'> & { readonly at: UnixMilliseconds }
 
 /**
  * A line of JSON per call (SPEC 1.11), as the logger would write it, at a tenth of the cost: it knows its fields, none
- * of them is a secret, and it writes many lines at once.
+ * of them is a secret, and many lines are made and written at once.
  */
 export class CallLog implements Disposable {
   readonly #options: CallLogOptions
   readonly #tags = new Map<string, string>()
-  #lines: string[] = []
-  #size = 0
+  #entries: Entry[] = []
   #alarm: Disposable | undefined
   #second: UnixMilliseconds = Number.NaN
   #secondText = ''
@@ -39,43 +42,47 @@ export class CallLog implements Disposable {
 
   note(call: FinishedCall): void {
     const { clock } = this.#options
-    const parts = ['{"level":"info","time":"', this.#timeText(clock.wall()), '","method":"', call.method]
-    parts.push(
-      '","duration":',
-      `${Math.round(call.duration * 1000) / 1000}`,
-      ',"code":"',
-      statusName(call.code),
-    )
-    if (call.code !== STATUS.OK) parts.push('","error":', JSON.stringify(call.message))
-    else parts.push('"')
-    if (call.address !== undefined) parts.push(',"peer.address":', JSON.stringify(call.address))
-    if (call.clusterId !== undefined) parts.push(',"cluster":', this.#nameOf(call.clusterId))
-    if (call.affiliateId !== undefined) parts.push(',"affiliate_id":', quote(call.affiliateId))
-    if (call.clientVersion !== undefined) parts.push(',"client_version":', quote(call.clientVersion))
-    parts.push(',"msg":"call"}\n')
-    this.#add(parts.join(''))
+    this.#entries.push({
+      at: clock.wall(),
+      method: call.method,
+      code: call.code,
+      message: call.message,
+      duration: call.duration,
+      address: call.address,
+      clusterId: bounded(call.clusterId),
+      affiliateId: bounded(call.affiliateId),
+      clientVersion: bounded(call.clientVersion),
+    })
+    if (this.#entries.length >= WAIT_MAX_LINES) this.flush()
+    else this.#alarm ??= clock.after(WAIT_MAX_MS, () => this.flush())
   }
 
   flush(): void {
     this.#alarm?.[Symbol.dispose]()
     this.#alarm = undefined
-    if (this.#lines.length === 0) return
-    const lines = this.#lines.join('')
-    this.#lines = []
-    this.#size = 0
-    this.#options.write(lines)
+    if (this.#entries.length === 0) return
+    const lines = this.#entries.map((entry) => this.#lineOf(entry))
+    this.#entries = []
+    this.#options.write(lines.join(''))
   }
 
   [Symbol.dispose](): void {
     this.flush()
   }
 
-  /** Joined texts are flat: adding one to another would leave a tree of pieces, which costs far more when it is written. */
-  #add(line: string): void {
-    this.#lines.push(line)
-    this.#size += line.length
-    if (this.#size >= WAIT_MAX_CHARACTERS) this.flush()
-    else this.#alarm ??= this.#options.clock.after(WAIT_MAX_MS, () => this.flush())
+  /** Joined: a text that pieces were added to one by one is a tree of them, and costs far more when it is written. */
+  #lineOf(entry: Entry): string {
+    const { code, message, address, clusterId, affiliateId, clientVersion } = entry
+    const parts = ['{"level":"info","time":"', this.#timeText(entry.at), '","method":"', entry.method]
+    parts.push('","duration":', `${Math.round(entry.duration * 1000) / 1000}`, ',"code":"', statusName(code))
+    if (code !== STATUS.OK) parts.push('","error":', JSON.stringify(message))
+    else parts.push('"')
+    if (address !== undefined) parts.push(',"peer.address":', JSON.stringify(address))
+    if (clusterId !== undefined) parts.push(',"cluster":', this.#nameOf(clusterId))
+    if (affiliateId !== undefined) parts.push(',"affiliate_id":', JSON.stringify(affiliateId))
+    if (clientVersion !== undefined) parts.push(',"client_version":', JSON.stringify(clientVersion))
+    parts.push(',"msg":"call"}\n')
+    return parts.join('')
   }
 
   /** ISO 8601. Many calls fall into one second. */
@@ -91,8 +98,7 @@ export class CallLog implements Disposable {
 
   /** In quotes. */
   #nameOf(clusterId: string): string {
-    if (clusterId.length > TEXT_MAX_CHARACTERS) return '"too long"'
-    if (this.#options.showsIds) return quote(clusterId)
+    if (this.#options.showsIds || clusterId === TOO_LONG) return JSON.stringify(clusterId)
     let name = this.#tags.get(clusterId)
     if (name === undefined) {
       if (this.#tags.size >= TAGS_MAX) this.#tags.clear()
@@ -103,5 +109,6 @@ export class CallLog implements Disposable {
   }
 }
 
-const quote = (text: string): string =>
-  JSON.stringify(text.length > TEXT_MAX_CHARACTERS ? `${text.slice(0, TEXT_MAX_CHARACTERS)}…` : text)
+/** Waiting lines hold no long texts. */
+const bounded = (text: string | undefined): string | undefined =>
+  text !== undefined && text.length > TEXT_MAX_CHARACTERS ? TOO_LONG : text

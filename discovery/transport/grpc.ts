@@ -121,6 +121,7 @@ export class GrpcService implements CallServer {
           call.onClosed = undefined
           call.throttled = clock.now() - call.startedAt
           call.read()
+          this.#limitReading(call, READ_LIMIT_MS)
         })
         call.onClosed = () => {
           turn[Symbol.dispose]()
@@ -146,9 +147,11 @@ export class GrpcService implements CallServer {
 
   #attend(call: Call): void {
     call.attend()
-    if (call.isRead) return
-    const limit = call.isReading ? Math.min(call.timeLeft, READ_LIMIT_MS) : call.timeLeft
-    if (!Number.isFinite(limit)) return
+    this.#limitReading(call, call.isReading ? Math.min(call.timeLeft, READ_LIMIT_MS) : call.timeLeft)
+  }
+
+  #limitReading(call: Call, limit: Milliseconds): void {
+    if (call.isRead || !Number.isFinite(limit)) return
     const deadline = this.clock.after(Math.max(0, limit), () => {
       if (!call.isRead) call.end(TIMED_OUT)
     })
