@@ -50,7 +50,9 @@ export class MeshController {
   #memory: MeshMemory = EMPTY_MEMORY
   /** Under which names we have made things on this host. */
   #standing: Placement | undefined
-  #lastFullAt: Instant | undefined
+  #lastFullAt: Instant = 0
+  /** May be set while a pass looks: what happens then is seen by the next one. */
+  #mustLook = true
   #listeningSince: Instant | undefined
   #lastDesired = ''
   #said = new Set<string>()
@@ -72,7 +74,7 @@ export class MeshController {
   /** Takes effect in the next pass. */
   follow(settings: Settings): void {
     this.#settings = settings
-    this.#lastFullAt = undefined
+    this.#mustLook = true
   }
 
   /** Drops an unconfirmed affiliate in the next pass. False when none is called so. */
@@ -87,7 +89,7 @@ export class MeshController {
 
   /** The next pass compares the whole host, as something on it may have changed. */
   suspectDrift(): void {
-    this.#lastFullAt = undefined
+    this.#mustLook = true
   }
 
   /** Leaves no peer on a relay that nobody answers any more. Called when no pass runs. */
@@ -249,13 +251,13 @@ export class MeshController {
   ): Promise<ApplyOutcome> {
     const { host, clock } = this.#options
     const text = JSON.stringify(desired)
-    const isDue =
-      this.#lastFullAt === undefined || clock.now() - this.#lastFullAt >= settings.timing.reconcileEvery
+    const isDue = this.#mustLook || clock.now() - this.#lastFullAt >= settings.timing.reconcileEvery
     if (text === this.#lastDesired && !isDue && !must) return { changes: 0, warnings: [] }
     this.#standing = settings.placement
     const wasInLine = text === this.#lastDesired
     // A failed attempt leaves something half done, which the next pass must look at.
     this.#lastDesired = ''
+    this.#mustLook = false
     const startedAt = clock.now()
     const outcome = await host.apply(desired, identity, settings)
     this.counters.hostChanged(outcome.changes, wasInLine)

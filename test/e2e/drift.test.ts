@@ -38,13 +38,13 @@ const SEEN_BY_MONITORS: Readonly<Record<string, string>> = {
   'link down': 'ip link set kubespan down',
   link: 'ip link del kubespan',
   'nft table': 'nft delete table inet openspan',
+  'nft set': 'nft flush set inet openspan routed_v4',
   'nft chain': 'nft flush chain inet openspan kubespan_outgoing',
   'nft rule': 'nft insert rule inet openspan kubespan_outgoing accept',
 }
 
-/** The kernel tells nobody of these; of flushed intervals `nft monitor` may say nothing. */
+/** The kernel tells nobody of these. */
 const SEEN_BY_LOOKING: Readonly<Record<string, string>> = {
-  'nft set': 'nft flush set inet openspan routed_v4',
   peer: 'wg set kubespan peer $(wg show kubespan peers | head -1) remove',
   'allowed addresses': 'wg set kubespan peer $(wg show kubespan peers | head -1) allowed-ips 10.9.9.9/32',
   key: 'wg genkey | wg set kubespan private-key /dev/stdin',
