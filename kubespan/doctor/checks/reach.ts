@@ -46,6 +46,13 @@ function checkService(service: ServiceFact): Finding[] {
     findings.push(
       error('discovery', `${name}: ${endpoint} cannot be reached (${families})`, mendFor(service)),
     )
+  else if (failed.length === attempts.length)
+    findings.push(
+      info(
+        'discovery',
+        `${name}: ${endpoint} answers, and none of its addresses does: it is reached through a proxy`,
+      ),
+    )
   else findings.push(ok('discovery', `${name}: ${endpoint} answers (${families})`))
   if (helloProblem === undefined && failed.length < attempts.length)
     for (const { address, family, problem } of failed)

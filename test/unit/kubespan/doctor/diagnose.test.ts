@@ -500,6 +500,15 @@ for (const [name, change, severity, check, says, mend] of cases)
     if (mend !== undefined) assert.match(found[0]?.mend ?? '', mend)
   })
 
+test('a service behind a proxy answers although no address of it does', () => {
+  const attempts = serviceFact().attempts.map((one) => ({ ...one, problem: 'timeout' }))
+  const found = notOk(facts({ services: [serviceFact({ attempts })] }))
+  assert.deepEqual(
+    found.map(({ severity, says }) => [severity, /through a proxy/.test(says)]),
+    [['info', true]],
+  )
+})
+
 test('who has an address of our mesh network is in it by another way', () => {
   const [own] = diagnose(facts()).filter(({ check }) => check === 'mesh network')
   const prefix = /^(\S+)\/64/.exec(own?.says ?? '')?.[1] as Prefix | undefined
