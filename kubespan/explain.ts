@@ -3,8 +3,10 @@ import {
   type Address,
   parseAddress,
   parseAddressPort,
+  parsePrefix,
   splitAddressPort,
   splitPrefix,
+  zoneOf,
 } from '../shared/net/address.ts'
 import { renderAddressExplanation, renderPeerExplanation } from './cli/explain.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
@@ -42,6 +44,9 @@ const PREFIXES_MAX = 16
 export async function explain(request: ExplainRequest): Promise<Explained> {
   const informant = await findInformant(request)
   const address = parseAddress(request.target)
+  if (parsePrefix(request.target) !== undefined) throw new Error(`say one address of ${request.target}`)
+  if (address !== undefined && zoneOf(address) !== '')
+    throw new Error(`${address} is of one link only, and none of the mesh's business`)
   if (address !== undefined) return await explainByAddress(address, undefined, informant)
   const goal = parseAddressPort(request.target)
   if (goal === undefined) return await explainByName(request.target, informant)

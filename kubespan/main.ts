@@ -189,6 +189,12 @@ async function execute({ command, options, operands }: Invocation): Promise<void
   else await commands[command.name]?.(options, operands)
 }
 
+// Whoever reads only the first lines, as head does, has had enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 try {
   await execute(parseInvocation(process.argv.slice(2)))
 } catch (error) {

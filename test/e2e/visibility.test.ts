@@ -89,6 +89,8 @@ test('what the daemon does can be seen', { skip }, async (t) => {
     )
     assert.match(await to('b'), /^b is up$/)
     assert.match((await say(a, 'explain', 'nobody')).stderr, /no peer is called nobody/)
+    assert.match((await say(a, 'explain', '10.0.0.0/8')).stderr, /say one address of 10\.0\.0\.0\/8/)
+    assert.match((await say(a, 'explain', 'fe80::1%eth0')).stderr, /of one link only/)
     assert.equal((await say(a, 'explain')).code, 2)
   })
 
