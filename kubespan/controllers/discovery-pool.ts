@@ -3,6 +3,7 @@ import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock } from '../../shared/clock.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { backoffDelay, CLIENT_BACKOFF } from '../../shared/reconcile/backoff.ts'
+import type { ObservedLink } from '../model/observed.ts'
 import { formatHostPort, type ServiceEndpoint } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ServiceReport } from '../plan/unite-services.ts'
@@ -30,6 +31,7 @@ export class DiscoveryPool implements AsyncDisposable {
   readonly #options: DiscoveryPoolOptions
   readonly #entries = new Map<string, Entry>()
   #local: Affiliate | undefined
+  #addresses: string | undefined
   #others: ReadonlyMap<string, readonly AddressPort[]> = new Map()
 
   constructor(options: DiscoveryPoolOptions) {
@@ -59,7 +61,8 @@ export class DiscoveryPool implements AsyncDisposable {
   }
 
   /** Brings the clients in line with the settings: new ones start, changed ones are replaced, gone ones end. */
-  async follow(settings: Settings, ownId: string): Promise<void> {
+  async follow(settings: Settings, ownId: string, links: readonly ObservedLink[]): Promise<void> {
+    this.#followAddresses(ownAddresses(links, settings.placement.linkName))
     const wanted = new Map(
       (settings.cluster === undefined ? [] : settings.services).map((service) => [service.name, service]),
     )
@@ -92,6 +95,14 @@ export class DiscoveryPool implements AsyncDisposable {
       client.start()
       this.#entries.set(name, { fingerprint: this.#fingerprint(settings, service.endpoint, ownId), client })
     }
+  }
+
+  /** Connections that were made from addresses which have changed may be dead without anybody having said so. */
+  #followAddresses(addresses: string): void {
+    const before = this.#addresses
+    this.#addresses = addresses
+    if (before !== undefined && before !== addresses)
+      for (const { client } of this.#entries.values()) client.redial()
   }
 
   publish(local: Affiliate, others: ReadonlyMap<string, readonly AddressPort[]>): void {
@@ -136,3 +147,13 @@ export class DiscoveryPool implements AsyncDisposable {
     ])
   }
 }
+
+/** What packets of this host may come from: without the mesh's own link, which comes up because of all this. */
+const ownAddresses = (links: readonly ObservedLink[], meshLink: string): string =>
+  links
+    .filter(({ name, isUp }) => isUp && name !== meshLink)
+    .flatMap(({ name, addresses }) =>
+      addresses.filter(({ scope }) => scope === 'global').map(({ address }) => `${name} ${address}`),
+    )
+    .sort()
+    .join('\n')

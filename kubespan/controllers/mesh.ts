@@ -11,7 +11,7 @@ import { planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
-import { nextDeadline, unconfirmed } from '../plan/retain.ts'
+import { nextDeadline, unconfirmed, unconfirmedIds } from '../plan/retain.ts'
 import { announceStates, type MeshLog } from './announce.ts'
 import { CacheKeeper } from './cache-keeper.ts'
 import { MeshCounters } from './counters.ts'
@@ -116,7 +116,7 @@ export class MeshController {
     await this.#leaveOldPlacement(settings)
     const links = await host.links()
     const identity = await host.identity(settings, links)
-    await pool.follow(settings, identity.nodeId)
+    await pool.follow(settings, identity.nodeId, links)
     await kubernetes?.follow(settings, identity.nodeId)
     const local = this.#planLocal(settings, links, identity)
     if (!settings.enabled) {
@@ -144,12 +144,9 @@ export class MeshController {
     const memory = this.#memory.statuses
     const step = await this.#paths.step({ specs, memory, view, identity, links, settings, now })
     const { statuses, endpoints, racePort } = step
-    const unconfirmedIds = new Set(
-      gathered.retained.flatMap(({ affiliate, unconfirmedUntil }) =>
-        unconfirmedUntil === undefined ? [] : [affiliate.nodeId],
-      ),
-    )
-    const harvested = settings.harvestExtraEndpoints ? planHarvest(specs, statuses, unconfirmedIds) : []
+    const harvested = settings.harvestExtraEndpoints
+      ? planHarvest(specs, statuses, unconfirmedIds(gathered.retained))
+      : []
     if (local !== undefined) {
       pool.publish(local.affiliate, new Map(harvested.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
       kubernetes?.publish(local.affiliate)

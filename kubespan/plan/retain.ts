@@ -87,6 +87,14 @@ export function unconfirmed(affiliates: readonly Affiliate[]): RetainedAffiliate
   }))
 }
 
+/** The node ids that no registry vouches for now. */
+export const unconfirmedIds = (retained: readonly RetainedAffiliate[]): ReadonlySet<string> =>
+  new Set(
+    retained.flatMap(({ affiliate, unconfirmedUntil }) =>
+      unconfirmedUntil === undefined ? [] : [affiliate.nodeId],
+    ),
+  )
+
 /** When `retainAffiliates` has something to do even if nothing happens; undefined when nothing waits. */
 export function nextDeadline(retained: readonly RetainedAffiliate[]): Instant | undefined {
   const next = Math.min(

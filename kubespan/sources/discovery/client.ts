@@ -25,6 +25,9 @@ export class DiscoveryClient implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #refreshWanted = new Wake()
   #running: Promise<void> | undefined
+  /** The session, or the pause before the next, that is under way. */
+  #attempt: AbortController | undefined
+  #isRedialling = false
   #route: Route
   #table: AffiliateTable = EMPTY_TABLE
   #local:
@@ -100,6 +103,15 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#refreshWanted.set()
   }
 
+  /**
+   * Begins anew at once, on a new connection: from the addresses that this host has now, the old one may be dead without
+   * anybody having said so. What was learned stays.
+   */
+  redial(): void {
+    this.#isRedialling = true
+    this.#attempt?.abort()
+  }
+
   /** Takes our record out of the service and keeps it out. Resolves once the service has confirmed it. */
   leave(): Promise<void> {
     this.#deletion ??= Promise.withResolvers()
@@ -121,6 +133,7 @@ export class DiscoveryClient implements AsyncDisposable {
     const { signal } = this.#stop
     for (let failures = 0; !signal.aborted; ) {
       const session = new AbortController()
+      this.#attempt = session
       const abort = (): void => session.abort()
       signal.addEventListener('abort', abort, { once: true })
       try {
@@ -137,6 +150,11 @@ export class DiscoveryClient implements AsyncDisposable {
         session.abort()
       }
       if (signal.aborted) break
+      if (this.#isRedialling) {
+        this.#isRedialling = false
+        failures = 0
+        continue
+      }
       failures += 1
       this.#setRoute(afterFailure(this.#route))
       const pause = backoff(failures)
@@ -144,7 +162,9 @@ export class DiscoveryClient implements AsyncDisposable {
         { service: this.#options.name, problem: this.#status.problem, pauseMilliseconds: Math.round(pause) },
         'discovery connection lost',
       )
-      await sleep(clock, pause, signal)
+      this.#attempt = new AbortController()
+      await sleep(clock, pause, AbortSignal.any([signal, this.#attempt.signal]))
+      this.#isRedialling = false
     }
     this.#update({ connected: false })
   }

@@ -250,6 +250,23 @@ test('the view shows all of it and no secret', async () => {
   for (const secret of [SECRET, 'none of the tests looks', '"abc"']) assert.ok(!text.includes(secret))
 })
 
+test('a host whose addresses changed speaks to its services anew; its own mesh link does not count', async () => {
+  const { host, mesh, pool, service } = world()
+  await using _ = pool
+  const [link] = await host.links()
+  const meshLink = { ...link, name: 'kubespan' } as ObservedLink
+  await mesh.pass()
+  await quiet()
+  host.links = async () => [link as ObservedLink, meshLink]
+  await mesh.pass()
+  await quiet()
+  assert.equal(service.hellos, 1)
+  host.links = async () => [{ ...(link as ObservedLink), name: 'wlan0' }]
+  await mesh.pass()
+  await quiet()
+  assert.equal(service.hellos, 2)
+})
+
 test('leaving names the services that did not answer', async () => {
   const { mesh, pool, service } = world()
   await using _ = pool

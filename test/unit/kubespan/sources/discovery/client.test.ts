@@ -204,6 +204,29 @@ test('our record is published again at once when somebody deletes it', async () 
   assert.equal(service.updates.length, 2)
 })
 
+test('a redial begins anew at once, whether connected or in a pause, and forgets nothing', async () => {
+  const { service, client, quiet, pauses } = world()
+  await using _ = client
+  service.affiliates.set('two', sealed(node('two')))
+  client.start()
+  await quiet()
+  client.redial()
+  await quiet()
+  assert.equal(service.hellos, 2)
+  assert.deepEqual(pauses, [], 'no pause')
+  assert.equal(client.status.connected, true)
+  assert.deepEqual([...client.table.affiliates.keys()], ['two'])
+  service.fault = new Error('network unreachable')
+  client.redial()
+  await quiet()
+  assert.deepEqual(pauses, [1])
+  service.fault = undefined
+  client.redial()
+  await quiet()
+  assert.equal(client.status.connected, true)
+  assert.equal(service.watchers, 1)
+})
+
 test('leaving removes our record and keeps it out', async () => {
   const { service, client, quiet, clock } = world()
   await using _ = client
