@@ -46,6 +46,7 @@ export async function supervise(daemon: Daemon, host: Host, log: Logger): Promis
       isReady = true
       void manager.ready()
     }
+    manager.mayHaveChanged()
   }
   stack.use(daemon.subscribe(look))
   await metrics.follow(followed.node.metricsAddress)

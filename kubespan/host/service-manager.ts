@@ -23,6 +23,8 @@ export interface ServiceManagerOptions {
 
 /** Where nobody set a watchdog, the status is told now and then. */
 const STATUS_EVERY: Milliseconds = 60_000
+/** Peers come up in a burst: one line is told of it. */
+const STATUS_SETTLES: Milliseconds = 2_000
 
 /**
  * Tells systemd that the daemon is ready and alive. By `systemd-notify`, because Node has no datagram sockets of the
@@ -32,13 +34,17 @@ export class ServiceManager implements AsyncDisposable {
   readonly #options: ServiceManagerOptions
   readonly #loop: Reconciler
   #hasFailed = false
+  #isReady = false
+  #toldStatus = ''
+  #settling: Disposable | undefined
 
   constructor(options: ServiceManagerOptions) {
     this.#options = options
     const every = watchdogOf(options.environment, options.pid)
     this.#loop = new Reconciler(
       async () => {
-        await this.#tell(...(options.isAlive() ? ['WATCHDOG=1'] : []), `STATUS=${oneLine(options.status())}`)
+        this.#toldStatus = options.status()
+        await this.#tell(...(options.isAlive() ? ['WATCHDOG=1'] : []), `STATUS=${oneLine(this.#toldStatus)}`)
         return { again: every === undefined ? STATUS_EVERY : every / 2 }
       },
       { clock: options.clock, backoff: () => STATUS_EVERY, onFailure: options.onFailure },
@@ -52,7 +58,17 @@ export class ServiceManager implements AsyncDisposable {
   /** From now on the watchdog is fed. */
   async ready(): Promise<void> {
     await this.#tell('READY=1')
+    this.#isReady = true
     if (this.isListening) this.#loop.wake()
+  }
+
+  /** Something may have changed; the status is told soon, if it is another one. */
+  mayHaveChanged(): void {
+    if (!this.isListening || !this.#isReady || this.#options.status() === this.#toldStatus) return
+    this.#settling ??= this.#options.clock.after(STATUS_SETTLES, () => {
+      this.#settling = undefined
+      this.#loop.wake()
+    })
   }
 
   async stopping(): Promise<void> {
@@ -60,6 +76,7 @@ export class ServiceManager implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#settling?.[Symbol.dispose]()
     await this.#loop[Symbol.asyncDispose]()
   }
 

@@ -5,7 +5,13 @@ import { ManualClock, settle } from '../../../support/manual-clock.ts'
 
 function world(environment: ServiceEnvironment) {
   const clock = new ManualClock()
-  const state = { told: [] as string[][], failures: 0, isAlive: true, fault: undefined as Error | undefined }
+  const state = {
+    told: [] as string[][],
+    failures: 0,
+    isAlive: true,
+    status: '1 of\n2 peers up',
+    fault: undefined as Error | undefined,
+  }
   const manager = new ServiceManager({
     clock,
     environment,
@@ -19,7 +25,7 @@ function world(environment: ServiceEnvironment) {
       },
     },
     isAlive: () => state.isAlive,
-    status: () => '1 of\n2 peers up',
+    status: () => state.status,
     onFailure: () => {
       state.failures += 1
     },
@@ -55,6 +61,21 @@ test('the watchdog is fed twice in its interval, and starves when a pass hangs',
   assert.deepEqual(state.told.at(-1), ['STATUS=1 of 2 peers up'])
   await manager.stopping()
   assert.deepEqual(state.told.at(-1), ['STOPPING=1'])
+})
+
+test('another status is told soon, once for a burst', async () => {
+  const { state, manager, clock } = world({ NOTIFY_SOCKET: '/run/n' })
+  await using _manager = manager
+  manager.mayHaveChanged()
+  await manager.ready()
+  await settle()
+  manager.mayHaveChanged()
+  assert.equal(state.told.length, 2, 'the same as before')
+  state.status = '2 of 2 peers up'
+  manager.mayHaveChanged()
+  manager.mayHaveChanged()
+  await clock.advance(2_000)
+  assert.deepEqual(state.told.slice(2), [['WATCHDOG=1', 'STATUS=2 of 2 peers up']])
 })
 
 test("another process's watchdog is not ours; the status is told all the same", async () => {
