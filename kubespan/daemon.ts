@@ -7,6 +7,7 @@ import { ownVersion } from '../shared/version.ts'
 import { loadConfig } from './config/load.ts'
 import type { Resolved } from './config/resolve.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
+import { describeCandidates } from './controllers/candidates.ts'
 import { DiscoveryPool } from './controllers/discovery-pool.ts'
 import { type KubernetesTier, STILL_ANNOTATED, systemKubernetesTier } from './controllers/kubernetes-tier.ts'
 import { MeshController } from './controllers/mesh.ts'
@@ -14,7 +15,7 @@ import type { MeshHost } from './controllers/mesh-host.ts'
 import { RacerKeeper } from './controllers/racer-keeper.ts'
 import { describeDaemon } from './controllers/view.ts'
 import { openRaceSockets } from './host/race-sockets.ts'
-import type { ConfigView, DaemonView } from './model/daemon-view.ts'
+import type { CandidateView, ConfigView, DaemonView } from './model/daemon-view.ts'
 import type { Placement } from './model/desired.ts'
 import type { FateReport } from './model/fate.ts'
 import type { HostView } from './model/host-view.ts'
@@ -170,6 +171,11 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     return this.#loaded.settings
   }
 
+  /** Whether the first pass has ended, well or not. */
+  get hasPassed(): boolean {
+    return this.#mesh.memory.lastReconcile !== undefined
+  }
+
   /** For how long a pass has been running without an end; 0 between passes. */
   get busyFor(): Milliseconds {
     const { runningSince } = this.#mesh.counters
@@ -190,6 +196,14 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     using _limit = this.#options.clock.after(REFRESH_LIMIT_MS, looked.resolve)
     this.#loop.wake()
     await looked.promise
+  }
+
+  candidates(publicKey: string): readonly CandidateView[] {
+    const { specs, statuses, links, identity } = this.#mesh.memory
+    const spec = specs.find((candidate) => candidate.publicKey === publicKey)
+    if (spec === undefined || identity === undefined) return []
+    const { settings } = this.#loaded
+    return describeCandidates(spec, statuses.get(publicKey), { links, meshSubnet: identity.subnet, settings })
   }
 
   subscribe(listener: () => void): Disposable {

@@ -11,9 +11,9 @@ import {
 import { renderAddressExplanation, renderPeerExplanation } from './cli/explain.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
 import { createHost } from './host/host.ts'
-import { explainAddress, explainPeer } from './inspect/explain.ts'
+import { explainAddress, explainPeer, peerOf } from './inspect/explain.ts'
 import { observeFates } from './inspect/fate.ts'
-import type { DaemonView, PeerView } from './model/daemon-view.ts'
+import type { CandidateView, DaemonView, PeerView } from './model/daemon-view.ts'
 import type { Placement } from './model/desired.ts'
 import type { FateReport } from './model/fate.ts'
 
@@ -35,6 +35,7 @@ interface Informant {
   readonly view: DaemonView | undefined
   readonly placement: Placement
   fates(addresses: readonly Address[]): Promise<FateReport>
+  candidates(peer: PeerView | undefined): Promise<readonly CandidateView[]>
 }
 
 /** So many prefixes of a peer are followed: each costs a few processes. */
@@ -58,12 +59,22 @@ async function findInformant({ socketPath, withoutDaemon }: ExplainRequest): Pro
   const client = new ControlClient(socketPath)
   try {
     const view = await client.view()
-    return { view, placement: view.settings.placement, fates: (addresses) => client.fates(addresses) }
+    return {
+      view,
+      placement: view.settings.placement,
+      fates: (addresses) => client.fates(addresses),
+      candidates: async (peer) => (peer === undefined ? [] : await client.candidates(peer.publicKey)),
+    }
   } catch (error) {
     if (!(error instanceof NotRunningError)) throw error
     const { placement, runDirectory } = await withoutDaemon()
     const host = createHost({ clock: systemClock, runDirectory })
-    return { view: undefined, placement, fates: (addresses) => observeFates(host, placement, addresses) }
+    return {
+      view: undefined,
+      placement,
+      fates: (addresses) => observeFates(host, placement, addresses),
+      candidates: async () => [],
+    }
   }
 }
 
@@ -76,7 +87,8 @@ async function explainByAddress(
   const [fate] = fates
   if (fate === undefined) throw new Error(`nothing was found out about ${address}`)
   const { view, placement } = informant
-  const value = explainAddress(fate, { placement, ground, view, port, now: systemClock.wall() })
+  const candidates = await informant.candidates(peerOf(fate, view))
+  const value = explainAddress(fate, { placement, ground, view, port, candidates, now: systemClock.wall() })
   const withoutDaemon = view === undefined ? ['no daemon runs: this is what the kernel alone tells'] : []
   return {
     value,
@@ -92,7 +104,8 @@ async function explainByName(name: string, informant: Informant): Promise<Explai
   if (peer === undefined) throw new Error(whyNoPeer(name, view))
   const addresses = peer.allowedIps.slice(0, PREFIXES_MAX).map((prefix) => splitPrefix(prefix).address)
   const { fates, ...ground } = await informant.fates(addresses)
-  const value = explainPeer(peer, fates, { placement, ground, view, now: systemClock.wall() })
+  const candidates = await informant.candidates(peer)
+  const value = explainPeer(peer, fates, { placement, ground, view, candidates, now: systemClock.wall() })
   return { value, text: renderPeerExplanation(value) }
 }
 

@@ -42,7 +42,7 @@ export async function supervise(daemon: Daemon, host: Host, log: Logger): Promis
       followed = daemon.settings
       void metrics.follow(followed.node.metricsAddress)
     }
-    if (!isReady && daemon.view().lastReconcile !== undefined) {
+    if (!isReady && daemon.hasPassed) {
       isReady = true
       void manager.ready()
     }

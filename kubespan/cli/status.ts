@@ -1,4 +1,5 @@
 import type { UnixMilliseconds } from '../../shared/clock.ts'
+import { familyOf, isPrivate, splitAddressPort } from '../../shared/net/address.ts'
 import type { DaemonView, KubernetesView, PeerView, ServiceView } from '../model/daemon-view.ts'
 import { printable } from './printable.ts'
 import { formatAge, formatBytes, renderTable } from './table.ts'
@@ -67,22 +68,12 @@ const renderKubernetes = (kubernetes: KubernetesView, now: UnixMilliseconds): st
     ],
   )
 
-/** Kinds of endpoints in a word, for a column; explain says them in full. */
-const PATHS: Readonly<Record<string, string>> = {
-  'in a preferred range': 'preferred',
-  'on a shared link': 'lan',
-  'in a shared private range': 'private',
-  'global IPv6': 'ipv6',
-  'public IPv4': 'ipv4',
-  observed: 'nat',
-  'announced with a port of its own': 'forwarded',
-  'private elsewhere': 'private',
-}
-
-/** Nothing while the peer is not up. */
-function pathOf({ state, endpoint, candidates }: PeerView): string {
-  const kind = candidates.find((candidate) => candidate.endpoint === endpoint)?.kind
-  return state !== 'up' || kind === undefined ? '' : (PATHS[kind] ?? kind)
+/** What kind of path a peer that is up is reached by; explain tells more. */
+function pathOf({ state, endpoint, endpoints }: PeerView): string {
+  if (state !== 'up' || endpoint === undefined) return ''
+  if (!endpoints.includes(endpoint)) return 'nat'
+  const { address } = splitAddressPort(endpoint)
+  return isPrivate(address) ? 'private' : `ipv${familyOf(address)}`
 }
 
 /** `kubespan peers`, and the middle of `kubespan status`. */

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import type { Address } from '../../shared/net/address.ts'
-import type { DaemonView } from '../model/daemon-view.ts'
+import type { CandidateView, DaemonView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
 import type { HostView } from '../model/host-view.ts'
 
@@ -26,6 +26,11 @@ export class ControlClient {
 
   async view({ host = false }: ViewRequest = {}): Promise<FullView> {
     return JSON.parse(await this.#text('GET', `/v1/view${host ? '?host=1' : ''}`)) as FullView
+  }
+
+  async candidates(publicKey: string): Promise<readonly CandidateView[]> {
+    const query = new URLSearchParams({ key: publicKey })
+    return JSON.parse(await this.#text('GET', `/v1/candidates?${query}`)) as readonly CandidateView[]
   }
 
   async fates(addresses: readonly Address[]): Promise<FateReport> {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { type Address, parseAddress } from '../../shared/net/address.ts'
-import type { DaemonView } from '../model/daemon-view.ts'
+import type { CandidateView, DaemonView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
 import type { HostView } from '../model/host-view.ts'
 
@@ -12,6 +12,8 @@ export interface DaemonControl {
   view(): DaemonView
   /** What of our making is on the host now. */
   host(): Promise<HostView>
+  /** Where a peer may be reached, in the order in which it is tried; empty for one that is not known. */
+  candidates(publicKey: string): readonly CandidateView[]
   /** What the kernel does with packets to these addresses. */
   fates(addresses: readonly Address[]): Promise<FateReport>
   /** Looks at the world now, so that the next view is not older than the question. Never longer than a second or so. */
@@ -77,6 +79,8 @@ async function route(
       return json(200, await viewOf(control, url))
     case 'GET /v1/watch':
       return watch(control, url, request, response)
+    case 'GET /v1/candidates':
+      return json(200, control.candidates(url.searchParams.get('key') ?? ''))
     case 'GET /v1/fates': {
       const texts = url.searchParams.getAll('address')
       const addresses = texts.flatMap((text) => parseAddress(text) ?? [])

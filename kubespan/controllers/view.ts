@@ -4,7 +4,6 @@ import { clusterTag } from '../../shared/log.ts'
 import type { Prefix } from '../../shared/net/address.ts'
 import type {
   AffiliateView,
-  CandidateView,
   ConfigView,
   CountersView,
   DaemonView,
@@ -22,7 +21,6 @@ import type { HarvestedEndpoint } from '../plan/harvest.ts'
 import { planMembers } from '../plan/members.ts'
 import type { RetainedAffiliate } from '../plan/retain.ts'
 import type { ClientStatus } from '../sources/discovery/client-options.ts'
-import { describeCandidates } from './candidates.ts'
 
 /** What the daemon remembers of its last pass. */
 export interface MeshMemory {
@@ -124,10 +122,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
     },
     affiliates,
     members: planMembers(affiliates),
-    peers: memory.specs.map((spec) => {
-      const status = memory.statuses.get(spec.publicKey)
-      return { ...describePeer(spec, status, toWall), candidates: candidatesOf(spec, status, input) }
-    }),
+    peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),
     harvestedEndpoints: memory.harvested,
     routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
     lastReconcile: memory.lastReconcile,
@@ -137,20 +132,11 @@ export function describeDaemon(input: ViewInput): DaemonView {
   }
 }
 
-const candidatesOf = (
-  spec: PeerSpec,
-  status: PeerStatus | undefined,
-  { memory: { links, identity }, settings }: ViewInput,
-): readonly CandidateView[] =>
-  identity === undefined
-    ? []
-    : describeCandidates(spec, status, { links, meshSubnet: identity.subnet, settings })
-
 function describePeer(
   spec: PeerSpec,
   status: PeerStatus | undefined,
   toWall: (at: Instant | undefined) => UnixMilliseconds | undefined,
-): Omit<PeerView, 'candidates'> {
+): PeerView {
   return {
     publicKey: spec.publicKey,
     nodeId: spec.nodeId,

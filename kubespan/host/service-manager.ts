@@ -62,12 +62,12 @@ export class ServiceManager implements AsyncDisposable {
     if (this.isListening) this.#loop.wake()
   }
 
-  /** Something may have changed; the status is told soon, if it is another one. */
+  /** Something may have changed: soon the status is looked at, and told if it is another one. */
   mayHaveChanged(): void {
-    if (!this.isListening || !this.#isReady || this.#options.status() === this.#toldStatus) return
+    if (!this.isListening || !this.#isReady) return
     this.#settling ??= this.#options.clock.after(STATUS_SETTLES, () => {
       this.#settling = undefined
-      this.#loop.wake()
+      if (this.#options.status() !== this.#toldStatus) this.#loop.wake()
     })
   }
 

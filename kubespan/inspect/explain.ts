@@ -2,7 +2,7 @@ import type { Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
 import { formatDuration } from '../../shared/duration.ts'
 import { type Address, addressPortOf, prefixContains, splitAddressPort } from '../../shared/net/address.ts'
 import { PEER_DOWN_AFTER } from '../model/constants.ts'
-import type { AffiliateView, DaemonView, PeerView } from '../model/daemon-view.ts'
+import type { AffiliateView, CandidateView, DaemonView, PeerView } from '../model/daemon-view.ts'
 import type { Placement } from '../model/desired.ts'
 import type {
   AddressExplanation,
@@ -20,6 +20,8 @@ export interface ExplainInput {
   /** Undefined when no daemon runs: then only the kernel speaks. */
   readonly view: DaemonView | undefined
   readonly now: UnixMilliseconds
+  /** Of the peer that owns the address. */
+  readonly candidates: readonly CandidateView[]
   /** TCP port asked about; undefined: the address as a whole. */
   readonly port?: number | undefined
 }
@@ -37,7 +39,7 @@ export function explainAddress(fate: Fate, input: ExplainInput): AddressExplanat
     owner,
     prefix: fate.owner?.prefix,
     steps: describeSteps(fate, owner, input),
-    candidates: peer === undefined ? [] : describeCandidates(peer, input.now),
+    candidates: peer === undefined ? [] : describeCandidates(peer, input),
     notes: [...notes, ...describeEndpointUse(fate.address, input.view)],
   }
 }
@@ -55,7 +57,7 @@ export function explainPeer(peer: PeerView, fates: readonly Fate[], input: Expla
       const prefix = peer.allowedIps.find((candidate) => candidate.startsWith(`${fate.address}/`))
       return prefix === undefined ? [] : [{ prefix, verdict: judgeFate(fate, owner, input).verdict }]
     }),
-    candidates: describeCandidates(peer, input.now),
+    candidates: describeCandidates(peer, input),
     notes: [
       ...(peer.allowedIps.length === 0 ? ['every address that it announces belongs to another peer'] : []),
       ...foreign.map(({ address, owner: kernel }) => `WireGuard gives ${address} to ${kernel?.publicKey}`),
@@ -63,7 +65,8 @@ export function explainPeer(peer: PeerView, fates: readonly Fate[], input: Expla
   }
 }
 
-const peerOf = (fate: Fate, view: DaemonView | undefined): PeerView | undefined =>
+/** Whose the address is: as WireGuard has it, or else as it is planned. */
+export const peerOf = (fate: Fate, view: DaemonView | undefined): PeerView | undefined =>
   view?.peers.find(({ publicKey }) => publicKey === fate.owner?.publicKey) ??
   view?.peers.find(({ allowedIps }) => allowedIps.some((prefix) => prefixContains(prefix, fate.address)))
 
@@ -242,8 +245,11 @@ function describeRoute(answer: RouteAnswer): string {
 }
 
 /** Every endpoint that the peer offers, and the one it was heard from, as they are tried, with what came of it. */
-export function describeCandidates(peer: PeerView, now: UnixMilliseconds): Candidate[] {
-  return peer.candidates.map(({ endpoint, kind, notTried }) => ({
+export function describeCandidates(
+  peer: PeerView,
+  { candidates, now }: Pick<ExplainInput, 'candidates' | 'now'>,
+): Candidate[] {
+  return candidates.map(({ endpoint, kind, notTried }) => ({
     endpoint,
     kind,
     result: notTried === undefined ? resultOf(endpoint, peer, now) : `never tried: ${notTried}`,

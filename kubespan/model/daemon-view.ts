@@ -87,8 +87,6 @@ export interface PeerView {
   readonly address: Address
   readonly allowedIps: readonly Prefix[]
   readonly endpoints: readonly AddressPort[]
-  /** The endpoints, and the one that it was heard from, in the order in which they are tried. */
-  readonly candidates: readonly CandidateView[]
   readonly state: PeerState
   readonly endpoint: AddressPort | undefined
   readonly lastUsedEndpoint: AddressPort | undefined
@@ -100,6 +98,7 @@ export interface PeerView {
   readonly reason: string | undefined
 }
 
+/** Where a peer may be reached. No part of the view: to rank all of them costs more than a pass. */
 export interface CandidateView {
   readonly endpoint: AddressPort
   /** What kind of place it is from here: `on a shared link`, `public IPv4`. */

@@ -8,7 +8,6 @@ export const peerView = (change: Partial<PeerView> = {}): PeerView => ({
   address: 'fd00::2' as Address,
   allowedIps: ['10.0.0.2/32', 'fd00::2/128'] as Prefix[],
   endpoints: ['10.0.0.2:51820'] as AddressPort[],
-  candidates: [{ endpoint: '10.0.0.2:51820' as AddressPort, kind: 'in a shared private range' }],
   state: 'up',
   endpoint: '10.0.0.2:51820' as AddressPort,
   lastUsedEndpoint: '10.0.0.2:51820' as AddressPort,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { renderStatus } from '../../../../kubespan/cli/status.ts'
+import { renderPeers, renderStatus } from '../../../../kubespan/cli/status.ts'
 import { formatAge, formatBytes, renderTable } from '../../../../kubespan/cli/table.ts'
-import type { Prefix } from '../../../../shared/net/address.ts'
+import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { daemonView, peerView } from '../../../support/daemon-view.ts'
 
 test('a status is one screen', () => {
@@ -77,6 +77,20 @@ test('the Kubernetes registry has a line of its own, with or without a service',
     problem: 'HTTP 403',
   }
   assert.match(renderStatus(daemonView({ kubernetes: waiting }), 10_000), /not connected .*HTTP 403/)
+})
+
+test('the path of a peer is a word', () => {
+  const path = (endpoint: string, change: Parameters<typeof peerView>[0] = {}) =>
+    (
+      renderPeers(
+        [peerView({ endpoint: endpoint as AddressPort, endpoints: [endpoint as AddressPort], ...change })],
+        0,
+      ).split('\n')[1] ?? ''
+    ).split(/ {2,}/)[3]
+  assert.equal(path('192.168.1.1:1'), 'private')
+  assert.equal(path('203.0.113.1:1'), 'ipv4')
+  assert.equal(path('[2001:db8::1]:1'), 'ipv6')
+  assert.equal(path('203.0.113.1:1', { endpoints: [] }), 'nat')
 })
 
 test('tables align and do not trail blanks', () => {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { ControlClient, NotRunningError } from '../../../../kubespan/control/client.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from '../../../../kubespan/control/server.ts'
 import type { DaemonView } from '../../../../kubespan/model/daemon-view.ts'
-import type { Address } from '../../../../shared/net/address.ts'
+import type { Address, AddressPort } from '../../../../shared/net/address.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
 import { hostView } from '../../../support/host-view.ts'
 
@@ -31,6 +31,7 @@ class FakeDaemon implements DaemonControl {
     this.asked.push('host')
     return hostView()
   }
+  candidates = (key: string) => [{ endpoint: '192.0.2.1:1' as AddressPort, kind: key }]
   fates = async (addresses: readonly Address[]) => ({ ...NO_FATES, earlierRules: addresses })
   subscribe(listener: () => void): Disposable {
     this.#listeners.add(listener)
@@ -96,6 +97,7 @@ test('the host is looked at only for those who ask', async (t) => {
   }
   const addresses = ['10.0.0.1', 'fd00::1'] as Address[]
   assert.deepEqual((await client.fates(addresses)).earlierRules, addresses)
+  assert.deepEqual(await client.candidates('a+b='), [{ endpoint: '192.0.2.1:1', kind: 'a+b=' }])
   await assert.rejects(client.fates(['nonsense' as Address]), /addresses/)
 })
 

@@ -70,6 +70,7 @@ test('another status is told soon, once for a burst', async () => {
   await manager.ready()
   await settle()
   manager.mayHaveChanged()
+  await clock.advance(2_000)
   assert.equal(state.told.length, 2, 'the same as before')
   state.status = '2 of 2 peers up'
   manager.mayHaveChanged()

@@ -42,6 +42,7 @@ const input = (view: DaemonView | null = daemonView(), change: Partial<FateGroun
   placement,
   ground: { ...ground, ...change },
   view: view ?? undefined,
+  candidates: [{ endpoint: '10.0.0.2:51820' as AddressPort, kind: 'in a shared private range' }],
   now: 10_000,
 })
 const NO_KUBESPAN: AffiliateView['kubespan'] = {
@@ -240,8 +241,8 @@ test('each endpoint has its last result', () => {
     const heard =
       endpoint === undefined || endpoints.includes(endpoint) ? endpoints : [...endpoints, endpoint]
     const candidates = heard.map((one) => ({ endpoint: one, kind: 'public IPv4' }))
-    const peer = peerView({ endpoints, candidates, ...change, ...(endpoint && { endpoint }) })
-    return describeCandidates(peer, 10_000).map(({ result }) => result)
+    const peer = peerView({ endpoints, ...change, ...(endpoint && { endpoint }) })
+    return describeCandidates(peer, { candidates, now: 10_000 }).map(({ result }) => result)
   }
   assert.deepEqual(results({}), ['in use, handshake 5s ago', 'not in use', 'not in use'])
   assert.deepEqual(results({ endpoint: '198.51.100.1:40000' as AddressPort, lastUsedEndpoint: undefined }), [
@@ -261,7 +262,7 @@ test('each endpoint has its last result', () => {
 
 test('an endpoint that is never tried says why', () => {
   const candidates = [{ endpoint: '127.0.0.1:1' as AddressPort, kind: '', notTried: 'it is no host' }]
-  assert.deepEqual(describeCandidates(peerView({ candidates }), 0), [
+  assert.deepEqual(describeCandidates(peerView(), { candidates, now: 0 }), [
     { endpoint: '127.0.0.1:1', kind: '', result: 'never tried: it is no host' },
   ])
 })
