@@ -109,6 +109,11 @@ export const discoveryFlags = (development: boolean) => ({
   keepaliveTimeout: flag.duration(20_000, 'a connection that does not answer a ping by then is closed'),
   shutdownTimeout: flag.duration(4_000, 'calls in flight may take so long at shutdown', 0),
   filePollInterval: flag.duration(10_000, 'how often files that are watched are read again in any case'),
+  warmUp: flag.duration(
+    500,
+    'before it listens, the service serves itself for so long, so that the code is compiled when all nodes come back at once; 0s for not at all',
+    0,
+  ),
   statsInterval: flag.duration(3_600_000, 'how often /stats counts anew', 0),
 
   adminAddr: optionalListenFlag('', 'where the admin API is served; empty for nowhere'),

@@ -6,6 +6,7 @@ import { ownVersion } from '../shared/version.ts'
 import { runAdmin } from './admin/command.ts'
 import { type Config, readConfig } from './config.ts'
 import { Service } from './service.ts'
+import { warmUp } from './warm-up.ts'
 
 const EXIT_OK = 0
 const EXIT_FAILURE = 1
@@ -57,6 +58,7 @@ async function serve(config: Config): Promise<number> {
     process.once('SIGINT', resolve)
   })
   try {
+    await warmUp(systemClock, config.warmUp)
     const service = await Service.start({
       config,
       clock: systemClock,

@@ -10,7 +10,7 @@ export interface FlushPacing {
   readonly maxInterval: Milliseconds
 }
 
-export const FLUSH_PACING: FlushPacing = { interval: 100, costFactor: 25, maxInterval: 500 }
+export const FLUSH_PACING: FlushPacing = { interval: 100, costFactor: 50, maxInterval: 500 }
 
 export interface FlushHistory {
   /** -Infinity before the first. */

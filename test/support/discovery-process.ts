@@ -31,6 +31,7 @@ export class DiscoveryProcess implements AsyncDisposable {
       '-landing-addr=',
       '-metrics-addr=',
       '-snapshots-enabled=false',
+      '-warm-up=0s',
       ...flags,
     ]
     const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })

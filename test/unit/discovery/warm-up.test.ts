@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { warmUp } from '../../../discovery/warm-up.ts'
+import { encodeCall, HELLO_OF_A_CLIENT } from '../../../discovery/warm-up-frames.ts'
+import { systemClock } from '../../../shared/clock.ts'
+import { startService } from '../../support/discovery-service.ts'
+
+test('the service warms up for as long as it may, and leaves nothing behind', async () => {
+  const startedAt = performance.now()
+  await warmUp(systemClock, 60)
+  const took = performance.now() - startedAt
+  assert.ok(took >= 50, `${took} ms`)
+  assert.deepEqual(
+    process.getActiveResourcesInfo().filter((name) => name.startsWith('TCPS')),
+    [],
+  )
+})
+
+test('it need not', async () => {
+  const startedAt = performance.now()
+  await warmUp(systemClock, 0)
+  assert.ok(performance.now() - startedAt < 50)
+})
+
+test('the calls it makes are good ones', async () => {
+  await using started = await startService()
+  const { port } = new URL(`http://${started.endpoint}`)
+  const socket = connect({ host: '127.0.0.1', port: Number(port) })
+  await once(socket, 'connect')
+  const data = Buffer.alloc(400, 7)
+  const ttl = Buffer.of(0x08, 0x3c)
+  socket.write(HELLO_OF_A_CLIENT)
+  socket.write(encodeCall(1, 'Hello', '192.0.2.1', ['cluster', 'v1.2.3']))
+  socket.write(
+    encodeCall(3, 'AffiliateUpdate', '192.0.2.1', ['cluster', 'node', data, [data.subarray(9, 29)], ttl]),
+  )
+  socket.write(encodeCall(5, 'List', '192.0.2.1', ['cluster']))
+  let answered = Buffer.alloc(0)
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    answered = Buffer.concat([answered, chunk])
+    if (answered.includes(data)) break
+  }
+  await started[Symbol.asyncDispose]()
+  const lines = started.log.filter(({ msg }) => msg === 'call')
+  assert.deepEqual(
+    lines.map((line) => [line.method, line.code, line['peer.address']].join(' ')),
+    ['Hello OK 192.0.2.1', 'AffiliateUpdate OK 192.0.2.1', 'List OK 192.0.2.1'],
+  )
+})
