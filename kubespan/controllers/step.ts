@@ -56,27 +56,28 @@ export function stepByTurns({ specs, memory, view, now, settings }: StepInput): 
 /** All candidates at once, for peers that are not up or whose path seems dead. */
 export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepOutcome> {
   const { specs, view, now, identity, judged, suspects } = input
-  const ranked = new Map(
-    specs.map((spec) => [spec.publicKey, rankCandidates(input, spec, judged.get(spec.publicKey)?.endpoint)]),
-  )
   const underway = racer.onRelay
-  const peers = specs.map(({ publicKey }): RacePeer => {
+  const peers = specs.map((spec): RacePeer => {
+    const { publicKey } = spec
     const endpoint = view?.peers.get(publicKey)?.endpoint
     const status = judged.get(publicKey)
+    const state =
+      status?.state !== 'up'
+        ? 'down'
+        : suspects.has(publicKey) || (isRelay(endpoint) && !underway.has(publicKey))
+          ? 'suspect'
+          : 'up'
     return {
       publicKey,
-      state:
-        status?.state !== 'up'
-          ? 'down'
-          : suspects.has(publicKey) || (isRelay(endpoint) && !underway.has(publicKey))
-            ? 'suspect'
-            : 'up',
-      ranked: ranked.get(publicKey) ?? [],
+      state,
+      // Ranking costs more than the rest of a look, and who is up is never raced.
+      ranked: state === 'up' ? [] : rankCandidates(input, spec, status?.endpoint),
       isOnRelay: endpoint === undefined || isRelay(endpoint),
       receiveBytes: status?.receiveBytes ?? 0,
       isFollower: identity.publicKey > publicKey,
     }
   })
+  const ranked = new Map(peers.map((peer) => [peer.publicKey, peer.ranked]))
   const { endpoints, starts, racing, nextAt } = await racer.plan(peers, now)
 
   const statuses = new Map(judged)
