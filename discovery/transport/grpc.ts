@@ -65,14 +65,13 @@ export class GrpcService implements CallServer {
     this.observer = options.observer
   }
 
-  /** Takes over one stream. */
+  /** Takes over one stream, whose errors somebody else hears. */
   readonly handle = (
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     _flags: number,
     rawHeaders: readonly string[],
   ): void => {
-    stream.on('error', ignore)
     if (headers[':method'] !== 'POST') return stream.respond({ ':status': 405, allow: 'POST' }, END_STREAM)
     if (!isGrpc(headers['content-type'])) return stream.respond({ ':status': 415 }, END_STREAM)
     const path = headers[':path'] ?? ''
@@ -164,8 +163,6 @@ export class GrpcService implements CallServer {
 }
 
 const END_STREAM = { endStream: true } as const
-
-const ignore = (): void => {}
 
 /** `application/grpc`, maybe with a codec or parameters, but not grpc-web. */
 function isGrpc(contentType: string | undefined): boolean {

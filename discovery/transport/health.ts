@@ -1,9 +1,8 @@
 import type { ServerHttp2Stream } from 'node:http2'
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { HealthCheckRequestSchema, HealthCheckResponseSchema } from '../../proto/gen/health_pb.ts'
 import { frameMessage } from './frames.ts'
 import { MessageReader } from './message-reader.ts'
 import { MessageRoom } from './message-room.ts'
+import { decodeRequest } from './request-decoder.ts'
 import { encodeStatusMessage, STATUS } from './status.ts'
 
 const CHECK = '/grpc.health.v1.Health/Check'
@@ -56,7 +55,7 @@ export class HealthService {
     for (const stream of this.#watchers) stream.end(statusFrame(this.#status))
   }
 
-  #check(stream: ServerHttp2Stream, message: Uint8Array): void {
+  #check(stream: ServerHttp2Stream, message: Buffer): void {
     const service = serviceOf(message)
     if (service === undefined)
       return fail(stream, STATUS.Internal, 'the request is no valid protobuf message')
@@ -65,7 +64,7 @@ export class HealthService {
     stream.end(statusFrame(this.#status))
   }
 
-  #watch(stream: ServerHttp2Stream, message: Uint8Array): void {
+  #watch(stream: ServerHttp2Stream, message: Buffer): void {
     const service = serviceOf(message)
     if (service === undefined)
       return fail(stream, STATUS.Internal, 'the request is no valid protobuf message')
@@ -76,16 +75,13 @@ export class HealthService {
   }
 }
 
-const statusFrame = (status: number): Uint8Array =>
-  frameMessage(toBinary(HealthCheckResponseSchema, create(HealthCheckResponseSchema, { status })))
+/** HealthCheckResponse.status, an enumeration. */
+const STATUS_TAG = 0x08
 
-function serviceOf(message: Uint8Array): string | undefined {
-  try {
-    return fromBinary(HealthCheckRequestSchema, message).service
-  } catch {
-    return undefined
-  }
-}
+const statusFrame = (status: number): Uint8Array => frameMessage(Uint8Array.of(STATUS_TAG, status))
+
+/** HealthCheckRequest has the name in its first field, where requests of the service have their cluster. */
+const serviceOf = (message: Buffer): string | undefined => decodeRequest(message)?.clusterId
 
 /** Whether there is still somebody to answer. */
 const canAnswer = ({ destroyed, closed }: ServerHttp2Stream): boolean => !destroyed && !closed

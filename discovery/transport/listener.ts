@@ -86,7 +86,7 @@ export class Listener implements AsyncDisposable {
       this.#front = createTlsServer(tlsOptions(certificate.value, headTimeoutOf(options)))
       this.#front.on('connection', (carrier: Socket) => {
         this.#carriers.add(carrier)
-        carrier.once('close', () => this.#carriers.delete(carrier))
+        carrier.on('close', () => this.#carriers.delete(carrier))
       })
       // Node reports a handshake that took too long, and leaves the connection open.
       this.#front.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy())
@@ -190,7 +190,7 @@ export class Listener implements AsyncDisposable {
     const deadline = this.#options.clock.after(headTimeoutOf(this.#options), () => socket.destroy())
     this.#connections.set(socket, { deadline, session: undefined, isAsking: false })
     socket.on('error', ignore)
-    socket.once('close', () => {
+    socket.on('close', () => {
       deadline[Symbol.dispose]()
       this.#connections.delete(socket)
       if (this.#connections.size === 0) this.#emptied?.()
@@ -222,8 +222,8 @@ export class Listener implements AsyncDisposable {
     const connection = this.#connections.get(socket)
     if (connection === undefined) return
     connection.session = session
-    session.once('remoteSettings', () => connection.deadline[Symbol.dispose]())
-    session.once('close', () => this.#liveness.remove(session))
+    session.on('remoteSettings', () => connection.deadline[Symbol.dispose]())
+    session.on('close', () => this.#liveness.remove(session))
     this.#liveness.add(session, () => socket.bytesRead)
   }
 

@@ -93,14 +93,14 @@ export const isWholeMessage = (bytes: Buffer): boolean =>
 /** Reads the one message of a call from its stream and hands it over as soon as it is complete. */
 export class MessageReader {
   readonly #stream: ServerHttp2Stream
-  readonly #onMessage: (message: Uint8Array) => void
+  readonly #onMessage: (message: Buffer) => void
   readonly #onFailure: (status: Status) => void
   readonly #assembler: MessageAssembler
   #isDone = false
 
   constructor(
     stream: ServerHttp2Stream,
-    onMessage: (message: Uint8Array) => void,
+    onMessage: (message: Buffer) => void,
     onFailure: (status: Status) => void,
     room: MessageRoom,
   ) {
@@ -117,8 +117,8 @@ export class MessageReader {
       const taken = this.#assembler.take(chunk)
       if (taken === undefined) return
       this.#isDone = true
-      if (taken instanceof Uint8Array) this.#onMessage(taken)
-      else this.#onFailure(taken)
+      if ('code' in taken) this.#onFailure(taken)
+      else this.#onMessage(taken)
     })
     this.#stream.once('close', () => this.#assembler.release())
     this.#stream.once('end', () => {

@@ -16,10 +16,14 @@ export interface PeerJudgeOptions {
   readonly onIgnored: (warning: string) => void
 }
 
+const VERDICTS_MAX = 4096
+
 /** Says which address a call comes from. Its connection is judged once, for all calls on it. */
 export class PeerJudge {
   readonly #options: PeerJudgeOptions
   readonly #peers = new WeakMap<object, ConnectionPeer>()
+  /** By the address as the socket says it. */
+  readonly #verdicts = new Map<string | undefined, ConnectionPeer>()
   readonly #ignored = new IgnoredHeaders()
 
   constructor(options: PeerJudgeOptions) {
@@ -37,15 +41,25 @@ export class PeerJudge {
     rawHeaders: readonly string[],
   ): Address | undefined => {
     if (session === undefined) return undefined
-    const { trustedProxies, trust, onIgnored } = this.#options
+    const { trust, onIgnored } = this.#options
     let peer = this.#peers.get(session)
     if (peer === undefined) {
-      peer = judgePeer(session.socket.remoteAddress, trustedProxies)
+      peer = this.#judge(session.socket.remoteAddress)
       this.#peers.set(session, peer)
     }
     const client = chooseClientAddress(peer, headers, rawHeaders, trust)
     const warning = this.#ignored.note(client)
     if (warning !== undefined) onIgnored(warning)
     return client.address
+  }
+
+  /** Many connections come from few addresses where there are proxies, and from the same again where nodes reconnect. */
+  #judge(remoteAddress: string | undefined): ConnectionPeer {
+    const known = this.#verdicts.get(remoteAddress)
+    if (known !== undefined) return known
+    if (this.#verdicts.size >= VERDICTS_MAX) this.#verdicts.clear()
+    const peer = judgePeer(remoteAddress, this.#options.trustedProxies)
+    this.#verdicts.set(remoteAddress, peer)
+    return peer
   }
 }
