@@ -58,7 +58,7 @@ async function serve(config: Config): Promise<number> {
     process.once('SIGINT', resolve)
   })
   try {
-    await warmUp(systemClock, config.warmUp)
+    await warmUp(systemClock, config)
     const service = await Service.start({
       config,
       clock: systemClock,

@@ -152,10 +152,9 @@ export class Service implements AsyncDisposable {
   #listenerOptions(grpc: GrpcService, edges: Edges): ListenerOptions {
     const config = this.#config
     const log = this.#log
-    const { certificatePath: certPath, keyPath } = config
     return {
       at: config.addr,
-      certificate: certPath === '' && keyPath === '' ? undefined : { certPath, keyPath },
+      certificate: certificateOf(config),
       onCall: grpc.handle,
       pages: edges.pages,
       clock: this.#clock,
@@ -228,3 +227,10 @@ const makeRate = ({ rateLimit, rateBurst, rateQueue, rateIpv6ByNetwork }: Config
         queueMax: rateQueue,
         isIpv6ByNetwork: rateIpv6ByNetwork,
       })
+
+/** Either path turns TLS on; then both files must be there (SPEC 1.8). */
+export const certificateOf = ({
+  certificatePath: certPath,
+  keyPath,
+}: Pick<Config, 'certificatePath' | 'keyPath'>): ListenerOptions['certificate'] =>
+  certPath === '' && keyPath === '' ? undefined : { certPath, keyPath }

@@ -1,19 +1,22 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Clock, Milliseconds } from '../shared/clock.ts'
+import { connect as connectTls } from 'node:tls'
+import type { Clock } from '../shared/clock.ts'
 import { plainAnswer } from '../shared/http.ts'
 import type { Prefix } from '../shared/net/address.ts'
 import { PrefixSet } from '../shared/net/prefix-set.ts'
 import { CallLog } from './call-log.ts'
 import { observeCalls } from './call-observer.ts'
+import type { Config } from './config.ts'
 import { IpRate } from './limits/ip-rate.ts'
+import { certificateOf } from './service.ts'
 import { Clusters } from './state/clusters.ts'
 import { FLUSH_PACING } from './subscription/flush.ts'
 import { Subscriptions } from './subscription/subscriptions.ts'
 import { makeFrame } from './transport/frames.ts'
 import { GrpcService } from './transport/grpc.ts'
 import { Handlers } from './transport/handlers.ts'
-import { Listener } from './transport/listener.ts'
+import { Listener, type ListenerOptions } from './transport/listener.ts'
 import { PeerJudge } from './transport/peer-judge.ts'
 import { encodeCall, HELLO_OF_A_CLIENT } from './warm-up-frames.ts'
 import { CallMetrics } from './web/call-metrics.ts'
@@ -29,26 +32,34 @@ const nothing = (): void => {}
  * nodes come back at once; without this the first thousands of their calls would run through code that V8 has not
  * compiled yet, at several times the cost. What goes wrong here is of no consequence.
  */
-export async function warmUp(clock: Clock, duration: Milliseconds): Promise<void> {
-  if (duration === 0) return
+export async function warmUp(clock: Clock, config: WarmUpConfig): Promise<void> {
+  if (config.warmUp === 0) return
   const over = new AbortController()
-  using _alarm = clock.after(duration, () => over.abort())
+  using _alarm = clock.after(config.warmUp, () => over.abort())
+  const certificate = certificateOf(config)
+  const sockets: Socket[] = []
   try {
     const { subscriptions, grpc, log } = makeScratch(clock)
     using _log = log
-    await using listener = await listen(grpc, clock)
+    await using listener = await listen(grpc, clock, certificate)
     for (let round = 0; !over.signal.aborted; round += 1) {
-      const clients = Array.from({ length: CLIENTS_AT_ONCE }, (_, index) =>
-        beClient(listener.port, round, index, over.signal),
-      )
-      const sockets = await Promise.all(clients)
+      const clients = Array.from({ length: CLIENTS_AT_ONCE }, (_, index) => {
+        const socket = open(listener.port, certificate !== undefined)
+        sockets.push(socket)
+        return beClient(socket, round, index, over.signal)
+      })
+      await Promise.all(clients)
       subscriptions.endAll()
-      for (const socket of sockets) socket.destroy()
+      for (const socket of sockets.splice(0)) socket.destroy()
     }
   } catch {
-    // The time is over, or there is no loopback here.
+    // The time is over, or there is no loopback here, or the certificate is no good: the service itself will say so.
+  } finally {
+    for (const socket of sockets) socket.destroy()
   }
 }
+
+export type WarmUpConfig = Pick<Config, 'warmUp' | 'certificatePath' | 'keyPath'>
 
 /** All that stands on the path of a call, with nobody behind it. */
 function makeScratch(clock: Clock): { subscriptions: Subscriptions; grpc: GrpcService; log: CallLog } {
@@ -80,10 +91,14 @@ function makeScratch(clock: Clock): { subscriptions: Subscriptions; grpc: GrpcSe
   }
 }
 
-const listen = (grpc: GrpcService, clock: Clock): Promise<Listener> =>
+const listen = (
+  grpc: GrpcService,
+  clock: Clock,
+  certificate: ListenerOptions['certificate'],
+): Promise<Listener> =>
   Listener.listen({
     at: { host: LOOPBACK, port: 0 },
-    certificate: undefined,
+    certificate,
     onCall: grpc.handle,
     pages: () => plainAnswer(404, ''),
     clock,
@@ -91,10 +106,15 @@ const listen = (grpc: GrpcService, clock: Clock): Promise<Listener> =>
     liveness: { idle: 60_000, answer: 60_000 },
   })
 
+/** The certificate is our own, and nothing is sent that matters: there is nobody to be sure of. */
+function open(port: number, isTls: boolean): Socket {
+  const at = { host: LOOPBACK, port }
+  const socket = isTls ? connectTls({ ...at, ALPNProtocols: ['h2'], rejectUnauthorized: false }) : connect(at)
+  return socket.on('error', nothing)
+}
+
 /** What a node does when it starts, and then some. */
-async function beClient(port: number, round: number, index: number, signal: AbortSignal): Promise<Socket> {
-  const socket = connect({ host: LOOPBACK, port, signal })
-  socket.on('error', nothing)
+async function beClient(socket: Socket, round: number, index: number, signal: AbortSignal): Promise<void> {
   const ask = async (...parts: Buffer[]): Promise<void> => {
     socket.write(Buffer.concat(parts))
     await once(socket, 'data', { signal })
@@ -107,7 +127,6 @@ async function beClient(port: number, round: number, index: number, signal: Abor
     stream += 2
     return encodeCall(stream - 2, method, address, fields)
   }
-  await once(socket, 'connect', { signal })
   await ask(HELLO_OF_A_CLIENT, call('Hello', [cluster, 'v1.2.3']))
   await ask(call('Watch', [cluster]))
   for (let count = 0; count < UPDATES_PER_CLIENT; count += 1) {
@@ -117,5 +136,4 @@ async function beClient(port: number, round: number, index: number, signal: Abor
     await ask(call('AffiliateUpdate', [cluster, affiliate, data, endpoints, ttl]))
   }
   await ask(call('List', [cluster]))
-  return socket
 }

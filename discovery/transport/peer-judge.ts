@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Address } from '../../shared/net/address.ts'
 import type { PrefixSet } from '../../shared/net/prefix-set.ts'
 import {
@@ -18,10 +18,13 @@ export interface PeerJudgeOptions {
 
 const VERDICTS_MAX = 4096
 
+/** The verdict goes with its session: a table of sessions on the side costs more than all the rest. */
+const PEER = Symbol('peer')
+type JudgedSession = Http2Session & { [PEER]?: ConnectionPeer }
+
 /** Says which address a call comes from. Its connection is judged once, for all calls on it. */
 export class PeerJudge {
   readonly #options: PeerJudgeOptions
-  readonly #peers = new WeakMap<object, ConnectionPeer>()
   /** By the address as the socket says it. */
   readonly #verdicts = new Map<string | undefined, ConnectionPeer>()
   readonly #ignored = new IgnoredHeaders()
@@ -42,11 +45,9 @@ export class PeerJudge {
   ): Address | undefined => {
     if (session === undefined) return undefined
     const { trust, onIgnored } = this.#options
-    let peer = this.#peers.get(session)
-    if (peer === undefined) {
-      peer = this.#judge(session.socket.remoteAddress)
-      this.#peers.set(session, peer)
-    }
+    const judged: JudgedSession = session
+    judged[PEER] ??= this.#judge(session.socket.remoteAddress)
+    const peer = judged[PEER]
     const client = chooseClientAddress(peer, headers, rawHeaders, trust)
     const warning = this.#ignored.note(client)
     if (warning !== undefined) onIgnored(warning)

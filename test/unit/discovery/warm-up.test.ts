@@ -6,21 +6,36 @@ import { warmUp } from '../../../discovery/warm-up.ts'
 import { encodeCall, HELLO_OF_A_CLIENT } from '../../../discovery/warm-up-frames.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { startService } from '../../support/discovery-service.ts'
+import { settle } from '../../support/manual-clock.ts'
 
-test('the service warms up for as long as it may, and leaves nothing behind', async () => {
-  const startedAt = performance.now()
-  await warmUp(systemClock, 60)
-  const took = performance.now() - startedAt
-  assert.ok(took >= 50, `${took} ms`)
-  assert.deepEqual(
-    process.getActiveResourcesInfo().filter((name) => name.startsWith('TCPS')),
-    [],
-  )
-})
+const PLAIN = { warmUp: 60, certificatePath: '', keyPath: '' }
+const TLS = {
+  warmUp: 60,
+  certificatePath: 'test/support/tls/one.crt',
+  keyPath: 'test/support/tls/one.key',
+}
 
-test('it need not', async () => {
+/** Sockets and servers of this process, and how many. */
+const open = (): number => process.getActiveResourcesInfo().filter((name) => /TCP|TLS/.test(name)).length
+
+for (const [how, config] of [
+  ['in plaintext', PLAIN],
+  ['with TLS', TLS],
+] as const)
+  test(`the service warms up ${how} for as long as it may, and leaves nothing behind`, async () => {
+    const before = open()
+    const startedAt = performance.now()
+    await warmUp(systemClock, config)
+    const took = performance.now() - startedAt
+    assert.ok(took >= 50, `${took} ms`)
+    for (let turn = 0; turn < 1000 && open() > before; turn += 1) await settle()
+    assert.ok(open() <= before)
+  })
+
+test('it need not, and it cannot fail', async () => {
   const startedAt = performance.now()
-  await warmUp(systemClock, 0)
+  await warmUp(systemClock, { ...PLAIN, warmUp: 0 })
+  await warmUp(systemClock, { ...TLS, keyPath: '/nowhere' })
   assert.ok(performance.now() - startedAt < 50)
 })
 
