@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { isMainThread, workerData } from 'node:worker_threads'
+import { encodeCall, HELLO_OF_A_CLIENT } from './warm-up-frames.ts'
+
+/** Clients for a service that warms up. They live in a thread of their own, so that V8 gets to know the service only. */
+export interface ClientsOrder {
+  /** On loopback. */
+  readonly port: number
+  readonly isTls: boolean
+}
+
+const LOOPBACK = '127.0.0.1'
+const CLIENTS_AT_ONCE = 10
+const UPDATES_PER_CLIENT = 8
+
+/** The certificate is the service's own, and nothing is sent that matters: there is nobody to be sure of. */
+async function open({ port, isTls }: ClientsOrder): Promise<Socket> {
+  const at = { host: LOOPBACK, port }
+  const socket = isTls ? connectTls({ ...at, ALPNProtocols: ['h2'], rejectUnauthorized: false }) : connect(at)
+  await once(socket, isTls ? 'secureConnect' : 'connect')
+  return socket
+}
+
+/** What a node does when it starts, and then some. */
+async function beClient(order: ClientsOrder, round: number, index: number): Promise<Socket> {
+  const socket = await open(order)
+  const ask = async (...parts: Buffer[]): Promise<void> => {
+    socket.write(Buffer.concat(parts))
+    await once(socket, 'data')
+  }
+  const address = `10.${round & 255}.0.${index}`
+  const cluster = `cluster ${round}`
+  const affiliate = `affiliate ${index}`
+  let stream = 1
+  const call = (method: string, fields: Parameters<typeof encodeCall>[3]): Buffer => {
+    stream += 2
+    return encodeCall(stream - 2, method, address, fields)
+  }
+  await ask(HELLO_OF_A_CLIENT, call('Hello', [cluster, 'v1.2.3']))
+  await ask(call('Watch', [cluster]))
+  for (let count = 0; count < UPDATES_PER_CLIENT; count += 1) {
+    const data = Buffer.alloc(400, count >> 1) // every other one is the same again
+    const ttl = Buffer.of(0x08, 0x3c)
+    const endpoints = [Buffer.alloc(24, 1), Buffer.alloc(24, 2)]
+    await ask(call('AffiliateUpdate', [cluster, affiliate, data, endpoints, ttl]))
+  }
+  await ask(call('List', [cluster]))
+  return socket
+}
+
+for (let round = 0; !isMainThread; round += 1) {
+  const clients = Array.from({ length: CLIENTS_AT_ONCE }, (_, index) => beClient(workerData, round, index))
+  for (const socket of await Promise.all(clients)) socket.destroy()
+}
