@@ -6,6 +6,10 @@ export class Wake {
   #isSet = false
   #waiter: (() => void) | undefined
 
+  get isSet(): boolean {
+    return this.#isSet
+  }
+
   set(): void {
     this.#isSet = true
     this.#waiter?.()

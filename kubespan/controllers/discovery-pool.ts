@@ -4,8 +4,10 @@ import type { Clock } from '../../shared/clock.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { backoffDelay, CLIENT_BACKOFF } from '../../shared/reconcile/backoff.ts'
 import type { ObservedLink } from '../model/observed.ts'
+import type { PeerSpec } from '../model/peer.ts'
 import { formatHostPort, type ServiceEndpoint } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
+import { type HarvestedEndpoint, planTelling } from '../plan/harvest.ts'
 import type { ServiceReport } from '../plan/unite-services.ts'
 import { DiscoveryClient } from '../sources/discovery/client.ts'
 import type { ClientLog, ClientStatus } from '../sources/discovery/client-options.ts'
@@ -105,8 +107,14 @@ export class DiscoveryPool implements AsyncDisposable {
       for (const { client } of this.#entries.values()) client.redial()
   }
 
-  publish(local: Affiliate, others: ReadonlyMap<string, readonly AddressPort[]>): void {
+  /** What this node says of itself, and what it has harvested for others. */
+  publish(
+    local: Affiliate,
+    harvested: readonly HarvestedEndpoint[] = [],
+    specs: readonly PeerSpec[] = [],
+  ): void {
     this.#local = local
+    const others = planTelling(harvested, specs, this.#others)
     this.#others = others
     for (const { client } of this.#entries.values()) {
       client.publish(local)

@@ -120,7 +120,7 @@ export class MeshController {
     await kubernetes?.follow(settings, identity.nodeId)
     const local = this.#planLocal(settings, links, identity)
     if (!settings.enabled) {
-      if (local !== undefined) pool.publish(local.affiliate, new Map())
+      if (local !== undefined) pool.publish(local.affiliate)
       this.#memory = { ...EMPTY_MEMORY, identity, local: local?.affiliate, warnings: local?.warnings ?? [] }
       return { outcome: {}, changes: 0 }
     }
@@ -148,7 +148,7 @@ export class MeshController {
       ? planHarvest(specs, statuses, unconfirmedIds(gathered.retained))
       : []
     if (local !== undefined) {
-      pool.publish(local.affiliate, new Map(harvested.map(({ nodeId, endpoint }) => [nodeId, [endpoint]])))
+      pool.publish(local.affiliate, harvested, specs)
       kubernetes?.publish(local.affiliate)
     }
 

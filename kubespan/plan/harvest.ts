@@ -26,3 +26,21 @@ export function planHarvest(
     return isWorthTelling ? [{ publicKey, nodeId, endpoint }] : []
   })
 }
+
+/**
+ * Of what was harvested, by node id, what the others do not know already: endpoints that nobody announces, and those that
+ * we have announced ourselves and must go on to. In a mesh of n nodes all would else be told by all, n times over.
+ */
+export function planTelling(
+  harvested: readonly HarvestedEndpoint[],
+  specs: readonly PeerSpec[],
+  told: ReadonlyMap<string, readonly AddressPort[]>,
+): ReadonlyMap<string, readonly AddressPort[]> {
+  const announced = new Map(specs.map(({ nodeId, endpoints }) => [nodeId, endpoints]))
+  return new Map(
+    harvested.flatMap(({ nodeId, endpoint }) => {
+      const isNews = announced.get(nodeId)?.includes(endpoint) !== true
+      return isNews || told.get(nodeId)?.includes(endpoint) === true ? [[nodeId, [endpoint]]] : []
+    }),
+  )
+}

@@ -1,17 +1,17 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import { encodeAffiliate, encodeEndpoint } from '../../../shared/affiliate/codec.ts'
+import { encodeEndpoint } from '../../../shared/affiliate/codec.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
 import { type Address, type AddressPort, addressFromBytes, familyOf } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort, parseHostPort } from '../../model/service-endpoint.ts'
 import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
+import { OthersRecord } from './others.ts'
+import { type OwnRecord, sealOwnRecord } from './own-record.ts'
 import { afterFailure, afterSuccess, followRedirect, type Route, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
 import { type DiscoveryTransport, RefusedCall } from './transport.ts'
 
-/** SPEC 2.1: 2048 bytes of data less nonce and tag. */
-export const AFFILIATE_PLAINTEXT_MAX_BYTES = 2020
 /** SPEC 2.3. */
 export const HELLO_TIMEOUT: Milliseconds = 10_000
 export const REFRESH_TIMEOUT: Milliseconds = 30_000
@@ -30,14 +30,8 @@ export class DiscoveryClient implements AsyncDisposable {
   #isRedialling = false
   #route: Route
   #table: AffiliateTable = EMPTY_TABLE
-  #local:
-    | {
-        readonly plaintext: string
-        readonly data: Uint8Array | undefined
-        readonly endpoints: readonly Uint8Array[]
-      }
-    | undefined
-  #others: ReadonlyMap<string, readonly Uint8Array[]> = new Map()
+  #local: OwnRecord | undefined
+  readonly #others = new OthersRecord()
   #deletion: PromiseWithResolvers<void> | undefined
   #status: ClientStatus
   #reported = new Set<string>()
@@ -75,32 +69,18 @@ export class DiscoveryClient implements AsyncDisposable {
    * Oversized data is not sent at all (C5) and is told as the status' problem.
    */
   publish(affiliate: Affiliate): void {
-    const message = encodeAffiliate(affiliate)
-    const plaintext = `${Buffer.from(message).toString('base64')} ${affiliate.kubespan.endpoints.join(' ')}`
-    if (this.#local?.plaintext === plaintext) return
-    const fits = message.length <= AFFILIATE_PLAINTEXT_MAX_BYTES
-    if (!fits)
-      this.#problem(
-        `our own record is ${message.length} bytes and the protocol takes ${AFFILIATE_PLAINTEXT_MAX_BYTES}: advertise fewer addresses or networks`,
-      )
-    this.#local = {
-      plaintext,
-      data: fits ? this.#options.key.sealAffiliate(message) : undefined,
-      endpoints: affiliate.kubespan.endpoints.map((endpoint) => this.#sealEndpoint(endpoint)),
-    }
+    const record = sealOwnRecord(affiliate, this.#options.key, this.#local)
+    if (record === this.#local) return
+    if (record.problem !== undefined) this.#problem(record.problem)
+    this.#local = record
     this.#refreshWanted.set()
   }
 
   /** Sets the endpoints that we have seen working for others, by node id (SPEC 6.4, harvest). */
   publishOthers(endpoints: ReadonlyMap<string, readonly AddressPort[]>): void {
-    const sealed = new Map(
-      [...endpoints].map(([id, list]) => [id, list.map((e) => this.#sealEndpoint(e))] as const),
-    )
-    const text = (map: ReadonlyMap<string, readonly Uint8Array[]>): string =>
-      [...map].map(([id, list]) => `${id} ${list.map((e) => Buffer.from(e).toString('base64'))}`).join('\n')
-    if (text(sealed) === text(this.#others)) return
-    this.#others = sealed
-    this.#refreshWanted.set()
+    const seal = (endpoint: AddressPort) => this.#options.key.sealEndpoint(encodeEndpoint(endpoint))
+    const sealed = new Map(Array.from(endpoints, ([id, list]) => [id, list.map(seal)]))
+    if (this.#others.want(sealed)) this.#refreshWanted.set()
   }
 
   /**
@@ -122,10 +102,6 @@ export class DiscoveryClient implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await this.#running
-  }
-
-  #sealEndpoint(endpoint: AddressPort): Uint8Array {
-    return this.#options.key.sealEndpoint(encodeEndpoint(endpoint))
   }
 
   async #run(): Promise<void> {
@@ -173,6 +149,7 @@ export class DiscoveryClient implements AsyncDisposable {
   async #session(signal: AbortSignal, onHealthy: () => void): Promise<'redirected' | 'ended'> {
     const { clock, dial } = this.#options
     const transport = dial(this.#route.current)
+    this.#others.forgetTold()
     try {
       const hello = await within(clock, HELLO_TIMEOUT, signal, 'Hello', (limit) => transport.hello(limit))
       this.#update({
@@ -253,6 +230,7 @@ export class DiscoveryClient implements AsyncDisposable {
         onHealthy()
         this.#setRoute(afterSuccess(this.#route))
         this.#update({ lastContactAt: clock.now() })
+        if (this.#deletion === undefined) await this.#tellOthers(transport, signal)
       } catch (error) {
         // The watch is fine although our record is refused: keep it, and try again later (C6).
         if (!(error instanceof RefusedCall)) throw error
@@ -268,7 +246,7 @@ export class DiscoveryClient implements AsyncDisposable {
   }
 
   async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
-    const { ownId, ttl, log, name } = this.#options
+    const { ownId, ttl } = this.#options
     if (this.#deletion !== undefined) {
       await transport.remove(ownId, signal)
       this.#deletion.resolve()
@@ -278,17 +256,26 @@ export class DiscoveryClient implements AsyncDisposable {
     if (local?.data === undefined) return
     await transport.update({ affiliateId: ownId, data: local.data, endpoints: local.endpoints, ttl }, signal)
     this.#update({ problem: undefined })
-    for (const [affiliateId, endpoints] of this.#others) {
-      if (affiliateId === ownId) continue
+  }
+
+  /** One call for each; the rate limit makes them take their time, so our own news goes first. */
+  async #tellOthers(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
+    const { clock, ownId, ttl, log, name } = this.#options
+    for (const telling of this.#others.due(clock.now(), ttl / 4)) {
+      if (this.#refreshWanted.isSet || signal.aborted) return
+      if (telling.affiliateId === ownId) continue
       try {
-        await transport.update({ affiliateId, data: undefined, endpoints, ttl }, signal)
+        await within(clock, REFRESH_TIMEOUT, signal, 'refresh', (limit) =>
+          transport.update({ ...telling, data: undefined, ttl }, limit),
+        )
       } catch (error) {
         if (!(error instanceof RefusedCall)) throw error
         log.info(
-          { service: name, affiliate: affiliateId, problem: error.message },
+          { service: name, affiliate: telling.affiliateId, problem: error.message },
           'harvested endpoints refused',
         )
       }
+      this.#others.told(telling, clock.now())
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { planHarvest } from '../../../../kubespan/plan/harvest.ts'
+import { planHarvest, planTelling } from '../../../../kubespan/plan/harvest.ts'
 import type { AddressPort } from '../../../../shared/net/address.ts'
 import { specOf, statusOf } from '../../../support/peers.ts'
 
@@ -20,4 +20,17 @@ test('endpoints of peers that are up are worth telling', () => {
   assert.deepEqual(planHarvest(specs, statuses, new Set(['node-e'])), [
     { publicKey: 'a', nodeId: 'node-a', endpoint },
   ])
+})
+
+test('only what nobody announces is told, and what was told once is told on', () => {
+  const specs = [
+    specOf({ publicKey: 'a', nodeId: 'node-a', endpoints: [endpoint] }),
+    specOf({ publicKey: 'b', nodeId: 'node-b', endpoints: [] }),
+  ]
+  const harvested = specs.map(({ publicKey, nodeId }) => ({ publicKey, nodeId, endpoint }))
+  const told = planTelling(harvested, specs, new Map())
+  assert.deepEqual([...told], [['node-b', [endpoint]]])
+  const echoed = specs.map((spec) => ({ ...spec, endpoints: [endpoint] }))
+  assert.deepEqual([...planTelling(harvested, echoed, told)], [['node-b', [endpoint]]])
+  assert.deepEqual([...planTelling([], echoed, told)], [])
 })

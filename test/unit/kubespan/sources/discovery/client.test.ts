@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import {
-  AFFILIATE_PLAINTEXT_MAX_BYTES,
-  DiscoveryClient,
-} from '../../../../../kubespan/sources/discovery/client.ts'
+import { DiscoveryClient } from '../../../../../kubespan/sources/discovery/client.ts'
 import type { DiscoveryClientOptions } from '../../../../../kubespan/sources/discovery/client-options.ts'
+import { AFFILIATE_PLAINTEXT_MAX_BYTES } from '../../../../../kubespan/sources/discovery/own-record.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../../../../shared/affiliate/codec.ts'
 import { ClusterKey } from '../../../../../shared/affiliate/seal.ts'
@@ -286,6 +284,30 @@ test('harvested endpoints are published for others; a refusal of one touches nob
   client.publishOthers(new Map(seen))
   await quiet()
   assert.equal(service.updates.length, 2, 'equal endpoints are not sent twice')
+
+  client.publishOthers(new Map([...seen, ['four', [endpointOf('198.51.100.4:4000')]]]))
+  await quiet()
+  const told = service.updates.slice(2).map(({ affiliateId }) => affiliateId)
+  assert.deepEqual(told, ['me', 'four'], 'who was told of is not told of again')
+})
+
+test('harvested endpoints are told again before they expire, and to a service that begins anew', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.publishOthers(new Map([['two', [endpointOf('198.51.100.1:4000')]]]))
+  client.start()
+  await quiet()
+  const times = (): number => service.updates.filter(({ affiliateId }) => affiliateId === 'two').length
+  assert.equal(times(), 1)
+  await clock.advance(900_000)
+  await quiet()
+  assert.equal(times(), 2)
+  service.endWatches()
+  await quiet()
+  await clock.advance(1000)
+  await quiet()
+  assert.equal(times(), 3)
 })
 
 test('disposal ends everything and leaves no timer', async () => {
