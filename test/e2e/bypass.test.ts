@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import type { LabHost } from '../lab/box.ts'
+import { LabDiscovery, waitForListener } from '../lab/discovery.ts'
 import { block } from '../lab/faults.ts'
 import { DISCOVERY_PORT, Lab } from '../lab/lab.ts'
-import { isUp, Mesh, waitForListener } from '../lab/mesh.ts'
+import { isUp, Mesh } from '../lab/mesh.ts'
 import { publicHost, topology } from '../lab/topology.ts'
 import { afterPeriod, assertReaches, eventually, FAST, PATIENCE_MS, skip, ulaOf } from './story.ts'
 
@@ -34,19 +34,7 @@ test('the discovery service runs on a node of the mesh, and the mesh comes up th
         (await lab.wan.exec('nft', ['list', 'counter', 'inet', 'story', 'tcp_in_clear'])).stdout,
       )?.[1],
     )
-  const flags = [
-    '-addr',
-    `:${DISCOVERY_PORT}`,
-    '-landing-addr=',
-    '-metrics-addr=',
-    '-snapshots-enabled=false',
-  ]
-  await using service = a.spawn(
-    process.execPath,
-    [join(import.meta.dirname, '../../discovery/main.ts'), ...flags],
-    { name: 'discovery' },
-  )
-  await waitForListener(a, service, DISCOVERY_PORT)
+  await using _service = await new LabDiscovery(a).start()
   await using other = a.spawn(process.execPath, ['-e', LISTEN], { name: 'other' })
   await waitForListener(a, other, OTHER_PORT)
   const canConnect = async (from: LabHost, address: string): Promise<boolean> =>

@@ -1,4 +1,4 @@
-import { mkdirSync, readlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Attachment } from './attachment.ts'
 import { type Finished, LabProcess, type ProcessGroup, type RunOptions, run, TOOL_PATH } from './process.ts'
@@ -67,9 +67,18 @@ export class Box {
     })
   }
 
+  /** When this file is there, what starts in the box sees it as /etc/hosts. Write into it, replacing it does nothing. */
+  get hostsFile(): string {
+    return join(this.directory, 'hosts')
+  }
+
   /** `ip netns exec` makes a new mount namespace on every call, so /run is mounted on every call too. */
   #inside(command: string, args: readonly string[]): string[] {
-    const script = `${RUN_PATHS.map((path) => `mount --bind "$0" ${path}`).join(' && ')} && exec "$@"`
+    const mounts = [
+      ...RUN_PATHS.map((path) => `mount --bind "$0" ${path}`),
+      ...(existsSync(this.hostsFile) ? ['mount --bind "$0/../hosts" /etc/hosts'] : []),
+    ]
+    const script = `${mounts.join(' && ')} && exec "$@"`
     return ['ip', 'netns', 'exec', this.namespace, 'sh', '-c', script, this.runDirectory, command, ...args]
   }
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ControlClient, NotRunningError } from '../../kubespan/control/client.ts'
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
-import type { Box, LabHost } from './box.ts'
-import { inodeOf } from './cleanup.ts'
+import type { LabHost } from './box.ts'
+import { COMPILED_ONCE, LabDiscovery } from './discovery.ts'
 import { DISCOVERY_PORT, type Lab } from './lab.ts'
 import {
   type ClusterCredentials,
@@ -16,10 +16,7 @@ import { type Finished, type LabProcess, type RunOptions, run } from './process.
 import { type HostSpec, whyUnreachable } from './topology.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
-const program = (half: 'discovery' | 'kubespan'): string => join(REPOSITORY, half, 'main.ts')
-
-/** As the npm scripts have it: six daemons that start at once would else compile the same files six times. */
-const COMPILED_ONCE = { NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'compile') }
+const PROGRAM = join(REPOSITORY, 'kubespan/main.ts')
 
 /** Compiles the daemon, so that the first start in a fresh clone costs no more than later ones. */
 export const compileDaemon = async (): Promise<void> => {
@@ -31,11 +28,15 @@ export const compileDaemon = async (): Promise<void> => {
   })
 }
 
-export interface MeshOptions extends Partial<Omit<NodeConfigOptions, 'cluster' | 'documents'>> {
+export interface MeshOptions extends Partial<Omit<NodeConfigOptions, 'cluster' | 'documents' | 'services'>> {
   /** Hosts whose daemon starts at once; all by default. */
   readonly hosts?: readonly LabHost[]
   /** Over the default configuration of a host. */
   readonly documents?: (host: LabHost) => NodeConfigOptions['documents']
+  /** URLs instead of the one discovery service of the lab, the same for all hosts or not. */
+  readonly services?: readonly string[] | ((host: LabHost) => readonly string[] | undefined)
+  /** The text of a host's configuration file, where documents are not what is wanted. */
+  readonly config?: (host: LabHost, options: NodeConfigOptions) => string
   readonly discoveryFlags?: readonly string[]
 }
 
@@ -58,8 +59,7 @@ export class Mesh implements AsyncDisposable {
   readonly cluster: ClusterCredentials
   readonly #options: MeshOptions
   readonly #daemons = new Map<LabHost, LabProcess>()
-  #discovery: LabProcess | undefined
-  #isDiscoveryStopped = false
+  readonly #discovery: LabDiscovery
 
   constructor(lab: Lab, options: MeshOptions = {}) {
     this.lab = lab
@@ -68,27 +68,18 @@ export class Mesh implements AsyncDisposable {
       clusterId: randomBytes(32).toString('base64'),
       clusterSecret: randomBytes(32).toString('base64'),
     }
-  }
-
-  get #port(): number {
-    return this.#options.discoveryPort ?? DISCOVERY_PORT
+    this.#discovery = new LabDiscovery(lab.internet, {
+      port: options.discoveryPort ?? DISCOVERY_PORT,
+      flags: options.discoveryFlags ?? [],
+    })
   }
 
   async startDiscovery(): Promise<void> {
-    const flags = ['-addr', `:${this.#port}`, '-landing-addr=', '-metrics-addr=', '-snapshots-enabled=false']
-    const box = this.lab.internet
-    this.#isDiscoveryStopped = false
-    this.#discovery = box.spawn(
-      process.execPath,
-      [program('discovery'), ...flags, ...(this.#options.discoveryFlags ?? [])],
-      { name: 'discovery', env: COMPILED_ONCE },
-    )
-    await waitForListener(box, this.#discovery, this.#port)
+    await this.#discovery.start()
   }
 
   async stopDiscovery(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    this.#isDiscoveryStopped = true
-    await this.#discovery?.stop(signal)
+    await this.#discovery.stop(signal)
   }
 
   /** Where the configuration of a host is: tests may rewrite it. */
@@ -97,23 +88,28 @@ export class Mesh implements AsyncDisposable {
   }
 
   writeConfig(host: LabHost, documents?: NodeConfigOptions['documents']): void {
-    const { timing, services } = this.#options
-    const text = nodeConfig(host, {
+    const { timing, services, config = nodeConfig } = this.#options
+    const urls = typeof services === 'function' ? services(host) : services
+    const text = config(host, {
       cluster: this.cluster,
-      discoveryPort: this.#port,
+      discoveryPort: this.#discovery.port,
       ...(timing && { timing }),
-      ...(services && { services }),
+      ...(urls && { services: urls }),
       documents: documents ?? this.#options.documents?.(host) ?? {},
     })
     writeFileSync(this.configFile(host), text, { mode: 0o600 })
   }
 
-  startDaemon(host: LabHost, flags: readonly string[] = []): LabProcess {
+  startDaemon(
+    host: LabHost,
+    flags: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): LabProcess {
     this.writeConfig(host)
     const daemon = host.spawn(
       process.execPath,
-      [program('kubespan'), 'run', '--config', this.configFile(host), ...flags],
-      { name: 'kubespan', env: COMPILED_ONCE },
+      [PROGRAM, 'run', '--config', this.configFile(host), ...flags],
+      { name: 'kubespan', env: { ...COMPILED_ONCE, ...env } },
     )
     this.#daemons.set(host, daemon)
     return daemon
@@ -132,11 +128,7 @@ export class Mesh implements AsyncDisposable {
 
   /** A `kubespan` command as its user would type it on that host. */
   kubespan(host: LabHost, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    return host.exec(
-      process.execPath,
-      [program('kubespan'), ...args, '--config', this.configFile(host)],
-      options,
-    )
+    return host.exec(process.execPath, [PROGRAM, ...args, '--config', this.configFile(host)], options)
   }
 
   /** Speaks to the daemon of the host from outside its namespace: a unix socket knows no network. */
@@ -174,14 +166,8 @@ export class Mesh implements AsyncDisposable {
       .map(({ label, state, endpoint }) => `${label} ${state} ${endpoint ?? ''}`)
       .join(', ')
     throw new Error(
-      `${host.name} is not as wanted after ${timeoutMilliseconds} ms; peers: ${peers ?? 'unknown'}\n${this.daemon(host).output.slice(-2_000)}${this.#discoveryCrash()}`,
+      `${host.name} is not as wanted after ${timeoutMilliseconds} ms; peers: ${peers ?? 'unknown'}\n${this.daemon(host).output.slice(-2_000)}${this.#discovery.crash}`,
     )
-  }
-
-  #discoveryCrash(): string {
-    const discovery = this.#discovery
-    if (discovery === undefined || discovery.isRunning || this.#isDiscoveryStopped) return ''
-    return `\nthe discovery service ended by itself:\n${discovery.output.slice(-2_000)}`
   }
 
   /** The hosts that a host can reach at all, of those whose daemon runs. */
@@ -213,7 +199,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const processes = [...this.#daemons.values(), ...(this.#discovery ? [this.#discovery] : [])]
+    const processes = [...this.#daemons.values(), this.#discovery]
     await Promise.all(processes.map((one) => one[Symbol.asyncDispose]()))
   }
 }
@@ -225,28 +211,3 @@ const RETRY_MILLISECONDS = 30
 
 const isBrokenOff = (error: unknown): boolean =>
   ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')
-
-/** Waits until the process, once it has entered the box's namespace, listens on the TCP port. */
-export async function waitForListener(
-  box: Box,
-  server: LabProcess,
-  port: number,
-  timeoutMilliseconds = 10_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMilliseconds
-  while (!listens(box, server.pid, port)) {
-    if (!server.isRunning || performance.now() > deadline)
-      throw new Error(`nothing listens on port ${port} of ${box.name}:\n${server.output.slice(-2_000)}`)
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS))
-  }
-}
-
-function listens(box: Box, pid: number, port: number): boolean {
-  try {
-    if (!readlinkSync(`/proc/${pid}/ns/net`).includes(inodeOf(box.namespace))) return false
-    const sockets = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/${pid}/net/${name}`, 'utf8')).join('')
-    return new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F]+:0000 0A `).test(sockets)
-  } catch {
-    return false
-  }
-}
