@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test fuzz soak bench bench-connect fmt clean
+.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-kernel fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -21,6 +21,12 @@ bench: deps
 
 bench-connect: deps
 	@npm run -s bench:connect
+
+bench-daemon: deps
+	@npm run -s bench:daemon
+
+test-kernel: deps
+	@npm run -s test:kernel
 
 fmt:
 	@npm run -s fmt

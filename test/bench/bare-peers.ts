@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../shared/affiliate/codec.ts'
 import { ClusterKey } from '../../shared/affiliate/seal.ts'
 import { type Address, type AddressPort, addressPortOf, parseAddress } from '../../shared/net/address.ts'
@@ -57,24 +58,42 @@ export async function makeBarePeer(
 export async function publishBarePeers(
   lab: Lab,
   peers: readonly BarePeer[],
-  { clusterId, clusterSecret }: ClusterCredentials,
+  cluster: ClusterCredentials,
   deadEndpoints: readonly string[],
 ): Promise<void> {
-  const seal = ClusterKey.fromSecret(clusterSecret)
-  if (seal === undefined) throw new Error('not a cluster secret')
-  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
   const affiliates = peers.map(({ host, publicKey, address }) => {
     const own = addressPortOf(parseAddress(host.v4 ?? '') as Address, 51_820)
     const endpoints = [...deadEndpoints, own] as AddressPort[]
-    const affiliate = affiliateOf({ nodeId: host.name, nodename: host.name, publicKey, address, endpoints })
-    return {
-      id: host.name,
+    return affiliateOf({ nodeId: host.name, nodename: host.name, publicKey, address, endpoints })
+  })
+  await publish(lab, cluster, affiliates)
+}
+
+/** From the server where the discovery service of the lab is. Answers when each left, where there is a pause between them. */
+export async function publish(
+  lab: Lab,
+  { clusterId, clusterSecret }: ClusterCredentials,
+  affiliates: readonly Affiliate[],
+  pauseMilliseconds?: number,
+): Promise<readonly number[]> {
+  const seal = ClusterKey.fromSecret(clusterSecret)
+  if (seal === undefined) throw new Error('not a cluster secret')
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+  const publication: Publication = {
+    endpoint: `127.0.0.1:${DISCOVERY_PORT}`,
+    clusterId,
+    affiliates: affiliates.map((affiliate) => ({
+      id: affiliate.nodeId,
       data: base64(seal.sealAffiliate(encodeAffiliate(affiliate))),
-      endpoints: endpoints.map((endpoint) => base64(seal.sealEndpoint(encodeEndpoint(endpoint)))),
-    }
-  })
-  const publication: Publication = { endpoint: `127.0.0.1:${DISCOVERY_PORT}`, clusterId, affiliates }
-  await lab.internet.exec(process.execPath, [join(import.meta.dirname, 'publish.ts')], {
+      endpoints: (affiliate.kubespan?.endpoints ?? []).map((endpoint) =>
+        base64(seal.sealEndpoint(encodeEndpoint(endpoint))),
+      ),
+    })),
+    ...(pauseMilliseconds !== undefined && { pauseMilliseconds }),
+  }
+  const { stdout } = await lab.internet.exec(process.execPath, [join(import.meta.dirname, 'publish.ts')], {
     input: JSON.stringify(publication),
+    timeoutMilliseconds: 120_000,
   })
+  return stdout.split('\n').filter(Boolean).map(Number)
 }

@@ -4,6 +4,7 @@ import type { Box, LabHost } from '../lab/box.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Mesh } from '../lab/mesh.ts'
 import { Pinger, type PingRun, pingAll } from '../lab/ping.ts'
+import { patient } from '../support/patience.ts'
 
 /** What the end-to-end stories have in common. */
 
@@ -41,7 +42,7 @@ export async function eventually<T>(
   isSo: (value: T) => boolean,
   timeoutMilliseconds = PATIENCE_MS,
 ): Promise<T> {
-  const deadline = performance.now() + timeoutMilliseconds
+  const deadline = performance.now() + patient(timeoutMilliseconds)
   for (;;) {
     const value = await look()
     if (isSo(value)) return value

@@ -15,6 +15,7 @@ import { systemClock } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import { desiredOf, keyOf, peersOf, placementOf, SECRETS } from '../support/desired-states.ts'
 import { bringInLine } from '../support/host-cases.ts'
+import { patient } from '../support/patience.ts'
 import { enterPrivateHost, whyNoPrivateHost } from '../support/private-host.ts'
 
 /**
@@ -131,7 +132,7 @@ before(async () => {
   )
   const script = `const { createServer } = require('node:net')
     for (const port of [${BYPASSED}, ${ORDINARY}]) createServer((socket) => socket.end('b')).listen(port, '::')
-    setTimeout(() => console.log('ready'), 50)`
+    setTimeout(() => console.log('ready'), ${patient(50)})`
   const server = spawn('ip', ['netns', 'exec', 'b', process.execPath, '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -146,7 +147,7 @@ after(() => {
 /** What the server says, or why it does not. */
 const ask = (host: string, port = ORDINARY, timeout = 1500): Promise<string> =>
   new Promise((done) => {
-    const socket = connect({ host, port, timeout })
+    const socket = connect({ host, port, timeout: patient(timeout) })
     let said = ''
     socket.on('data', (data) => {
       said += data
@@ -164,7 +165,7 @@ const ask = (host: string, port = ORDINARY, timeout = 1500): Promise<string> =>
 
 /** The same question from another namespace. */
 async function askFrom(namespace: string, host: string, port = ORDINARY): Promise<string> {
-  const script = `const socket = require('node:net').connect({ host: '${host}', port: ${port}, timeout: 1500 })
+  const script = `const socket = require('node:net').connect({ host: '${host}', port: ${port}, timeout: ${patient(1500)} })
     const say = (text) => { process.stdout.write(text); process.exit() }
     socket.on('data', (data) => say(String(data))).on('error', (error) => say(error.code)).on('timeout', () => say('timeout'))`
   return await a.run('ip', ['netns', 'exec', namespace, process.execPath, '-e', script])

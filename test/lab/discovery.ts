@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { patient } from '../support/patience.ts'
 import type { Box } from './box.ts'
 import { inodeOf } from './cleanup.ts'
 import { DISCOVERY_PORT } from './lab.ts'
@@ -67,7 +68,7 @@ export async function waitForListener(
   port: number,
   timeoutMilliseconds = 10_000,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMilliseconds
+  const deadline = performance.now() + patient(timeoutMilliseconds)
   while (!listens(box, server.pid, port)) {
     if (!server.isRunning || performance.now() > deadline)
       throw new Error(`nothing listens on port ${port} of ${box.name}:\n${server.output.slice(-2_000)}`)

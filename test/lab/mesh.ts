@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ControlClient, NotRunningError } from '../../kubespan/control/client.ts'
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
+import { patient } from '../support/patience.ts'
 import type { LabHost } from './box.ts'
 import { COMPILED_ONCE, LabDiscovery } from './discovery.ts'
 import { DISCOVERY_PORT, type Lab } from './lab.ts'
@@ -146,7 +147,7 @@ export class Mesh implements AsyncDisposable {
     isSo: (view: DaemonView) => boolean,
     timeoutMilliseconds = 20_000,
   ): Promise<DaemonView> {
-    const over = AbortSignal.timeout(timeoutMilliseconds)
+    const over = AbortSignal.timeout(patient(timeoutMilliseconds))
     let last: DaemonView | undefined
     while (!over.aborted) {
       const daemon = this.daemon(host)

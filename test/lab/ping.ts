@@ -1,3 +1,4 @@
+import { patient } from '../support/patience.ts'
 import type { Box } from './box.ts'
 import type { LabProcess } from './process.ts'
 
@@ -24,7 +25,7 @@ export async function pingAll(
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const silent = addresses.filter((address) => !answers.has(address))
     if (silent.length === 0) break
-    const script = `for a in ${silent.join(' ')}; do ping -n -c 1 -W ${timeoutSeconds} $a & done 2>&1; wait`
+    const script = `for a in ${silent.join(' ')}; do ping -n -c 1 -W ${patient(timeoutSeconds)} $a & done 2>&1; wait`
     const { stdout } = await from.sh(script, { timeoutMilliseconds: 1000 * timeoutSeconds + 20_000 })
     for (const [, address = '', milliseconds] of stdout.matchAll(
       /bytes from ([0-9a-f.:]+): icmp_seq=.* time=([\d.]+) ms/g,
@@ -59,7 +60,7 @@ export class Pinger implements AsyncDisposable {
     const startedAt = performance.now()
     const before = answers(this.#process.output).length
     while (answers(this.#process.output).length <= before) {
-      if (performance.now() - startedAt > timeoutMilliseconds)
+      if (performance.now() - startedAt > patient(timeoutMilliseconds))
         throw new Error(`no answer within ${timeoutMilliseconds} ms:\n${this.#process.output.slice(-500)}`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
@@ -68,7 +69,7 @@ export class Pinger implements AsyncDisposable {
 
   /** Ends it. The last request is counted as lost only if nothing came back within the grace time. */
   async stop(): Promise<PingRun> {
-    await new Promise((resolve) => setTimeout(resolve, LAST_ANSWER_GRACE_MILLISECONDS))
+    await new Promise((resolve) => setTimeout(resolve, patient(LAST_ANSWER_GRACE_MILLISECONDS)))
     await this.#process.stop('SIGINT')
     return parsePingRun(this.#process.output)
   }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { delimiter, dirname } from 'node:path'
+import { patient } from '../support/patience.ts'
 
 /** The tools of the lab live in sbin, which not every root has on its PATH. */
 export const TOOL_PATH = [dirname(process.execPath), process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter)
@@ -79,7 +80,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     // Whatever it started may still hold the pipes.
     child.stdout.destroy()
     child.stderr.destroy()
-  }, timeoutMilliseconds)
+  }, patient(timeoutMilliseconds))
   try {
     const finished = await new Promise<Finished>((resolve, reject) => {
       child.once('error', reject)
@@ -156,14 +157,14 @@ export class LabProcess implements AsyncDisposable {
   /** Sends the signal and waits for the end; after `patienceMilliseconds` it is killed. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', patienceMilliseconds = 5_000): Promise<void> {
     this.kill(signal)
-    const alarm = setTimeout(() => this.kill('SIGKILL'), patienceMilliseconds)
+    const alarm = setTimeout(() => this.kill('SIGKILL'), patient(patienceMilliseconds))
     await this.ended
     clearTimeout(alarm)
   }
 
   /** Waits until the output matches. Throws when the process ends first or the time is over, and shows what it wrote. */
   async waitFor(pattern: RegExp, timeoutMilliseconds = 10_000): Promise<RegExpExecArray> {
-    const deadline = performance.now() + timeoutMilliseconds
+    const deadline = performance.now() + patient(timeoutMilliseconds)
     for (;;) {
       const isRunning = this.#isRunning
       const match = pattern.exec(this.output)

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { connect, createServer, isIPv6 } from 'node:net'
+import { patient } from '../support/patience.ts'
 import type { Box } from './box.ts'
 
 /**
@@ -60,7 +61,7 @@ export async function sendDatagrams(
   await from.exec(process.execPath, [import.meta.filename, 'udp-send', address, ...numbers], {
     timeoutMilliseconds: (packets / packetsPerSecond) * 1000 + 30_000,
   })
-  await new Promise((resolve) => setTimeout(resolve, IN_FLIGHT_MILLISECONDS))
+  await new Promise((resolve) => setTimeout(resolve, patient(IN_FLIGHT_MILLISECONDS)))
   await receiver.stop('SIGTERM')
   return { sent: packets, received: Number(/^received (\d+)$/m.exec(receiver.output)?.[1] ?? 0) }
 }

@@ -1,0 +1,104 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/**
+ * Runs tests under a Debian kernel with the real WireGuard module, in an emulated machine whose files are this
+ * machine's own, read-only below a layer in memory. The exit status is that of the tests.
+ *
+ * `node test/kernel/main.ts` runs the essential ones; `node test/kernel/main.ts FILE…` others, and
+ * `node test/kernel/main.ts -- COMMAND…` anything else.
+ */
+
+/** What differs, or might, where the kernel has WireGuard itself. About a quarter of an hour on two cores. */
+const ESSENTIAL = [
+  'test/integration/kubespan-host.test.ts',
+  'test/integration/kubespan-data-path.test.ts',
+  'test/e2e/race.test.ts',
+  'test/e2e/restart.test.ts',
+  'test/e2e/drift.test.ts',
+  'test/e2e/leak.test.ts',
+]
+
+/** Emulation is that much slower, at worst. */
+const PATIENCE = 20
+/** Whatever hangs, this ends. */
+const LIMIT_MINUTES = Number(process.env.KERNEL_LIMIT_MINUTES || 40)
+const PROCESSORS = 2
+const MEMORY_MEGABYTES = 3_072
+
+const HERE = import.meta.dirname
+const CHECKOUT = resolve(HERE, '../..')
+
+function guestCommand(args: readonly string[]): readonly string[] {
+  if (args[0] === '--') return args.slice(1)
+  const files = args.length > 0 ? args : ESSENTIAL
+  const test = ['--test', '--test-concurrency=1', '--test-reporter=./test/support/reporter.ts', ...files]
+  return ['env', `OPENSPAN_PATIENCE=${PATIENCE}`, 'TEST_VERBOSE=1', 'node', ...test]
+}
+
+/** Runs one of the scripts beside this file; what it says is for the user. */
+function script(name: string, args: readonly string[] = []): string {
+  const { status, stdout } = spawnSync('sh', [join(HERE, name), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  })
+  if (status !== 0) process.exit(status ?? 1)
+  return stdout.trim()
+}
+
+function machineArguments(root: string, initramfs: string, exitCode: string): readonly string[] {
+  return [
+    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${PROCESSORS}`, '-m', `${MEMORY_MEGABYTES}`],
+    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
+    ...['qemu', 'seabios'].flatMap((name) => ['-L', join(root, 'usr/share', name)]),
+    // The console, and what the guest says of its end.
+    ...['-serial', 'stdio', '-serial', `file:${exitCode}`],
+    ...['-kernel', join(root, 'boot/vmlinuz'), '-initrd', initramfs],
+    ...['-append', 'console=ttyS0 quiet loglevel=3 mitigations=off panic=-1 random.trust_cpu=on'],
+    ...['-device', 'virtio-rng-pci'],
+    ...['-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap'],
+    ...['-device', 'virtio-9p-pci,fsdev=host,mount_tag=host'],
+  ]
+}
+
+script('packages.sh')
+const root = script('packages.sh', ['--where'])
+const work = mkdtempSync(join(tmpdir(), 'openspan-kernel-'))
+process.once('exit', () => rmSync(work, { recursive: true, force: true }))
+const [initramfs, exitCode] = [join(work, 'initramfs'), join(work, 'exit-code')]
+script('initramfs.sh', [
+  ...[root, initramfs],
+  ...[join(HERE, 'guest.sh'), root, CHECKOUT, ...guestCommand(process.argv.slice(2))],
+])
+
+const libraries = [join(root, 'usr/lib/x86_64-linux-gnu'), join(root, 'lib/x86_64-linux-gnu')]
+const machine = spawn(
+  'nice',
+  [join(root, 'tools/qemu-system-x86_64'), ...machineArguments(root, initramfs, exitCode)],
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: {
+      PATH: process.env.PATH,
+      LD_LIBRARY_PATH: libraries.join(':'),
+      QEMU_MODULE_DIR: join(root, 'usr/lib/x86_64-linux-gnu/qemu'),
+    },
+  },
+)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => {
+    machine.kill('SIGKILL')
+    process.exit(1)
+  })
+const alarm = setTimeout(() => {
+  process.stderr.write(`kernel: not at an end after ${LIMIT_MINUTES} minutes\n`)
+  machine.kill('SIGKILL')
+}, LIMIT_MINUTES * 60_000)
+await new Promise((ended) => machine.once('close', ended).once('error', ended))
+clearTimeout(alarm)
+
+/** Empty when the machine was killed, or ended before its command did. */
+const said = readFileSync(exitCode, 'utf8').trim()
+if (said === '') process.stderr.write('kernel: the machine ended without a word\n')
+process.exit(said === '' ? 1 : Number(said))
