@@ -76,10 +76,15 @@ function pathOf({ state, endpoint, endpoints }: PeerView): string {
   return isPrivate(address) ? 'private' : `ipv${familyOf(address)}`
 }
 
+const roundTripOf = ({ state, roundTripMilliseconds }: PeerView): string =>
+  state !== 'up' || roundTripMilliseconds === undefined
+    ? ''
+    : `${roundTripMilliseconds < 10 ? roundTripMilliseconds.toFixed(1) : Math.round(roundTripMilliseconds)} ms`
+
 /** `kubespan peers`, and the middle of `kubespan status`. */
 export const renderPeers = (peers: readonly PeerView[], now: UnixMilliseconds): string =>
   renderTable(
-    ['PEER', 'STATE', 'ENDPOINT', 'PATH', 'ADDRESS', 'HANDSHAKE', 'RX', 'TX', 'REASON'],
+    ['PEER', 'STATE', 'ENDPOINT', 'PATH', 'RTT', 'ADDRESS', 'HANDSHAKE', 'RX', 'TX', 'REASON'],
     [...peers]
       .sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0))
       .map((peer) => [
@@ -87,6 +92,7 @@ export const renderPeers = (peers: readonly PeerView[], now: UnixMilliseconds): 
         peer.state,
         peer.endpoint ?? '',
         pathOf(peer),
+        roundTripOf(peer),
         peer.address,
         ago(peer.lastHandshakeAt, now),
         formatBytes(peer.receiveBytes),

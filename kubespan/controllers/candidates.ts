@@ -17,13 +17,13 @@ export interface CandidateContext {
  */
 export function describeCandidates(
   { endpoints }: Pick<PeerSpec, 'endpoints'>,
-  status: Pick<PeerStatus, 'endpoint'> | undefined,
+  status: Pick<PeerStatus, 'endpoint' | 'lastWorked'> | undefined,
   { links, meshSubnet, settings }: CandidateContext,
 ): readonly CandidateView[] {
   const { ranked, dropped } = rankEndpoints(endpoints, {
     links,
     meshSubnet,
-    lastWorked: undefined,
+    lastWorked: status?.lastWorked,
     observed: status?.endpoint,
     ...settings.filters,
   })

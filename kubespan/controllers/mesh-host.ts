@@ -1,6 +1,7 @@
 import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../shared/identity/ula.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { cleanUp } from '../apply/cleanup.ts'
+import { deafen } from '../apply/deaf-chain.ts'
 import { applyDesiredState } from '../apply/desired-state.ts'
 import { kickPeers, removePeers, setEndpoints } from '../apply/wireguard.ts'
 import type { Host } from '../host/host.ts'
@@ -12,7 +13,7 @@ import type { Settings } from '../model/settings.ts'
 import { chooseMac, macOfNodeId } from '../plan/choose-mac.ts'
 import { observeLinks } from '../sources/addresses.ts'
 import { loadAffiliates, saveAffiliates } from '../sources/affiliate-cache.ts'
-import { askByEcho } from '../sources/echo.ts'
+import { askByEcho, type EchoAnswers } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
 import { loadPaths, savePaths } from '../sources/path-memory.ts'
 import type { Resolver } from '../sources/resolver.ts'
@@ -30,7 +31,9 @@ export interface MeshHost {
   /** Addresses of names, as far as they are known by now. */
   addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
   /** Who of these answers an echo; undefined where they cannot be asked. */
-  echo(addresses: readonly Address[]): Promise<ReadonlySet<Address> | undefined>
+  echo(addresses: readonly Address[]): Promise<EchoAnswers | undefined>
+  /** Drops what arrives for WireGuard from these sources, for a few seconds at most; of none, takes that back. */
+  deafen(placement: Placement, sources: readonly AddressPort[]): Promise<void>
   /** Undefined while there is no WireGuard link. */
   wireguard(settings: Settings): Promise<WireGuardView | undefined>
   /** Removes peers, so that the next apply adds them anew. */
@@ -67,6 +70,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     },
     addressesOf: (names) => resolver.addressesOf(names),
     echo: (addresses) => askByEcho(host, addresses),
+    deafen: (placement, sources) => deafen(host, placement, sources),
     async wireguard({ placement, cluster }) {
       view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey())
       return view

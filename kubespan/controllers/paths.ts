@@ -1,17 +1,32 @@
 import type { Clock, Milliseconds } from '../../shared/clock.ts'
+import type { Address, AddressPort } from '../../shared/net/address.ts'
 import type { PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
+import { isRelay } from '../plan/peer-look.ts'
 import { judgePeers } from '../plan/peer-step.ts'
 import type { Rotation } from '../plan/quick-rotation.ts'
+import { Echoes } from './echoes.ts'
 import type { MeshHost } from './mesh-host.ts'
 import { PathKeeper } from './path-keeper.ts'
 import { PeerWatch } from './peer-watch.ts'
 import type { Racer } from './racer.ts'
-import { type StepInput, type StepOutcome, stepByRaces, stepByRotation, stepByTurns } from './step.ts'
+import { Rankings } from './rankings.ts'
+import {
+  type PathInput,
+  type StepInput,
+  type StepOutcome,
+  stepByRaces,
+  stepByRotation,
+  stepByTurns,
+} from './step.ts'
+import { Upgrades } from './upgrades.ts'
+
+type Statuses = ReadonlyMap<PublicKey, PeerStatus>
+type Endpoints = ReadonlyMap<PublicKey, AddressPort>
 
 export interface PathsOptions {
   readonly clock: Clock
-  readonly host: Pick<MeshHost, 'echo' | 'paths' | 'setEndpoints'>
+  readonly host: Pick<MeshHost, 'echo' | 'deafen' | 'paths' | 'setEndpoints'>
   readonly warn: (problem: string) => void
   /** Undefined where races cannot run, or are not wanted. */
   readonly racer: (settings: Settings) => Promise<Racer | undefined>
@@ -25,40 +40,116 @@ export interface PathsOutcome extends StepOutcome {
 /** Finds and keeps a path to every peer, in the way that the settings ask for and this host allows. */
 export class Paths {
   readonly #options: PathsOptions
+  readonly #echoes: Echoes
   readonly #watch: PeerWatch
   readonly #keeper: PathKeeper
+  readonly #rankings = new Rankings()
+  readonly #upgrades: Upgrades
   #rotations: ReadonlyMap<PublicKey, Rotation> = new Map()
+  #racer: Racer | undefined
+  #ordered: StepOutcome | undefined
 
   constructor(options: PathsOptions) {
     this.#options = options
     const { host, clock, warn } = options
-    this.#watch = new PeerWatch((addresses) => host.echo(addresses), clock)
+    this.#echoes = new Echoes((addresses) => host.echo(addresses), clock)
+    this.#watch = new PeerWatch(this.#echoes, clock)
     this.#keeper = new PathKeeper(host.paths, clock, warn)
+    this.#upgrades = new Upgrades({
+      deafen: (placement, sources) => host.deafen(placement, sources),
+      setEndpoints: (placement, endpoints) => host.setEndpoints(placement, endpoints),
+      pull: (addresses) => void this.#pull(addresses),
+      warn,
+    })
   }
 
   async step(input: StepInput): Promise<PathsOutcome> {
-    const { specs, memory, view, settings, links, now } = input
+    const { specs, memory, view, settings, links, identity, now } = input
     const racer = await this.#options.racer(settings)
-    if (!settings.racing.enabled) return { ...stepByTurns(input), racePort: undefined }
+    this.#racer = racer
+    if (!settings.racing.enabled) {
+      await this.#upgrades.end(settings.placement)
+      return { ...stepByTurns(input), racePort: undefined }
+    }
 
     const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
+    const settled = placed(judged, this.#upgrades.from)
     const { linkName } = settings.placement
-    const { suspects, again, hasMoved } = this.#watch.look({ specs, statuses: judged, links, linkName, now })
+    const { suspects, unsure, again, hasMoved } = this.#watch.look({
+      specs,
+      statuses: settled,
+      links,
+      linkName,
+      now,
+    })
     if (hasMoved) await this.#renewEndpoints(settings, judged)
     const lastWorked = await this.#keeper.lastWorked(settings, links)
-    await this.#keeper.keep(settings, links, judged)
-    const pathInput = { ...input, judged, suspects, lastWorked }
-    if (racer !== undefined) {
-      const step = await stepByRaces(pathInput, racer)
-      return { ...step, again: sooner(step.again, again), racePort: settings.racing.port }
+    await this.#keeper.keep(settings, links, settled)
+    const rank = this.#rankings.on({ links, meshSubnet: identity.subnet, lastWorked, ...settings })
+
+    const step = await this.#find({ ...input, judged, suspects, rank }, racer)
+    const racing = racer?.onRelay ?? new Map()
+    const upgrades = await this.#upgrades.look({
+      specs,
+      statuses: judged,
+      rank,
+      roundTrip: (address) => this.#echoes.roundTrip(address),
+      moodOf: (key) => (suspects.has(key) || racing.has(key) ? 'busy' : unsure.has(key) ? 'unsure' : 'calm'),
+      placement: settings.placement,
+      now,
+    })
+    const statuses = placed(step.statuses, upgrades.at)
+    for (const { publicKey, address } of specs) {
+      const status = statuses.get(publicKey)
+      const [roundTrip, worked] = [this.#echoes.roundTrip(address), lastWorked.get(publicKey)]
+      if (status !== undefined) statuses.set(publicKey, { ...status, roundTrip, lastWorked: worked })
     }
-    const { rotations, ...step } = stepByRotation(pathInput, this.#rotations)
+    const outcome = { ...step, statuses, again: sooner(sooner(step.again, again), upgrades.again) }
+    this.#ordered = outcome
+    return { ...outcome, racePort: racer && settings.racing.port }
+  }
+
+  /** For peers that are not up, or whose path seems dead. */
+  async #find(input: PathInput, racer: Racer | undefined): Promise<StepOutcome> {
+    const undone = this.#undone(input)
+    if (racer !== undefined) {
+      racer.beginAnew(undone?.endpoints.keys() ?? [])
+      const step = await stepByRaces(input, racer)
+      return undone === undefined
+        ? step
+        : { ...step, endpoints: new Map([...undone.given, ...step.endpoints]) }
+    }
+    if (undone !== undefined) this.#rotations = new Map()
+    const { rotations, ...step } = stepByRotation(input, this.#rotations)
     this.#rotations = rotations
-    return { ...step, again: sooner(step.again, again), racePort: undefined }
+    return step
+  }
+
+  /**
+   * What the last look ordered, if it was not done: a pass that fails on the way remembers nothing, so it comes back with
+   * other memory than what we answered.
+   */
+  #undone({
+    memory,
+    view,
+  }: PathInput): { readonly endpoints: Endpoints; readonly given: Endpoints } | undefined {
+    const ordered = this.#ordered
+    if (ordered === undefined || ordered.statuses === memory) return undefined
+    const { endpoints } = ordered
+    // In place of a relay that is closed by now.
+    const given = [...endpoints].filter(
+      ([key, endpoint]) => !isRelay(endpoint) && isRelay(view?.peers.get(key)?.endpoint),
+    )
+    return { endpoints, given: new Map(given) }
+  }
+
+  async #pull(addresses: readonly Address[]): Promise<void> {
+    if ((await this.#echoes.ask(addresses)) !== undefined) return
+    for (const address of addresses) this.#racer?.knock(address)
   }
 
   /** WireGuard sends from the address that it used last, even when that is gone, until its endpoint is written anew. */
-  async #renewEndpoints({ placement }: Settings, judged: ReadonlyMap<PublicKey, PeerStatus>): Promise<void> {
+  async #renewEndpoints({ placement }: Settings, judged: Statuses): Promise<void> {
     const endpoints = new Map(
       [...judged].flatMap(([key, { state, endpoint }]) =>
         state === 'up' && endpoint !== undefined ? [[key, endpoint]] : [],
@@ -66,6 +157,16 @@ export class Paths {
     )
     if (endpoints.size > 0) await this.#options.host.setEndpoints(placement, endpoints)
   }
+}
+
+/** With these endpoints instead of those that were seen. */
+function placed(statuses: Statuses, at: Endpoints): Map<PublicKey, PeerStatus> {
+  const all = new Map(statuses)
+  for (const [key, endpoint] of at) {
+    const status = all.get(key)
+    if (status !== undefined) all.set(key, { ...status, endpoint, lastUsedEndpoint: endpoint })
+  }
+  return all
 }
 
 const sooner = (one: Milliseconds | undefined, other: Milliseconds | undefined): Milliseconds | undefined =>

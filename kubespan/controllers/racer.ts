@@ -1,5 +1,5 @@
 import type { Clock, Instant } from '../../shared/clock.ts'
-import { type AddressPort, addressPortOf, parseAddress } from '../../shared/net/address.ts'
+import { type Address, type AddressPort, addressPortOf, parseAddress } from '../../shared/net/address.ts'
 import type { RaceSockets } from '../host/race-sockets.ts'
 import type { PublicKey } from '../model/peer.ts'
 import { fullBudget, type PacketBudget } from '../plan/packet-budget.ts'
@@ -38,6 +38,9 @@ interface Relay {
   close(): void
 }
 
+const KNOCK = Uint8Array.of(0)
+/** RFC 863; it would be thrown away even where somebody listens. */
+const DISCARD_PORT = 9
 const LOOPBACK = parseAddress('127.0.0.1')
 
 /**
@@ -79,6 +82,18 @@ export class Racer implements AsyncDisposable {
       racing: plan.memory.races.size,
       nextAt: plan.nextAt,
     }
+  }
+
+  /** Forgets these races, so that the next plan begins them once more: what was to begin them was not done. */
+  beginAnew(keys: Iterable<PublicKey>): void {
+    const races = new Map(this.#memory.races)
+    for (const key of keys) races.delete(key)
+    this.#memory = { ...this.#memory, races }
+  }
+
+  /** Sends a datagram to a port that nobody listens on, which is answered with an error: a poor man's echo. */
+  knock(address: Address): void {
+    this.#options.sockets.send(KNOCK, addressPortOf(address, DISCARD_PORT))
   }
 
   /** Whoever is on a relay of ours now, with the best of its real endpoints: what it is to be given when we end. */

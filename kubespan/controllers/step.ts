@@ -8,8 +8,8 @@ import { isRelay } from '../plan/peer-look.ts'
 import { beginTrial, stepPeers } from '../plan/peer-step.ts'
 import type { RacePeer } from '../plan/plan-races.ts'
 import { QUICK_ROTATION, type Rotation, stepRotation } from '../plan/quick-rotation.ts'
-import { type RankedEndpoint, rankEndpoints } from '../plan/rank-endpoints.ts'
 import type { Racer } from './racer.ts'
+import type { Rank } from './rankings.ts'
 
 export interface StepInput {
   readonly specs: readonly PeerSpec[]
@@ -26,8 +26,7 @@ export interface PathInput extends StepInput {
   readonly judged: ReadonlyMap<PublicKey, PeerStatus>
   /** Up, but nothing arrives through it. */
   readonly suspects: ReadonlySet<PublicKey>
-  /** By which each was last reached from the network where this host is now. */
-  readonly lastWorked: ReadonlyMap<PublicKey, AddressPort>
+  readonly rank: Rank
 }
 
 export interface StepOutcome {
@@ -55,7 +54,7 @@ export function stepByTurns({ specs, memory, view, now, settings }: StepInput): 
 
 /** All candidates at once, for peers that are not up or whose path seems dead. */
 export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepOutcome> {
-  const { specs, view, now, identity, judged, suspects } = input
+  const { specs, view, now, identity, judged, suspects, rank } = input
   const underway = racer.onRelay
   const peers = specs.map((spec): RacePeer => {
     const { publicKey } = spec
@@ -71,7 +70,7 @@ export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepO
       publicKey,
       state,
       // Ranking costs more than the rest of a look, and who is up is never raced.
-      ranked: state === 'up' ? [] : rankCandidates(input, spec, status?.endpoint),
+      ranked: state === 'up' ? [] : rank(spec, status?.endpoint),
       isOnRelay: endpoint === undefined || isRelay(endpoint),
       receiveBytes: status?.receiveBytes ?? 0,
       isFollower: identity.publicKey > publicKey,
@@ -102,7 +101,7 @@ export function stepByRotation(
   input: PathInput,
   before: ReadonlyMap<PublicKey, Rotation>,
 ): StepOutcome & { readonly rotations: ReadonlyMap<PublicKey, Rotation> } {
-  const { specs, view, now, judged, suspects } = input
+  const { specs, view, now, judged, suspects, rank } = input
   const statuses = new Map(judged)
   const endpoints = new Map<PublicKey, AddressPort>()
   const rotations = new Map<PublicKey, Rotation>()
@@ -113,7 +112,7 @@ export function stepByRotation(
     const isLeftOnRelay = isRelay(view?.peers.get(key)?.endpoint)
     const isSuspect = status.state === 'up' && (suspects.has(key) || isLeftOnRelay)
     if (status.state === 'up' && !isSuspect) continue
-    const ranked = rankCandidates(input, spec, status.endpoint)
+    const ranked = rank(spec, status.endpoint)
     const { rotation, endpoint } = stepRotation(
       ranked,
       isSuspect ? undefined : before.get(key),
@@ -138,20 +137,6 @@ export function stepByRotation(
     again: Number.isFinite(nextAt) ? Math.max(0, nextAt - now) : undefined,
     rotations,
   }
-}
-
-function rankCandidates(
-  { links, identity, settings, lastWorked }: PathInput,
-  { publicKey, endpoints }: PeerSpec,
-  observed: AddressPort | undefined,
-): readonly RankedEndpoint[] {
-  return rankEndpoints(endpoints, {
-    links,
-    meshSubnet: identity.subnet,
-    lastWorked: lastWorked.get(publicKey),
-    observed,
-    ...settings.filters,
-  }).ranked
 }
 
 function lookAgain(

@@ -151,6 +151,7 @@ function describePeer(
     lastHandshakeAt: toWall(status?.lastHandshakeAt),
     receiveBytes: status?.receiveBytes ?? 0,
     transmitBytes: status?.transmitBytes ?? 0,
+    roundTripMilliseconds: status?.roundTrip,
     reason: reasonOf(spec, status),
   }
 }

@@ -40,3 +40,6 @@ export const PEER_DOWN_AFTER: Milliseconds = 275_000
 export const ENDPOINT_GRACE: Milliseconds = 15_000
 /** SPEC 6.4: the longest time between two looks at the world. */
 export const RECONCILE_EVERY: Milliseconds = 30_000
+
+/** What stands in our nft table only for the seconds in which a peer is tried on a better path. */
+export const DEAF = { chain: 'kubespan_deaf', setV4: 'deaf_v4', setV6: 'deaf_v6' } as const

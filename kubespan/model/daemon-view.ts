@@ -94,6 +94,8 @@ export interface PeerView {
   readonly lastHandshakeAt: UnixMilliseconds | undefined
   readonly receiveBytes: number
   readonly transmitBytes: number
+  /** Of the last echo on this path; undefined when none was answered, or none could be sent. */
+  readonly roundTripMilliseconds?: number | undefined
   /** Why it is not up, or what is odd about it; undefined when there is nothing to say. */
   readonly reason: string | undefined
 }

@@ -1,4 +1,4 @@
-import type { Instant } from '../../shared/clock.ts'
+import type { Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 
 /** Wall time in whole seconds since 1970: only ever compared for being the same. */
@@ -50,6 +50,10 @@ export interface PeerStatus extends PeerCounters {
   /** When WireGuard was last asked about the peer, and what its counters stood at. */
   readonly observedAt: Instant
   readonly counters: PeerCounters
+  /** Of the last echo through the tunnel on this path; undefined when it never answered one there. */
+  readonly roundTrip?: Milliseconds | undefined
+  /** By which it was last reached from the network where this host is now; undefined when that is not known. */
+  readonly lastWorked?: AddressPort | undefined
 }
 
 /** One peer as WireGuard shows it. */

@@ -10,6 +10,8 @@ export interface UpgradeSettings {
   /** A path is given up after so many round-trip times of silence, and not before `silence`. */
   readonly roundTrips: number
   readonly silence: Milliseconds
+  /** So often a peer is touched whose packets on the old path undo that before the next look. */
+  readonly touches: number
   /** How often the trial looks, and writes again what packets in flight have undone. */
   readonly lookEvery: Milliseconds
   /** A trial that has not settled by then has failed. */
@@ -18,10 +20,11 @@ export interface UpgradeSettings {
 
 export const UPGRADE: UpgradeSettings = {
   pause: 5000,
-  growth: 4,
-  pauseCap: 3_600_000,
+  growth: 6,
+  pauseCap: 6 * 3_600_000,
   roundTrips: 3,
   silence: 300,
+  touches: 4,
   lookEvery: 50,
   longest: 3000,
 }
@@ -42,9 +45,16 @@ export interface Upgrade {
   readonly trial: Trial | undefined
 }
 
-interface Trial {
+export interface Trial {
   readonly from: AddressPort
   readonly to: AddressPort
+  /**
+   * `touch`: `to` stands for a moment, in which an echo is sent. `listen`: `from` stands again; whoever was touched answers by
+   * the new path, which pulls us there. `move`: it was heard there, and is to stay there.
+   */
+  readonly phase: 'touch' | 'listen' | 'move'
+  readonly touches: number
+  /** When it was touched, or began to move. */
   readonly startedAt: Instant
   /** What had arrived at the last look. */
   readonly receiveBytes: number
@@ -60,7 +70,7 @@ export interface UpgradeInput {
   readonly receiveBytes: number
   /** Undefined when never measured. */
   readonly roundTrip: Milliseconds | undefined
-  /** Up and calm: no other peer is tried anything with. */
+  /** Up, and nothing else is tried with it. */
   readonly isSteady: boolean
   readonly now: Instant
 }
@@ -74,19 +84,19 @@ export interface UpgradeStep {
   readonly echo: boolean
   /**
    * Packets from here are to be dropped on arrival, from before `endpoint` is written until this is undefined again. Without
-   * that a trial under heavy traffic may end either way.
+   * that a move under heavy traffic may end either way.
    */
   readonly deafTo: AddressPort | undefined
   readonly nextAt: Instant | undefined
 }
 
 /**
- * Moves a live session to a better path, or leaves it where it is: the better endpoint is written, echoes are sent, and the old
- * one is written back unless answers come the new way, and keep coming.
+ * Moves a live session to a better path, or leaves it where it is. First the peer is only touched there: on a path that is dead
+ * next to nothing may be lost. If it answers by that path, the endpoint is moved for good, unless it falls silent.
  *
  * WireGuard roams to where the last packet came from. So an endpoint that still stands after something arrived is proof that
  * it was heard. But packets on the old path pull it back, and with it the peer, which roams as well: under steady
- * traffic the two ends could chase each other for ever. Hence we are deaf to the old path during the trial: all that we send goes
+ * traffic the two ends could chase each other for ever. Hence we are deaf to the old path while we move: all that we send goes
  * the new way, the peer follows once what was in flight has landed, and both ends agree even if both try at once.
  */
 export function stepUpgrade(
@@ -102,13 +112,9 @@ export function stepUpgrade(
   const upgrade = isSame ? before : { better, attempts: 0, nextAt: now + settings.pause, trial: undefined }
   if (now < upgrade.nextAt) return { upgrade, ...QUIET, nextAt: upgrade.nextAt }
   const to = better[upgrade.attempts % better.length] as AddressPort
-  const trial = {
-    from: endpoint,
-    to,
-    startedAt: now,
-    receiveBytes,
-    heardSince: undefined,
-    lastHeardAt: undefined,
+  const trial: Trial = {
+    ...{ from: endpoint, to, phase: 'touch', touches: 1, startedAt: now, receiveBytes },
+    ...{ heardSince: undefined, lastHeardAt: undefined },
   }
   return underway(upgrade, trial, to, now, settings)
 }
@@ -119,16 +125,58 @@ function stepTrial(
   input: UpgradeInput,
   settings: UpgradeSettings,
 ): UpgradeStep {
-  const { endpoint, now, receiveBytes, roundTrip = 0, isSteady } = input
-  const { from, to, startedAt } = trial
-  const stands = endpoint === to
+  const { endpoint, now, isSteady } = input
+  const stands = endpoint === trial.to
   // The peer moved elsewhere by itself, or something else is wrong with it: whoever sees to that decides.
-  if (!isSteady || (!stands && endpoint !== from)) return failed(upgrade, now, undefined, settings)
+  if (!isSteady || (!stands && endpoint !== trial.from)) return failed(upgrade, now, undefined, settings)
+  return trial.phase === 'move'
+    ? stepMove(upgrade, trial, stands, input, settings)
+    : stepTouch(upgrade, trial, stands, input, settings)
+}
 
+const limitOf = ({ roundTrip = 0 }: UpgradeInput, { roundTrips, silence }: UpgradeSettings): Milliseconds =>
+  Math.max(roundTrips * roundTrip, silence)
+
+function stepTouch(
+  upgrade: Upgrade,
+  trial: Trial,
+  stands: boolean,
+  input: UpgradeInput,
+  settings: UpgradeSettings,
+): UpgradeStep {
+  const { from, to, phase, touches, startedAt } = trial
+  const { now, receiveBytes } = input
+  const move: Trial = { ...trial, phase: 'move', startedAt: now, receiveBytes }
+  if (stands && (phase === 'listen' || receiveBytes > trial.receiveBytes))
+    return underway(upgrade, { ...move, heardSince: now, lastHeardAt: now }, undefined, now, settings)
+  if (phase === 'touch' && !stands)
+    // Under traffic as heavy as that nothing can be told from a touch.
+    return touches === settings.touches
+      ? underway(upgrade, move, to, now, settings)
+      : underway(upgrade, { ...trial, touches: touches + 1, receiveBytes }, to, now, settings)
+  const back = stands ? from : undefined
+  if (now - startedAt >= limitOf(input, settings)) return failed(upgrade, now, back, settings)
+  return {
+    ...QUIET,
+    upgrade: { ...upgrade, trial: { ...trial, phase: 'listen' } },
+    endpoint: back,
+    nextAt: now + settings.lookEvery,
+  }
+}
+
+function stepMove(
+  upgrade: Upgrade,
+  trial: Trial,
+  stands: boolean,
+  input: UpgradeInput,
+  settings: UpgradeSettings,
+): UpgradeStep {
+  const { now, receiveBytes } = input
+  const { from, to, startedAt } = trial
   const isHeard = stands && receiveBytes > trial.receiveBytes
   const heardSince = stands ? (trial.heardSince ?? (isHeard ? now : undefined)) : undefined
   const lastHeardAt = isHeard ? now : trial.lastHeardAt
-  const limit = Math.max(settings.roundTrips * roundTrip, settings.silence)
+  const limit = limitOf(input, settings)
   const isSilent = now - (lastHeardAt ?? startedAt) >= limit
   if (isSilent || now - startedAt >= settings.longest)
     return failed(upgrade, now, stands ? from : undefined, settings)
@@ -147,7 +195,7 @@ const underway = (
   upgrade: { ...upgrade, trial },
   endpoint,
   echo: true,
-  deafTo: trial.from,
+  deafTo: trial.phase === 'move' ? trial.from : undefined,
   nextAt: now + lookEvery,
 })
 

@@ -1,6 +1,10 @@
+import type { Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
+
+/** Who has answered, and after how long. */
+export type EchoAnswers = ReadonlyMap<Address, Milliseconds>
 
 /** So many are asked in one sweep; the rest has its turn in the next. */
 const ASKED_MAX = 1000
@@ -15,17 +19,23 @@ const SOME_SILENT = 1
 export async function askByEcho(
   host: Pick<Host, 'run'>,
   addresses: readonly Address[],
-): Promise<ReadonlySet<Address> | undefined> {
+): Promise<EchoAnswers | undefined> {
   const asked = addresses.slice(0, ASKED_MAX)
   try {
-    await host.run('fping', ['-q', '-C', '1', '-i', '1', '-t', `${ANSWER_WITHIN_MS}`, ...asked])
-    return new Set(asked)
+    return answeredIn(await host.run('fping', ['-C', '1', '-i', '1', '-t', `${ANSWER_WITHIN_MS}`, ...asked]))
   } catch (error) {
     const isOfFping = error instanceof ToolError && error.kind === 'failed'
     return isOfFping && error.exitCode === SOME_SILENT ? answeredIn(error.stderr) : undefined
   }
 }
 
-/** Lines like `fd00::1 : 0.42`, or `fd00::2 : -` for no answer. */
-const answeredIn = (report: string): ReadonlySet<Address> =>
-  new Set([...report.matchAll(/^(\S+)\s*: \d+(?:\.\d+)?$/gm)].map(([, address]) => address as Address))
+/**
+ * Of all that were asked, on its standard error: `fd00::1 : 0.42`, or `fd00::2 : -` for no answer. While it asks, on its
+ * standard output: `fd00::1 : [0], 64 bytes, 0.42 ms (0.42 avg, 0% loss)`.
+ */
+const answeredIn = (report: string): EchoAnswers =>
+  new Map(
+    [...report.matchAll(/^(\S+)\s*: (?:\[0\], \d+ bytes, )?(\d+(?:\.\d+)?)(?: ms .*)?$/gm)].map(
+      ([, address, milliseconds]) => [address as Address, Number(milliseconds)],
+    ),
+  )

@@ -1,6 +1,7 @@
 import type { Clock, Milliseconds } from '../../shared/clock.ts'
 import type { Host } from '../host/host.ts'
 import type { Tool } from '../host/runner.ts'
+import { DEAF } from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
 
 export interface HostMonitorOptions {
@@ -52,9 +53,13 @@ export function isIpEventOfOurs(line: string, { routingTable }: Placement): bool
   return new RegExp(`\\btable ${routingTable}\\b`).test(line)
 }
 
-/** A line of `nft monitor`, as `add element inet TABLE SET { … }`. */
-export const isNftEventOfOurs = (line: string, { nftTable }: Placement): boolean =>
-  /^(?:add|insert|replace|delete) \w+ inet (\S+)/.exec(line)?.[1] === nftTable
+/** A line of `nft monitor`, as `add element inet TABLE SET { … }`. What comes and goes by design is no news. */
+export function isNftEventOfOurs(line: string, { nftTable }: Placement): boolean {
+  const [, table, name = ''] = /^(?:add|insert|replace|delete) \w+ inet (\S+)(?: (\S+))?/.exec(line) ?? []
+  return table === nftTable && !TRANSIENT.has(name)
+}
+
+const TRANSIENT: ReadonlySet<string> = new Set(Object.values(DEAF))
 
 function pause(clock: Clock, length: Milliseconds, signal: AbortSignal): Promise<void> {
   return new Promise((done) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { cleanUp } from '../../kubespan/apply/cleanup.ts'
+import { deafen } from '../../kubespan/apply/deaf-chain.ts'
 import { type ApplyReport, applyDesiredState } from '../../kubespan/apply/desired-state.ts'
 import { observeLink } from '../../kubespan/apply/link.ts'
 import { observeNftTable } from '../../kubespan/apply/nftables.ts'
@@ -304,6 +305,24 @@ export const HOST_CASES: readonly HostCase[] = [
       }
       await bringInLine(site.host, desiredOf(peers))
       await mustBeQuiet(site, desiredOf(peers))
+    },
+  },
+  {
+    name: 'being deaf to somebody for a while is no drift, and leaves nothing',
+    async run(site) {
+      const { host } = site
+      const desired = desiredOf(peersOf(1))
+      const placement = placementOf()
+      const sources = ['203.0.113.7:51820', '[2001:db8::7]:1024'] as AddressPort[]
+      await assert.rejects(deafen(host, placement, sources), 'without our table')
+      await bringInLine(host, desired)
+      const before = await picture(host)
+      await deafen(host, placement, sources)
+      await deafen(host, placement, sources.slice(1))
+      await mustBeQuiet(site, desired)
+      assert.match(await host.run('nft', ['list', 'table', 'inet', 'openspan']), /2001:db8::7 \. 1024/)
+      await deafen(host, placement, [])
+      assert.deepEqual(await picture(host), before)
     },
   },
   {

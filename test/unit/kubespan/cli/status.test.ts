@@ -8,8 +8,9 @@ import { daemonView, peerView } from '../../../support/daemon-view.ts'
 test('a status is one screen', () => {
   const view = daemonView({
     peers: [
-      peerView(),
+      peerView({ roundTripMilliseconds: 0.42 }),
       peerView({
+        roundTripMilliseconds: 12,
         label: 'a-1',
         state: 'down',
         endpoint: undefined,
@@ -26,9 +27,9 @@ test('a status is one screen', () => {
 DISCOVERY  ENDPOINT       STATE      LAST CONTACT  AFFILIATES  PUBLIC ADDRESS  PROBLEM
 default    d.example:443  connected  2s ago        1           192.0.2.7
 
-PEER      STATE  ENDPOINT        PATH     ADDRESS  HANDSHAKE  RX       TX     REASON
-a-1       down                            fd00::2  never      2.0 KiB  100 B  no endpoint answers
-worker-2  up     10.0.0.2:51820  private  fd00::2  5s ago     2.0 KiB  100 B
+PEER      STATE  ENDPOINT        PATH     RTT     ADDRESS  HANDSHAKE  RX       TX     REASON
+a-1       down                                    fd00::2  never      2.0 KiB  100 B  no endpoint answers
+worker-2  up     10.0.0.2:51820  private  0.4 ms  fd00::2  5s ago     2.0 KiB  100 B
 
 ! the clock jumped
 `,

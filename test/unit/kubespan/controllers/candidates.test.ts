@@ -12,13 +12,19 @@ const context = (node = '') => ({
 })
 
 test('candidates stand in the order in which they are tried, with what kind of place each is', () => {
-  const status = { endpoint: '198.51.100.1:4000' as AddressPort }
+  const status = { lastWorked: undefined, endpoint: '198.51.100.1:4000' as AddressPort }
   assert.deepEqual(describeCandidates({ endpoints }, status, context()), [
     { endpoint: '203.0.113.7:51820', kind: 'public IPv4' },
     { endpoint: '198.51.100.1:4000', kind: 'observed' },
     { endpoint: '192.168.7.7:51820', kind: 'private elsewhere' },
     { endpoint: '127.0.0.1:1', kind: '', notTried: 'it is no host' },
   ])
+})
+
+test('what worked on this network comes before what did not', () => {
+  const lastWorked = '192.168.7.7:51820' as AddressPort
+  const [best] = describeCandidates({ endpoints }, { endpoint: undefined, lastWorked }, context())
+  assert.deepEqual(best, { endpoint: lastWorked, kind: 'worked last' })
 })
 
 test('by turns they are tried as they are announced', () => {

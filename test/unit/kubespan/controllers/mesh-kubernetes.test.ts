@@ -79,6 +79,7 @@ function world(node = '', enabled = true) {
     resetPeers: async () => {},
     setEndpoints: async () => {},
     echo: async () => undefined,
+    deafen: async () => {},
     paths: { load: async () => [], save: async () => {} },
     kickPeers: async () => {},
     apply: async (state) => {

@@ -102,6 +102,7 @@ class FakeMeshHost implements MeshHost {
   async resetPeers() {}
   async kickPeers() {}
   async setEndpoints() {}
+  async deafen() {}
   async echo() {
     return undefined
   }

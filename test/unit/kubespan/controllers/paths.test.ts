@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Paths } from '../../../../kubespan/controllers/paths.ts'
 import { Racer } from '../../../../kubespan/controllers/racer.ts'
+import type { PeerStatus } from '../../../../kubespan/model/peer.ts'
 import type { Settings } from '../../../../kubespan/model/settings.ts'
 import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets } from '../../../support/fake-race-sockets.ts'
@@ -12,7 +13,8 @@ import { settingsOf } from '../../../support/settings.ts'
 
 /** A host that notes which endpoints are written, and keeps nothing. */
 const fakeHost = (written: unknown[]) => ({
-  echo: async () => new Set<Address>(),
+  echo: async () => new Map<Address, number>(),
+  deafen: async () => {},
   paths: { load: async () => [], save: async () => {} },
   setEndpoints: async (_: unknown, endpoints: ReadonlyMap<string, AddressPort>) => {
     written.push([...endpoints])
@@ -74,4 +76,27 @@ test('when our address changes the endpoints of who is up are written anew, so t
   const moved = await look('10.9.0.1/24')
   assert.deepEqual(written, [[['key', endpoint]]])
   assert.deepEqual([[...moved.endpoints], moved.again], [[], 500])
+})
+
+test('a race that was ordered in a pass that failed begins once more in the next', async () => {
+  const clock = new ManualClock()
+  const sockets = new FakeRaceSockets()
+  const racer = new Racer({ clock, sockets })
+  const paths = new Paths({ clock, racer: async () => racer, host: fakeHost([]), warn: assert.fail })
+  const look = async (memory: ReadonlyMap<string, PeerStatus>) =>
+    await paths.step({
+      specs: [specOf({ endpoints: ['192.0.2.1:51820'] as AddressPort[] })],
+      memory,
+      view: undefined,
+      identity: { publicKey: 'a', subnet: 'fd00::/64' as Prefix },
+      links: [linkOf('eth0', ['10.0.0.1/24'])],
+      settings: settingsOf(),
+      now: clock.now(),
+    })
+  const nothing = new Map<string, PeerStatus>()
+  const first = await look(nothing)
+  const again = await look(nothing)
+  assert.deepEqual([...again.endpoints], [...first.endpoints])
+  assert.equal(sockets.relays.size, 1)
+  assert.deepEqual([...(await look(again.statuses)).endpoints], [], 'what was done is not done twice')
 })

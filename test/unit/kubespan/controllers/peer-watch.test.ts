@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Echoes } from '../../../../kubespan/controllers/echoes.ts'
 import { PeerWatch } from '../../../../kubespan/controllers/peer-watch.ts'
-import type { Address } from '../../../../shared/net/address.ts'
+import type { AddressPort } from '../../../../shared/net/address.ts'
 import { linkOf } from '../../../support/links.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 import { specOf, statusOf } from '../../../support/peers.ts'
@@ -16,17 +17,27 @@ class World {
   tx = 0
   links = [linkOf('eth0', ['192.0.2.1/24'])]
   state: 'up' | 'down' = 'up'
-  readonly watch = new PeerWatch(async (addresses) => {
+  endpoint = '192.0.2.2:51820' as AddressPort
+  readonly echoes = new Echoes(async (addresses) => {
     this.asked.push(this.clock.now())
     if (this.answers === undefined) return undefined
-    return new Set<Address>(this.answers ? addresses : [])
+    return new Map(this.answers ? addresses.map((address) => [address, 5]) : [])
   }, this.clock)
+  readonly watch = new PeerWatch(this.echoes, this.clock)
 
   look() {
     return this.watch.look({
       specs: [specOf({})],
       statuses: new Map([
-        ['key', statusOf({ state: this.state, receiveBytes: this.rx, transmitBytes: this.tx })],
+        [
+          'key',
+          statusOf({
+            state: this.state,
+            endpoint: this.endpoint,
+            receiveBytes: this.rx,
+            transmitBytes: this.tx,
+          }),
+        ],
       ]),
       links: this.links,
       linkName: 'kubespan',
@@ -103,7 +114,12 @@ test('links without addresses, and our own, are no change', async () => {
 test('who is not up is not watched', () => {
   const world = new World()
   world.state = 'down'
-  assert.deepEqual(world.look(), { suspects: new Set(), hasMoved: false, again: undefined })
+  assert.deepEqual(world.look(), {
+    suspects: new Set(),
+    unsure: new Set(),
+    hasMoved: false,
+    again: undefined,
+  })
 })
 
 test('where nobody can be asked a new address makes no idle peer suspect', async () => {
@@ -114,4 +130,15 @@ test('where nobody can be asked a new address makes no idle peer suspect', async
     assert.equal(await world.until(world.clock.now() + 700_000, 0, 0), undefined)
   }
   assert.deepEqual(world.asked.length, 3)
+})
+
+test('on another path it is asked once more, for how long that takes', async () => {
+  const world = new World()
+  await world.until(20_000, 100, 100)
+  assert.equal(world.echoes.roundTrip(specOf({}).address), 5)
+  world.endpoint = '192.0.2.9:51820' as AddressPort
+  world.look()
+  assert.equal(world.echoes.roundTrip(specOf({}).address), undefined)
+  await world.until(40_000, 100, 100)
+  assert.deepEqual([world.asked.length, world.echoes.roundTrip(specOf({}).address)], [2, 5])
 })

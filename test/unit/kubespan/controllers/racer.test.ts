@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Racer } from '../../../../kubespan/controllers/racer.ts'
 import type { RacePeer } from '../../../../kubespan/plan/plan-races.ts'
-import type { AddressPort } from '../../../../shared/net/address.ts'
+import type { Address, AddressPort } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets, initiation } from '../../../support/fake-race-sockets.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 
@@ -92,4 +92,13 @@ test('disposal closes relays and sockets, and nothing is sent after it', async (
   assert.deepEqual([sockets.isClosed, sockets.relays.size, clock.armed], [true, 0, 0])
   await clock.advance(3000)
   assert.equal(sockets.sent.length, sent)
+})
+
+test('who knocks sends something that no race and no relay has to do with', async () => {
+  const { sockets, racer } = world()
+  racer.knock('fd00::7' as Address)
+  assert.deepEqual(
+    sockets.sent.map(({ packet, to }) => [packet.length, to]),
+    [[1, '[fd00::7]:9']],
+  )
 })

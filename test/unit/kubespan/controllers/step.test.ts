@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Racer } from '../../../../kubespan/controllers/racer.ts'
+import { Rankings } from '../../../../kubespan/controllers/rankings.ts'
 import {
   type PathInput,
   stepByRaces,
@@ -36,13 +37,13 @@ function inputOf(said: Partial<PathInput> = {}): PathInput {
     links: [linkOf('eth0', ['198.51.100.1/24'])],
     settings: settingsOf(),
     suspects: new Set<string>(),
-    lastWorked: new Map<string, AddressPort>(),
     now: 0,
     ...said,
   }
-  const { specs, memory, view, now, settings } = input
+  const { specs, memory, view, now, settings, links, identity } = input
   const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
-  return { judged, ...input }
+  const ground = { links, meshSubnet: identity.subnet, lastWorked: new Map(), ...settings }
+  return { judged, rank: new Rankings().on(ground), ...input }
 }
 function racing() {
   const clock = new ManualClock()

@@ -24,6 +24,8 @@ const nftLines: readonly (readonly [string, boolean])[] = [
   ['delete element inet openspan routed_v4 { 10.0.0.0/8 }', true],
   ['delete table inet openspan', true],
   ['add rule inet openspan kubespan_outgoing accept', true],
+  ['add element inet openspan deaf_v4 { 203.0.113.7 . 51820 timeout 5s expires 5s }', false],
+  ['delete chain inet openspan kubespan_deaf', false],
   ['add element inet openspan2 routed_v4 { 10.0.0.0/8 }', false],
   ['add element ip openspan routed_v4 { 10.0.0.0/8 }', false],
   ['# new generation 8 by process 7916 (nft)', false],

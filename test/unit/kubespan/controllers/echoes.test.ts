@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Echoes } from '../../../../kubespan/controllers/echoes.ts'
+import type { Address } from '../../../../shared/net/address.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+
+const [one, two] = ['fd00::1', 'fd00::2'] as [Address, Address]
+
+test('the latest round trip of who has answered is kept until it is forgotten', async () => {
+  let took = 5
+  const echoes = new Echoes(async () => new Map([[one, took]]), new ManualClock())
+  assert.deepEqual([...((await echoes.ask([one, two])) ?? [])], [[one, 5]])
+  assert.deepEqual([echoes.roundTrip(one), echoes.roundTrip(two)], [5, undefined])
+  took = 7
+  await echoes.ask([one])
+  assert.equal(echoes.roundTrip(one), 7)
+  echoes.forget(one)
+  assert.equal(echoes.roundTrip(one), undefined)
+})
+
+test('where nobody can be asked it is not tried again for a while', async () => {
+  const clock = new ManualClock()
+  let asked = 0
+  const echoes = new Echoes(async () => {
+    asked += 1
+    if (asked === 1) return undefined
+    throw new Error('fping hangs')
+  }, clock)
+  assert.deepEqual([echoes.canAsk, await echoes.ask([one]), echoes.canAsk], [true, undefined, false])
+  assert.deepEqual([await echoes.ask([one]), asked], [undefined, 1])
+  await clock.advance(600_000)
+  assert.deepEqual([await echoes.ask([one]), asked, echoes.canAsk], [undefined, 2, false])
+})
