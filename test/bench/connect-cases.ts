@@ -1,12 +1,11 @@
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
 import type { LabHost } from '../lab/box.ts'
-import { move } from '../lab/changes.ts'
-import { block } from '../lab/faults.ts'
+import { addLan, move } from '../lab/changes.ts'
+import { block, cut } from '../lab/faults.ts'
 import { Lab } from '../lab/lab.ts'
 import { type Mesh, type MeshOptions, mesh } from '../lab/mesh.ts'
 import { Pinger } from '../lab/ping.ts'
 import { behind, nat, publicHost, type Topology, topology } from '../lab/topology.ts'
-import { countsSince } from '../lab/wan-watch.ts'
 import { makeBarePeer, publishBarePeers } from './bare-peers.ts'
 
 export interface Case {
@@ -14,7 +13,7 @@ export interface Case {
   readonly title: string
   /** In the unit of the case. */
   readonly limit: number
-  readonly unit: 'ms' | 'packets'
+  readonly unit: 'ms' | 'packets' | '‰'
   /** Runs enough for it, where it takes long and does not vary. */
   readonly runs?: number
   measure(): Promise<number>
@@ -77,9 +76,12 @@ const behindNats = (): Promise<number> =>
 
 const PEERS = 30
 
-/** A hub that hears of thirty peers at once, each with six dead endpoints besides the good one. */
-async function withThirtyPeers<T>(measure: (nodes: Mesh, lab: Lab, since: number) => Promise<T>): Promise<T> {
-  const names = Array.from({ length: PEERS }, (_, number) => `p${number}`)
+/** A hub that hears of many peers at once, each with six dead endpoints besides the good one. */
+async function withPeers<T>(
+  count: number,
+  measure: (nodes: Mesh, lab: Lab, since: number) => Promise<T>,
+): Promise<T> {
+  const names = Array.from({ length: count }, (_, number) => `p${number}`)
   return await inMesh(
     topology({ hosts: ['hub', ...names].map((name) => publicHost(name, v4)) }),
     (lab) => ({ hosts: [lab.host('hub')] }),
@@ -100,7 +102,7 @@ async function withThirtyPeers<T>(measure: (nodes: Mesh, lab: Lab, since: number
 }
 
 const thirtyPeers = (): Promise<number> =>
-  withThirtyPeers(async (nodes, lab, since) => {
+  withPeers(PEERS, async (nodes, lab, since) => {
     const hub = lab.host('hub')
     const { peers } = await nodes.until(hub, (view) => view.peers.length === PEERS)
     const addresses = peers.map(({ address }) => address)
@@ -111,23 +113,30 @@ const thirtyPeers = (): Promise<number> =>
     return Date.now() - since
   })
 
-const STEADY_MS = 60_000
+const RACE_PORT = 51_819
 
-const steadyState = (): Promise<number> =>
-  withThirtyPeers(async (nodes, lab) => {
+/** What the hub sends from the port of races, before it is rewritten, and how often it changes an endpoint. */
+const steadyState = (count: number, milliseconds: number): Promise<number> =>
+  withPeers(count, async (nodes, lab) => {
     const hub = lab.host('hub')
     const isUp = ({ state }: { state: string }): boolean => state === 'up'
-    await nodes.until(hub, (view) => view.peers.length === PEERS && view.peers.every(isUp), PATIENCE_MS)
+    await nodes.until(hub, (view) => view.peers.length === count && view.peers.every(isUp), PATIENCE_MS)
     await pause(5_000)
-    const before = await lab.counts()
-    const endpoints = async (): Promise<string> => {
-      const { peers } = await nodes.until(hub, () => true)
-      return JSON.stringify(peers.map(({ publicKey, endpoint }) => [publicKey, endpoint]))
-    }
-    const endpointsBefore = await endpoints()
-    await pause(STEADY_MS)
-    if ((await endpoints()) !== endpointsBefore) throw new Error('an endpoint has changed')
-    return countsSince(before, await lab.counts()).initiation.packets
+    await hub.sh(
+      [
+        'nft add table inet bench',
+        "nft add chain inet bench out '{ type filter hook output priority -400; }'",
+        `nft add rule inet bench out udp sport ${RACE_PORT} counter`,
+      ].join('\n'),
+    )
+    const before = (await nodes.until(hub, () => true)).counters
+    await pause(milliseconds)
+    const { stdout } = await hub.exec('nft', ['list', 'table', 'inet', 'bench'])
+    const { counters, peers } = await nodes.until(hub, () => true)
+    if (!peers.every(isUp)) throw new Error('a peer is not up any more')
+    if (counters.peersLost !== before.peersLost) throw new Error('a peer was down for a while')
+    const racePackets = Number(/packets (\d+)/.exec(stdout)?.[1])
+    return racePackets + counters.endpointChanges - before.endpointChanges
   })
 
 /** The family that two hosts use is dropped between them while they exchange ten echoes a second; the other one works. */
@@ -170,7 +179,62 @@ const hostMoves = (): Promise<number> =>
     },
   )
 
-export const CASES: readonly Case[] = [
+/** Two that talk over the wan, ten echoes a second, get a LAN. `lost` is in thousandths, of all until `isOver`. */
+async function lanAppears(
+  isOver: (nodes: Mesh, lab: Lab) => Promise<unknown>,
+): Promise<{ readonly took: number; readonly lost: number }> {
+  return await inMesh(
+    topology({ hosts: [publicHost('a', v4), publicHost('b', v4)] }),
+    () => ({}),
+    async (nodes, lab) => {
+      await nodes.full()
+      const [a, b] = [lab.host('a'), lab.host('b')]
+      const address = (await nodes.until(a, () => true)).peers[0]?.address ?? ''
+      await using pinger = new Pinger(a, address, 0.1)
+      await pinger.nextAnswer(PATIENCE_MS)
+      const startedAt = performance.now()
+      await addLan(lab, 'office', [a, b])
+      await isOver(nodes, lab)
+      const took = performance.now() - startedAt
+      const { sent, received } = await pinger.stop()
+      return { took, lost: (1000 * (sent - received)) / sent }
+    },
+  )
+}
+
+const movedToLan = (nodes: Mesh, lab: Lab): Promise<unknown> =>
+  Promise.all(
+    ['a', 'b'].map((name) =>
+      nodes.until(
+        lab.host(name),
+        ({ peers }) => peers[0]?.endpoint?.startsWith('192.168.') === true,
+        PATIENCE_MS,
+      ),
+    ),
+  )
+
+/** Long enough for the attempts that come after the first. */
+const LAN_WINDOW_MS = 60_000
+
+const lanTakesOver = async (): Promise<number> => (await lanAppears(movedToLan)).took
+
+const lanTakesPings = async (): Promise<number> => {
+  const { lost } = await lanAppears(async (nodes, lab) => {
+    await pause(LAN_WINDOW_MS)
+    await movedToLan(nodes, lab)
+  })
+  return lost
+}
+
+const deadLanTakesPings = async (): Promise<number> => {
+  const { lost } = await lanAppears(async (_, lab) => {
+    await using _dead = await cut(lab, lab.host('b'), 'office')
+    await pause(LAN_WINDOW_MS)
+  })
+  return lost
+}
+
+export const casesOf = ({ isLong }: { readonly isLong: boolean }): readonly Case[] => [
   {
     name: 'dead',
     title: '6 dead endpoints and 1 good one, to the first ping',
@@ -195,11 +259,43 @@ export const CASES: readonly Case[] = [
   },
   { name: 'moves', title: 'a host moves to another network', limit: 3000, unit: 'ms', measure: hostMoves },
   {
-    name: 'steady',
-    title: '30 peers up for 60 s: initiations sent',
-    limit: 0,
-    unit: 'packets',
-    runs: 1,
-    measure: steadyState,
+    name: 'lan',
+    title: 'a LAN appears between two peers that talk over the wan',
+    limit: 60_000,
+    unit: 'ms',
+    measure: lanTakesOver,
   },
+  {
+    name: 'lan-loss',
+    title: 'pings lost in the minute after that, of 10/s',
+    limit: 10,
+    unit: '‰',
+    runs: 1,
+    measure: lanTakesPings,
+  },
+  {
+    name: 'dead-lan',
+    title: 'the same, where the LAN carries nothing',
+    limit: 10,
+    unit: '‰',
+    runs: 1,
+    measure: deadLanTakesPings,
+  },
+  isLong
+    ? {
+        name: 'steady',
+        title: '200 peers up for 10 minutes: race packets and endpoint changes',
+        limit: 0,
+        unit: 'packets',
+        runs: 1,
+        measure: () => steadyState(200, 600_000),
+      }
+    : {
+        name: 'steady',
+        title: '30 peers up for 60 s: race packets and endpoint changes',
+        limit: 0,
+        unit: 'packets',
+        runs: 1,
+        measure: () => steadyState(PEERS, 60_000),
+      },
 ]

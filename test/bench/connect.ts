@@ -1,14 +1,17 @@
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { compileDaemon } from '../lab/mesh.ts'
-import { CASES, type Case } from './connect-cases.ts'
+import { type Case, casesOf } from './connect-cases.ts'
 
 const USAGE = `usage: npm run -s bench:connect -- [OPTIONS]
 
 Measures in network namespaces how long peers take to connect, and prints the medians. Needs root and fping.
 
-  --runs N       per case; 5 by default
-  --only NAMES   of ${CASES.map(({ name }) => name).join(', ')}, with commas between
+  --runs N       per case; 5 by default, some have fewer
+  --only NAMES   of ${casesOf({ isLong: false })
+    .map(({ name }) => name)
+    .join(', ')}, with commas between
+  --long         200 peers for 10 minutes instead of 30 for one
   --help
 `
 
@@ -35,6 +38,7 @@ const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
     only: { type: 'string' },
+    long: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -48,7 +52,7 @@ else {
       .join(' ')}\n`,
   )
   say('| case | at most | median | range | |\n|---|---|---|---|---|')
-  for (const one of CASES)
+  for (const one of casesOf({ isLong: values.long }))
     if ((only === undefined || only.includes(one.name)) && !(await bench(one, Number(values.runs))))
       process.exitCode = 1
 }
