@@ -79,12 +79,13 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       log,
       random: Math.random,
       onChange: wake,
-      dial: (endpoint, { cluster, timing, node }) =>
+      dial: (endpoint, { cluster, timing, node, proxy }) =>
         new GrpcTransport(endpoint, {
           clusterId: cluster?.id ?? '',
           clientVersion: ownVersion(),
           keepalive: timing.affiliateTtl / 10,
           rootCertificates: () => rootCertificates(node.caFile),
+          proxy,
         }),
     })
     this.#kubernetes = systemKubernetesTier({ clock, log, onChange: wake })

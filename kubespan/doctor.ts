@@ -1,6 +1,7 @@
 import { systemClock } from '../shared/clock.ts'
 import { renderFindings } from './cli/findings.ts'
-import { ConfigError, hostFacts, loadConfig } from './config/load.ts'
+import { hostFacts } from './config/host-facts.ts'
+import { ConfigError, loadConfig } from './config/load.ts'
 import { type Resolved, resolveSettings } from './config/resolve.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
 import { diagnose } from './doctor/diagnose.ts'

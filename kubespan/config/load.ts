@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { hostname, release, type as systemName } from 'node:os'
+import { type HostFacts, hostFacts } from './host-facts.ts'
 import { parseConfig } from './parse.ts'
-import type { HostFacts, Resolved } from './resolve.ts'
+import type { Resolved } from './resolve.ts'
 
 /** The configuration cannot be used; the text holds every problem on a line of its own. */
 export class ConfigError extends Error {
@@ -29,16 +29,4 @@ export function checkConfig(file: string, text: string, host: HostFacts): Resolv
   const resolved = parseConfig(file, text, host)
   if (resolved.problems.length > 0) throw new ConfigError(resolved.problems.join('\n'))
   return resolved
-}
-
-/** What the machine says of itself: its name, and the operating system as `NAME (VERSION)` (SPEC 3.4). */
-export async function hostFacts(): Promise<HostFacts> {
-  const text = await readFile('/etc/os-release', 'utf8').catch(() => '')
-  const field = (name: string): string | undefined =>
-    new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1]
-  const name = field('NAME') ?? systemName()
-  const version = field('VERSION_ID') ?? release()
-  // The DaemonSet sets it from spec.nodeName.
-  const nodeName = process.env.NODE_NAME || undefined
-  return { hostname: hostname(), operatingSystem: `${name} (${version})`, nodeName }
 }

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { checkDocument, readDocuments, type YamlDocument } from '../../shared/yaml-document.ts'
+import type { HostFacts } from './host-facts.ts'
 import type { PlacedDocument, PlacedMachineConfig } from './placed.ts'
-import { type HostFacts, type Resolved, resolveSettings } from './resolve.ts'
+import { type Resolved, resolveSettings } from './resolve.ts'
 import * as schema from './schema.ts'
 
 const SCHEMAS = {

@@ -18,17 +18,10 @@ import {
   DEFAULT_RACING,
   DEFAULT_TIMING,
 } from './defaults.ts'
+import type { HostFacts } from './host-facts.ts'
 import { KUBERNETES_DEFAULTS, kubernetesGiven, kubernetesProblems } from './kubernetes.ts'
 import type { DocumentKind, PlacedDocument, PlacedMachineConfig } from './placed.ts'
 import { NO_METRICS } from './schema.ts'
-
-/** What this machine is called when nobody says otherwise. */
-export interface HostFacts {
-  readonly hostname: string
-  readonly operatingSystem: string
-  /** How Kubernetes calls it, where the pod that we run in was told. */
-  readonly nodeName?: string | undefined
-}
 
 export interface Resolved {
   readonly settings: Settings
@@ -72,6 +65,7 @@ class Resolver {
     if (services.length > 0 && cluster === undefined)
       this.problems.push('a discovery service needs a cluster id and secret: add a DiscoveryIdentityConfig')
     const kubernetes = this.#kubernetes(host)
+    if (services.length > 0 && typeof host.proxy === 'string') this.problems.push(host.proxy)
     if (mesh.enabled && services.length === 0 && !kubernetes?.enabled)
       this.problems.push(
         'KubeSpan is enabled but no discovery service is configured, and no Kubernetes registry: ' +
@@ -83,6 +77,7 @@ class Resolver {
       ...mesh,
       extraAnnouncedEndpoints: this.#announced(),
       services,
+      proxy: typeof host.proxy === 'string' ? undefined : host.proxy,
       kubernetes,
       cluster,
       node: this.#node(node, host),

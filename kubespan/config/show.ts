@@ -19,6 +19,7 @@ export function renderSettings({
 }): { value: Readonly<Record<string, EffectiveValue>>; table: string } {
   const {
     services,
+    proxy,
     kubernetes,
     cluster,
     node,
@@ -41,6 +42,7 @@ export function renderSettings({
   }
   for (const { name, endpoint } of services)
     add(`services.${name}`, `${endpoint.plaintext ? 'http' : 'https'}://${formatHostPort(endpoint)}`)
+  if (proxy !== undefined) value.proxy = { value: proxy.toJSON(), from: 'environment' }
   for (const [key, shown] of Object.entries(kubernetes ?? {})) add(`kubernetes.${key}`, shown)
   if (cluster !== undefined)
     value.cluster = {

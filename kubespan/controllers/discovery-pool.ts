@@ -5,7 +5,12 @@ import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { backoffDelay, CLIENT_BACKOFF } from '../../shared/reconcile/backoff.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec } from '../model/peer.ts'
-import { formatHostPort, type ServiceEndpoint } from '../model/service-endpoint.ts'
+import {
+  formatHostPort,
+  type HostPort,
+  parseHostPort,
+  type ServiceEndpoint,
+} from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import { type HarvestedEndpoint, planTelling } from '../plan/harvest.ts'
 import type { ServiceReport } from '../plan/unite-services.ts'
@@ -45,6 +50,11 @@ export class DiscoveryPool implements AsyncDisposable {
       ...client.status,
       affiliates: client.table.affiliates.size,
     }))
+  }
+
+  /** Where the services are spoken to now: what is configured, or where that sent us. */
+  get goals(): readonly HostPort[] {
+    return this.statuses.flatMap(({ endpoint }) => parseHostPort(endpoint) ?? [])
   }
 
   /** What each service says, as uniteServices takes it. */

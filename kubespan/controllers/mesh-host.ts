@@ -28,8 +28,8 @@ export interface MeshHost {
   links(): Promise<readonly ObservedLink[]>
   readonly affiliates: AffiliateStore
   readonly paths: PathStore
-  /** Addresses of names, as far as they are known by now. */
-  addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]>
+  /** Addresses of names, as far as they are known by now; asked for anew when somebody cannot connect. */
+  addressesOf(names: readonly string[], isPressing: boolean): ReadonlyMap<string, readonly Address[]>
   /** Who of these answers an echo; undefined where they cannot be asked. */
   echo(addresses: readonly Address[]): Promise<EchoAnswers | undefined>
   /** Drops what arrives for WireGuard from these sources, for a few seconds at most; of none, takes that back. */
@@ -68,7 +68,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       load: ({ node }) => loadPaths(`${node.stateDirectory}/paths.json`),
       save: ({ node }, paths) => savePaths(`${node.stateDirectory}/paths.json`, paths),
     },
-    addressesOf: (names) => resolver.addressesOf(names),
+    addressesOf: (names, isPressing) => resolver.addressesOf(names, isPressing),
     echo: (addresses) => askByEcho(host, addresses),
     deafen: (placement, sources) => deafen(host, placement, sources),
     async wireguard({ placement, cluster }) {

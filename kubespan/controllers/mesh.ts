@@ -1,18 +1,17 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
-import { splitAddressPort } from '../../shared/net/address.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
-import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
+import type { DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
-import { planBypass } from '../plan/bypass.ts'
 import { planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
 import { nextDeadline, unconfirmed, unconfirmedIds } from '../plan/retain.ts'
 import { announceStates, type MeshLog } from './announce.ts'
+import { gatherBypass } from './bypass.ts'
 import { CacheKeeper } from './cache-keeper.ts'
 import { MeshCounters } from './counters.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
@@ -154,7 +153,17 @@ export class MeshController {
 
     const desired: DesiredState = {
       ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }),
-      bypass: this.#planBypass(settings, links),
+      bypass: gatherBypass({
+        settings,
+        links,
+        goals: pool.goals,
+        apiServers: kubernetes?.report?.apiServers ?? [],
+        addressesOf: (names) =>
+          host.addressesOf(
+            names,
+            pool.statuses.some(({ connected }) => !connected),
+          ),
+      }),
       racePort,
     }
     const warnings = [
@@ -201,19 +210,6 @@ export class MeshController {
     this.#standing = undefined
     this.#lastDesired = ''
     this.#memory = EMPTY_MEMORY
-  }
-
-  #planBypass({ services, bypass }: Settings, links: readonly ObservedLink[]): Bypass {
-    const addresses = this.#options.host.addressesOf(services.map(({ endpoint }) => endpoint.host))
-    const apiServers = (this.#options.kubernetes?.report?.apiServers ?? []).map(splitAddressPort)
-    return planBypass({
-      ...bypass,
-      links,
-      services: [
-        ...services.map(({ endpoint: { host, port } }) => ({ addresses: addresses.get(host) ?? [], port })),
-        ...apiServers.map(({ address, port }) => ({ addresses: [address], port })),
-      ],
-    })
   }
 
   #planLocal(settings: Settings, links: readonly ObservedLink[], identity: Identity) {

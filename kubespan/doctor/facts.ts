@@ -92,6 +92,8 @@ export interface ProcessFact {
 export interface ServiceFact {
   readonly name: string
   readonly endpoint: string
+  /** Through which it is reached; names and addresses are then the proxy's. Undefined for directly. */
+  readonly proxy: string | undefined
   readonly plaintext: boolean
   /** Undefined when the name was resolved. */
   readonly nameProblem: string | undefined

@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../../shared/clock.ts'
 import { type Address, familyOf, parseAddress } from '../../shared/net/address.ts'
+import { firstHop } from '../model/proxy.ts'
 import { formatHostPort } from '../model/service-endpoint.ts'
 import type { DiscoveryServiceSettings, Settings } from '../model/settings.ts'
 import type { FamilyAttempt, ServiceFact } from './facts.ts'
@@ -10,7 +11,7 @@ const ATTEMPT_LIMIT: Milliseconds = 5_000
 /** So many addresses of a name are tried; more of them tell nothing new. */
 const ATTEMPTS_MAX = 8
 
-/** Every discovery service, by its name as the daemon speaks to it, and by each of its addresses. */
+/** Every discovery service, by its name as the daemon speaks to it, and by each of its addresses or its proxy's. */
 export const observeServices = (world: DoctorWorld, settings: Settings): Promise<ServiceFact[]> =>
   Promise.all(settings.services.map((service) => observeService(world, settings, service)))
 
@@ -21,13 +22,19 @@ async function observeService(
   settings: Settings,
   { name, endpoint }: DiscoveryServiceSettings,
 ): Promise<ServiceFact> {
-  const literal = parseAddress(endpoint.host)
-  const addresses = await (literal === undefined
-    ? world.lookup(endpoint.host)
-    : Promise.resolve([literal])
-  ).catch((error: unknown) => text(error))
+  const hop = firstHop(endpoint, settings.proxy)
+  const literal = parseAddress(hop.host)
+  const addresses = await (literal === undefined ? world.lookup(hop.host) : Promise.resolve([literal])).catch(
+    (error: unknown) => text(error),
+  )
   const hasHello = settings.cluster !== undefined
-  const fact = { name, endpoint: formatHostPort(endpoint), plaintext: endpoint.plaintext, hasHello }
+  const fact = {
+    name,
+    endpoint: formatHostPort(endpoint),
+    proxy: hop === endpoint ? undefined : formatHostPort(hop),
+    plaintext: endpoint.plaintext,
+    hasHello,
+  }
   if (typeof addresses === 'string')
     return {
       ...fact,
@@ -43,7 +50,7 @@ async function observeService(
           (error: unknown) => ({ clientAddress: undefined, problem: text(error) }),
         )
       : { clientAddress: undefined, problem: undefined },
-    Promise.all(addresses.slice(0, ATTEMPTS_MAX).map((address) => attempt(world, address, endpoint.port))),
+    Promise.all(addresses.slice(0, ATTEMPTS_MAX).map((address) => attempt(world, address, hop.port))),
   ])
   return {
     ...fact,

@@ -80,12 +80,13 @@ export const systemWorld = (host: Host, daemon: DoctorWorld['daemon']): DoctorWo
       socket.once('timeout', () => end(new Error(`no answer within ${limit / 1000} s`)))
       socket.once('error', (error) => end(error))
     }),
-  async hello(endpoint, { cluster, node }, limit) {
+  async hello(endpoint, { cluster, node, proxy }, limit) {
     const transport = new GrpcTransport(endpoint, {
       clusterId: cluster?.id ?? '',
       clientVersion: ownVersion(),
       keepalive: limit,
       rootCertificates: () => rootCertificates(node.caFile),
+      proxy,
     })
     try {
       const { clientIp } = await transport.hello(AbortSignal.timeout(limit))

@@ -7,6 +7,8 @@ export interface ServiceEndpoint {
   readonly plaintext: boolean
 }
 
+export type HostPort = Pick<ServiceEndpoint, 'host' | 'port'>
+
 const DEFAULT_PORT = { http: 80, https: 443, grpc: 443 } as const
 const SERVICE_URL = /^([a-z]+):\/\/(?:\[([0-9a-f:.]+)\]|([^:[\]\s/?#@]+))(?::(\d{1,5}))?(?:[/?#]\S*)?$/i
 
@@ -25,7 +27,7 @@ export function parseServiceUrl(text: string): ServiceEndpoint | string {
 }
 
 /** `host:port` as HelloResponse.redirect carries it; undefined when it is no such thing. */
-export function parseHostPort(text: string): Pick<ServiceEndpoint, 'host' | 'port'> | undefined {
+export function parseHostPort(text: string): HostPort | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3])
@@ -33,5 +35,5 @@ export function parseHostPort(text: string): Pick<ServiceEndpoint, 'host' | 'por
 }
 
 /** The text form for logs and dialling: IPv6 hosts are bracketed. */
-export const formatHostPort = ({ host, port }: Pick<ServiceEndpoint, 'host' | 'port'>): string =>
+export const formatHostPort = ({ host, port }: HostPort): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`

@@ -3,6 +3,7 @@ import type { Milliseconds } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import type { Placement } from './desired.ts'
 import type { KubernetesRegistrySettings } from './kubernetes.ts'
+import type { ProxySettings } from './proxy.ts'
 import type { ServiceEndpoint } from './service-endpoint.ts'
 
 /** `ip:port`, or `auto:PORT`: our own public address, whatever it is, with that port. */
@@ -20,6 +21,8 @@ export interface Settings {
   readonly excludeAdvertisedNetworks: readonly Prefix[]
   readonly extraAnnouncedEndpoints: readonly AnnouncedEndpoint[]
   readonly services: readonly DiscoveryServiceSettings[]
+  /** What services are reached through; undefined for directly. */
+  readonly proxy: ProxySettings | undefined
   /** Undefined: nothing is said of it. */
   readonly kubernetes: KubernetesRegistrySettings | undefined
   /** Undefined only while KubeSpan is disabled and no discovery service is configured. */

@@ -5,7 +5,7 @@ import { Reconciler } from '../../shared/reconcile/reconciler.ts'
 
 /** How long an answer is believed: name servers do not tell it through the system's resolver. */
 const ANSWER_AGE_MAX_MS: Milliseconds = 60_000
-/** A name that could not be resolved is tried again after this. */
+/** A name that could not be resolved, or that does not lead to where it should, is tried again after this. */
 const RETRY_MS: Milliseconds = 5_000
 
 export type Lookup = (name: string) => Promise<readonly Address[]>
@@ -30,6 +30,7 @@ export class Resolver implements AsyncDisposable {
   readonly #answers = new Map<string, readonly Address[]>()
   readonly #loop: Reconciler
   #wanted: readonly string[] = []
+  #isPressing = false
 
   constructor(options: ResolverOptions) {
     this.#options = options
@@ -40,8 +41,13 @@ export class Resolver implements AsyncDisposable {
     })
   }
 
-  /** The addresses known by now, ascending. An address as a name is its own answer. */
-  addressesOf(names: readonly string[]): ReadonlyMap<string, readonly Address[]> {
+  /**
+   * The addresses known by now, ascending. An address as a name is its own answer. While it is `isPressing`, old answers are
+   * suspected to be wrong: somebody cannot connect.
+   */
+  addressesOf(names: readonly string[], isPressing = false): ReadonlyMap<string, readonly Address[]> {
+    if (isPressing && !this.#isPressing && this.#wanted.length > 0) this.#loop.wake()
+    this.#isPressing = isPressing
     const wanted = names.filter((name) => parseAddress(name) === undefined).sort()
     if (wanted.join(' ') !== this.#wanted.join(' ')) {
       this.#wanted = wanted
@@ -73,6 +79,7 @@ export class Resolver implements AsyncDisposable {
     }
     if (isChanged) this.#options.onChange()
     if (names.length === 0) return {}
-    return { again: results.some(({ status }) => status === 'rejected') ? RETRY_MS : ANSWER_AGE_MAX_MS }
+    const isDue = this.#isPressing || results.some(({ status }) => status === 'rejected')
+    return { again: isDue ? RETRY_MS : ANSWER_AGE_MAX_MS }
   }
 }

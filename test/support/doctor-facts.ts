@@ -51,6 +51,7 @@ export const deviceFact = (change: Partial<WireGuardFact> = {}): WireGuardFact =
 })
 
 export const serviceFact = (change: Partial<ServiceFact> = {}): ServiceFact => ({
+  proxy: undefined,
   name: 'default',
   endpoint: 'd.example:443',
   plaintext: false,

@@ -26,17 +26,21 @@ export function checkServices({ services, settings }: Facts): Finding[] {
 }
 
 function checkService(service: ServiceFact): Finding[] {
-  const { name, endpoint, nameProblem, helloProblem, hasHello, attempts } = service
+  const { name, endpoint, proxy, nameProblem, helloProblem, hasHello, attempts } = service
+  const hop = proxy ?? endpoint
   if (nameProblem !== undefined)
     return [
       error(
         'discovery',
-        `${name}: ${endpoint} cannot be resolved: ${nameProblem}`,
-        `getent ahosts ${hostOf(endpoint)}`,
+        `${name}: ${proxy === undefined ? endpoint : `the proxy ${proxy}`} cannot be resolved: ${nameProblem}`,
+        `getent ahosts ${hostOf(hop)}`,
       ),
     ]
   const failed = attempts.filter(({ problem }) => problem !== undefined)
-  const families = ([4, 6] as const).map((family) => describeFamily(service, family)).join(', ')
+  const families = [
+    ...(proxy === undefined ? [] : [`through the proxy ${proxy}`]),
+    ...([4, 6] as const).map((family) => describeFamily(service, family)),
+  ].join(', ')
   const findings: Finding[] = []
   if (hasHello && helloProblem !== undefined)
     findings.push(
@@ -46,20 +50,13 @@ function checkService(service: ServiceFact): Finding[] {
     findings.push(
       error('discovery', `${name}: ${endpoint} cannot be reached (${families})`, mendFor(service)),
     )
-  else if (failed.length === attempts.length)
-    findings.push(
-      info(
-        'discovery',
-        `${name}: ${endpoint} answers, and none of its addresses does: it is reached through a proxy`,
-      ),
-    )
   else findings.push(ok('discovery', `${name}: ${endpoint} answers (${families})`))
   if (helloProblem === undefined && failed.length < attempts.length)
     for (const { address, family, problem } of failed)
       findings.push(
         warning(
           'discovery',
-          `${name}: ${address} does not answer over IPv${family}: ${problem}; connecting may take longer`,
+          `${name}: ${proxy === undefined ? '' : 'its proxy '}${address} does not answer over IPv${family}: ${problem}; connecting may take longer`,
         ),
       )
   return findings

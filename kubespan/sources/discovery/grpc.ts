@@ -1,6 +1,7 @@
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
 import {
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   credentials,
   Metadata,
@@ -18,6 +19,7 @@ import {
   WatchResponseSchema,
 } from '../../../proto/gen/cluster_pb.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
+import { firstHop, type ProxySettings } from '../../model/proxy.ts'
 import { formatHostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { WatchMessage } from './table.ts'
 import { type DiscoveryTransport, type HelloAnswer, RefusedCall, type UpdateCall } from './transport.ts'
@@ -34,6 +36,7 @@ export interface GrpcSettings {
   readonly keepalive: Milliseconds
   /** PEM of all certificate authorities to trust, read anew for every connection. */
   readonly rootCertificates: () => Buffer
+  readonly proxy?: ProxySettings | undefined
 }
 
 /** The four calls over @grpc/grpc-js. A connection is made lazily and its name resolved anew each time. */
@@ -46,13 +49,16 @@ export class GrpcTransport implements DiscoveryTransport {
     const channel: ChannelCredentials = endpoint.plaintext
       ? credentials.createInsecure()
       : credentials.createSsl(settings.rootCertificates())
-    this.#client = new Client(formatHostPort(endpoint), channel, {
+    this.#client = new Client(formatHostPort(firstHop(endpoint, settings.proxy)), channel, {
+      ...throughProxy(endpoint, settings.proxy),
       'grpc.keepalive_time_ms': Math.max(10_000, settings.keepalive),
       'grpc.keepalive_timeout_ms': 20_000,
       'grpc.max_receive_message_length': RECEIVE_MAX_BYTES,
       // A session of its own for every transport: closing one must not leave its socket to the next.
       'grpc.use_local_subchannel_pool': 1,
       'grpc.initial_reconnect_backoff_ms': 500,
+      // It would ask name servers for TXT records, and keep the process until the last of them has not answered.
+      'grpc.service_config_disable_resolution': 1,
     })
   }
 
@@ -139,6 +145,22 @@ export class GrpcTransport implements DiscoveryTransport {
       if (signal.aborted) cancel()
       else signal.addEventListener('abort', cancel, { once: true })
     })
+  }
+}
+
+/**
+ * Whether there is a proxy is decided here: the library reads only some of the variables, in lower case only, and takes an
+ * empty entry of NO_PROXY for everything. The options that it passes on to itself then are not documented.
+ */
+function throughProxy(endpoint: ServiceEndpoint, proxy: ProxySettings | undefined): ChannelOptions {
+  const direct: ChannelOptions = { 'grpc.enable_http_proxy': 0 }
+  if (!proxy?.isFor(endpoint)) return direct
+  const goal = formatHostPort(endpoint)
+  return {
+    ...direct,
+    'grpc.default_authority': goal,
+    'grpc.http_connect_target': `dns:${goal}`,
+    ...(proxy.credentials !== undefined && { 'grpc.http_connect_creds': proxy.credentials }),
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { renderFindings } from '../../../../kubespan/cli/findings.ts'
+import { checkServices } from '../../../../kubespan/doctor/checks/reach.ts'
 import { diagnose } from '../../../../kubespan/doctor/diagnose.ts'
-import type { Facts, FileFact } from '../../../../kubespan/doctor/facts.ts'
+import type { Facts, FileFact, ServiceFact } from '../../../../kubespan/doctor/facts.ts'
 import { parseRules } from '../../../../kubespan/inspect/rules.ts'
 import type { Finding, Severity } from '../../../../kubespan/model/finding.ts'
 import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
@@ -500,13 +501,13 @@ for (const [name, change, severity, check, says, mend] of cases)
     if (mend !== undefined) assert.match(found[0]?.mend ?? '', mend)
   })
 
-test('a service behind a proxy answers although no address of it does', () => {
-  const attempts = serviceFact().attempts.map((one) => ({ ...one, problem: 'timeout' }))
-  const found = notOk(facts({ services: [serviceFact({ attempts })] }))
-  assert.deepEqual(
-    found.map(({ severity, says }) => [severity, /through a proxy/.test(says)]),
-    [['info', true]],
-  )
+test('a service that is reached through a proxy is judged by the proxy', () => {
+  const through = (change: Partial<ServiceFact>) =>
+    checkServices(facts({ services: [serviceFact({ proxy: 'p.example:3128', ...change })] }))
+  assert.match(through({})[0]?.says ?? '', /answers \(through the proxy p\.example:3128, IPv4 in 12 ms/)
+  const [lost] = through({ nameProblem: 'ENOTFOUND' })
+  assert.match(lost?.says ?? '', /the proxy p\.example:3128 cannot be resolved/)
+  assert.equal(lost?.mend, 'getent ahosts p.example')
 })
 
 test('who has an address of our mesh network is in it by another way', () => {

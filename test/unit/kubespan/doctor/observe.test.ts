@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { observeFacts } from '../../../../kubespan/doctor/observe.ts'
+import { ProxySettings } from '../../../../kubespan/model/proxy.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
 import { settingsOf } from '../../../support/doctor-facts.ts'
 import { FakeDoctorWorld } from '../../../support/doctor-world.ts'
@@ -133,6 +134,24 @@ test('services are tried by name and by each address', async () => {
   assert.match(lost?.nameProblem ?? '', /ENOTFOUND d\.example/)
   world.names.set('d.example', ['203.0.113.1'])
   assert.equal((await look(world)).services[0]?.helloProblem, 'UNAVAILABLE')
+})
+
+test('of a service behind a proxy, the proxy is tried', async () => {
+  const world = machine()
+  world.names.set('p.example', ['192.0.2.99'])
+  world.answering.set('192.0.2.99', 3)
+  const proxy = ProxySettings.fromEnvironment({ HTTPS_PROXY: 'http://p.example:3128' })
+  assert.ok(proxy instanceof ProxySettings)
+  world.names.delete('d.example')
+  const [service] = (await observeFacts(world, { fact, settings: { ...settingsOf(), proxy } })).services
+  assert.deepEqual(
+    [
+      service?.proxy,
+      service?.nameProblem,
+      service?.attempts.map(({ address, problem }) => [address, problem]),
+    ],
+    ['p.example:3128', undefined, [['192.0.2.99', undefined]]],
+  )
 })
 
 test('where the kernel has WireGuard is found without loading it', async () => {

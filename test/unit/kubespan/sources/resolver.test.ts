@@ -52,6 +52,25 @@ test('answers are renewed, and stand while a name server is out of reach', async
   assert.equal(changes(), 2)
 })
 
+test('while somebody cannot connect, answers are renewed at once and often', async () => {
+  const { clock, names, resolver } = world()
+  await using _ = resolver
+  names.set('d.example', ['192.0.2.1'] as Address[])
+  resolver.addressesOf(['d.example'], true)
+  await settle()
+  const moveTo = (address: string): void => void names.set('d.example', [address] as Address[])
+  const known = (isPressing: boolean) => resolver.addressesOf(['d.example'], isPressing).get('d.example')
+  moveTo('192.0.2.2')
+  await clock.advance(5_000)
+  assert.deepEqual(known(false), ['192.0.2.2'])
+  await clock.advance(5_000)
+  moveTo('192.0.2.3')
+  await clock.advance(5_000)
+  assert.deepEqual(known(true), ['192.0.2.2'])
+  await settle()
+  assert.deepEqual(known(true), ['192.0.2.3'])
+})
+
 test('names that nobody asks for are forgotten, and no timer is left', async () => {
   const { clock, names, resolver } = world()
   names.set('d.example', ['192.0.2.1'] as Address[])
