@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { isMainThread, workerData } from 'node:worker_threads'
 import { encodeCall, HELLO_OF_A_CLIENT } from './warm-up-frames.ts'
 
-/** Clients for a service that warms up. They live in a thread of their own, so that V8 gets to know the service only. */
-export interface ClientsOrder {
-  /** On loopback. */
+/**
+ * Clients for a service that warms up: `warm-up-clients.ts PORT plaintext|tls`, on loopback. They are a program of their
+ * own, so that V8 gets to know the service only, and nothing of them stays in it. They go on until they are killed, or
+ * the service is gone.
+ */
+interface ClientsOrder {
   readonly port: number
   readonly isTls: boolean
 }
@@ -50,7 +52,9 @@ async function beClient(order: ClientsOrder, round: number, index: number): Prom
   return socket
 }
 
-for (let round = 0; !isMainThread; round += 1) {
-  const clients = Array.from({ length: CLIENTS_AT_ONCE }, (_, index) => beClient(workerData, round, index))
+const [port, how] = process.argv.slice(2)
+const order: ClientsOrder = { port: Number(port), isTls: how === 'tls' }
+for (let round = 0; ; round += 1) {
+  const clients = Array.from({ length: CLIENTS_AT_ONCE }, (_, index) => beClient(order, round, index))
   for (const socket of await Promise.all(clients)) socket.destroy()
 }
