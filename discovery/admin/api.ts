@@ -17,6 +17,8 @@ export interface AffiliateView {
   readonly endpoints: number
   /** Negative when it has expired and is not collected yet. */
   readonly expiresInSeconds: number
+  /** Since it was last announced; null when that was before the service started. */
+  readonly refreshedSecondsAgo: number | null
 }
 
 /** What an operator took away. */
@@ -100,11 +102,12 @@ function listClusters(clusters: Clusters): readonly ClusterView[] {
 }
 
 function listAffiliates(affiliates: Affiliates, now: number): readonly AffiliateView[] {
-  const views = Array.from(affiliates.values(), ({ id, data, endpoints, expiresAt }) => ({
+  const views = Array.from(affiliates.values(), ({ id, data, endpoints, expiresAt, refreshedAt }) => ({
     id,
     dataBytes: data.length,
     endpoints: endpoints.length,
     expiresInSeconds: Math.round((expiresAt - now) / 1000),
+    refreshedSecondsAgo: refreshedAt === undefined ? null : Math.round((now - refreshedAt) / 1000),
   }))
   return views.sort((a, b) => (a.id < b.id ? -1 : 1))
 }

@@ -124,11 +124,12 @@ const clusterTable = (views: readonly ClusterView[]): string =>
 
 const affiliateTable = (views: readonly AffiliateView[]): string =>
   table([
-    ['AFFILIATE', 'DATA', 'ENDPOINTS', 'EXPIRES IN'],
-    ...views.map(({ id, dataBytes, endpoints, expiresInSeconds }) => [
+    ['AFFILIATE', 'DATA', 'ENDPOINTS', 'REFRESHED', 'EXPIRES IN'],
+    ...views.map(({ id, dataBytes, endpoints, refreshedSecondsAgo, expiresInSeconds }) => [
       printable(id),
       `${dataBytes} B`,
       `${endpoints}`,
+      refreshedSecondsAgo === null ? 'before start' : `${formatDuration(refreshedSecondsAgo * 1000)} ago`,
       formatDuration(expiresInSeconds * 1000),
     ]),
   ])

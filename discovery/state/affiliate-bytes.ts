@@ -15,9 +15,11 @@ export interface Affiliate {
   /** In the order in which they came. */
   readonly endpoints: readonly Endpoint[]
   readonly expiresAt: Instant
+  /** When it was last announced; undefined for one that came out of a snapshot, which does not say. */
+  readonly refreshedAt: Instant | undefined
   /**
    * Field 1 of a ListResponse or WatchResponse (SPEC 1.1): tag, length and the message Affiliate; data and endpoints are
-   * views of it. Two values with the same one differ in expirations only.
+   * views of it. Two values with the same one differ in times only.
    */
   readonly encoded: OwnedBytes
 }
@@ -42,6 +44,7 @@ export function encodeAffiliate(
   data: Uint8Array | undefined,
   endpoints: readonly ForeignEndpoint[],
   expiresAt: Instant,
+  refreshedAt?: Instant,
 ): Affiliate {
   const idLength = Buffer.byteLength(id)
   const dataLength = data === undefined ? 0 : data.length
@@ -65,7 +68,7 @@ export function encodeAffiliate(
     ownEndpoints.push({ bytes: own, expiresAt: end })
     at += bytes.length
   }
-  return { id, data: ownData, endpoints: ownEndpoints, expiresAt, encoded }
+  return { id, data: ownData, endpoints: ownEndpoints, expiresAt, refreshedAt, encoded }
 }
 
 /** Length of a field with a one-byte tag: tag, length and content. */

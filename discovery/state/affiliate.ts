@@ -12,6 +12,8 @@ export interface AffiliateUpdate {
   readonly endpoints: readonly Uint8Array[]
   /** Of the affiliate and of the endpoints named. */
   readonly expiresAt: Instant
+  /** When it came, if anybody wants to know. */
+  readonly receivedAt?: Instant
 }
 
 /**
@@ -35,9 +37,11 @@ export function updateAffiliate(
     (!hasData || old.data.equals(update.data as Uint8Array))
   if (isSame) {
     const kept = endpoints as readonly Endpoint[] // no new one among them, so all are owned
-    return { id: old.id, data: old.data, endpoints: kept, expiresAt, encoded: old.encoded }
+    const { id: sameId, data, encoded } = old
+    return { id: sameId, data, endpoints: kept, expiresAt, refreshedAt: update.receivedAt, encoded }
   }
-  return encodeAffiliate(old?.id ?? id, hasData ? update.data : old?.data, endpoints, expiresAt)
+  const data = hasData ? update.data : old?.data
+  return encodeAffiliate(old?.id ?? id, data, endpoints, expiresAt, update.receivedAt)
 }
 
 /**
@@ -48,7 +52,8 @@ export function sweepAffiliate(affiliate: Affiliate, now: Instant): Affiliate | 
   if (affiliate.expiresAt < now) return undefined
   if (affiliate.endpoints.every((endpoint) => endpoint.expiresAt > now)) return affiliate
   const left = affiliate.endpoints.filter((endpoint) => endpoint.expiresAt > now)
-  return encodeAffiliate(affiliate.id, affiliate.data, left, affiliate.expiresAt)
+  const { id, data, expiresAt, refreshedAt } = affiliate
+  return encodeAffiliate(id, data, left, expiresAt, refreshedAt)
 }
 
 const NO_ENDPOINTS: readonly Endpoint[] = []

@@ -96,8 +96,9 @@ export class Handlers {
       const refusal = admission.newCluster(clusterId, address)
       if (refusal !== undefined) return refusal
     }
-    const expiresAt = clock.now() + ttl
-    return clusters.update(clusterId, affiliateId, { data, endpoints, expiresAt }) ?? EMPTY_FRAME
+    const receivedAt = clock.now()
+    const update = { data, endpoints, expiresAt: receivedAt + ttl, receivedAt }
+    return clusters.update(clusterId, affiliateId, update) ?? EMPTY_FRAME
   }
 
   /** SPEC 1.6. */

@@ -42,6 +42,7 @@ function world(token?: string): World {
       data: Buffer.from('data'),
       endpoints: [Buffer.from(affiliate)],
       expiresAt: 90_000,
+      receivedAt: 0,
     })
   changes.length = 0
   return {
@@ -70,13 +71,17 @@ test('clusters are listed by hash, never by id', async () => {
   )
 })
 
-test('affiliates are listed with the time they have left', async () => {
-  const { ask, clock } = world()
+test('affiliates are listed with their age, and the time they have left', async () => {
+  const { ask, clock, clusters } = world()
   await clock.advance(30_000)
+  clusters.update('one', 'b', { data: undefined, endpoints: [], expiresAt: 90_000, receivedAt: 20_000 })
+  const imported = { id: 'c', data: Buffer.from('d'), endpoints: [], expiresAt: 31_000 }
+  clusters.import({ id: 'one', affiliates: [imported] })
   const { body } = await ask('GET', `/clusters/${hashOf('one').slice(0, 8)}/affiliates`)
   assert.deepEqual(body as AffiliateView[], [
-    { id: 'a/1', dataBytes: 4, endpoints: 1, expiresInSeconds: 60 },
-    { id: 'b', dataBytes: 4, endpoints: 1, expiresInSeconds: 60 },
+    { id: 'a/1', dataBytes: 4, endpoints: 1, expiresInSeconds: 60, refreshedSecondsAgo: 30 },
+    { id: 'b', dataBytes: 4, endpoints: 1, expiresInSeconds: 60, refreshedSecondsAgo: 10 },
+    { id: 'c', dataBytes: 1, endpoints: 0, expiresInSeconds: 1, refreshedSecondsAgo: null },
   ])
 })
 

@@ -43,7 +43,8 @@ async function run(
 async function withService(run: (at: AdminDefaults, clusters: Clusters) => Promise<void>): Promise<void> {
   const clusters = new Clusters()
   const update = { data: Buffer.from('data'), endpoints: [], expiresAt: 90_000 }
-  for (const id of ['a', 'evil\u001b[2J\nid']) clusters.update('one', id, update)
+  clusters.update('one', 'a', { ...update, receivedAt: -65_000 })
+  clusters.update('one', 'evil\u001b[2J\nid', update)
   const api = makeAdminApi({ clusters, clock: new ManualClock(), token: () => TOKEN, onForget: () => {} })
   await using listener = await HttpListener.listen({ host: '127.0.0.1', port: 0 }, api, () => {})
   await run({ adminAddr: { host: '127.0.0.1', port: listener.port }, adminTokenFile: 'token' }, clusters)
@@ -59,7 +60,7 @@ test('list, look, forget', () =>
     const { out } = await run(['affiliates', CLUSTER.slice(0, 8)], at)
     assert.equal(
       out,
-      'AFFILIATE    DATA  ENDPOINTS  EXPIRES IN\na            4 B   0          1m30s\nevil?[2J?id  4 B   0          1m30s\n',
+      'AFFILIATE    DATA  ENDPOINTS  REFRESHED     EXPIRES IN\na            4 B   0          1m5s ago      1m30s\nevil?[2J?id  4 B   0          before start  1m30s\n',
     )
     assert.equal((await run(['forget', CLUSTER, 'a'], at)).out, '1 affiliates forgotten\n')
     assert.equal(clusters.affiliatesOf('one').has('a'), false)
