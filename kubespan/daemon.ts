@@ -15,6 +15,7 @@ import type { MeshHost } from './controllers/mesh-host.ts'
 import { RacerKeeper } from './controllers/racer-keeper.ts'
 import { describeDaemon } from './controllers/view.ts'
 import { openRaceSockets } from './host/race-sockets.ts'
+import type { RawAffiliate } from './model/affiliate.ts'
 import type { CandidateView, ConfigView, DaemonView } from './model/daemon-view.ts'
 import type { Placement } from './model/desired.ts'
 import type { FateReport } from './model/fate.ts'
@@ -181,6 +182,10 @@ export class Daemon implements AsyncDisposable, DaemonControl {
   get busyFor(): Milliseconds {
     const { runningSince } = this.#mesh.counters
     return runningSince === undefined ? 0 : this.#options.clock.now() - runningSince
+  }
+
+  get rawAffiliates(): readonly RawAffiliate[] {
+    return this.#mesh.memory.raw
   }
 
   host(): Promise<HostView> {

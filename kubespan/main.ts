@@ -68,16 +68,17 @@ const commands: Record<string, Command> = {
   },
 
   async get(options, [name, id]) {
-    const type = name === undefined ? undefined : findResource(name)
+    const { namespace } = options
+    const type = name === undefined ? undefined : findResource(name, namespace)
     if (type === undefined)
       throw new UsageError(
-        `${name === undefined ? 'say which resource' : `no resource is called ${name}`}; "kubespan get rd" lists them`,
+        `${name === undefined ? 'say which resource' : `no resource is called ${name}${namespace === undefined ? '' : ` in the namespace ${namespace}`}`}; "kubespan get rd" lists them`,
       )
     const format = options.output ?? 'table'
     if (format !== 'table' && format !== 'wide' && format !== 'json' && format !== 'yaml')
       throw new UsageError(`--output ${format}: say table, wide, json or yaml`)
     const client = await daemon(options)
-    const wanted = { host: type.isOfHost ?? false }
+    const wanted = { host: type.part === 'host', raw: type.part === 'raw' }
     const requestFor = ({ identity }: DaemonView) =>
       ({ type, id, format, node: identity?.nodename ?? hostname() }) as const
     if (!options.watch) {

@@ -25,6 +25,11 @@ export const OPTIONS = {
     value: 'FORMAT',
     help: 'table, json or yaml (default table); get also takes wide',
   },
+  namespace: {
+    type: 'string',
+    value: 'NAME',
+    help: 'another namespace than the usual one: cluster-raw has the affiliates as each source tells them',
+  },
   watch: { type: 'boolean', short: 'w', help: 'go on showing what changes, marked + ~ -' },
   'down-on-exit': {
     type: 'boolean',
@@ -64,7 +69,7 @@ export const COMMANDS: readonly CommandHelp[] = [
     name: 'get',
     arguments: 'RESOURCE [ID]',
     summary: 'show resources, as talosctl does; "get rd" lists them',
-    options: ['config', 'socket', 'output', 'watch'],
+    options: ['config', 'socket', 'output', 'namespace', 'watch'],
   },
   {
     name: 'explain',

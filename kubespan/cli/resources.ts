@@ -1,4 +1,4 @@
-import { CLUSTER_RESOURCES } from './resources/cluster.ts'
+import { CLUSTER_RESOURCES, OTHER_NAMESPACES } from './resources/cluster.ts'
 import { KUBESPAN_RESOURCES } from './resources/kubespan.ts'
 import { NETWORK_RESOURCES } from './resources/network.ts'
 import { aliasesOf, canonicalName, isCalled, type ResourceType } from './resources/resource.ts'
@@ -33,6 +33,8 @@ export const RESOURCES: readonly ResourceType[] = [
   DEFINITIONS,
 ]
 
-/** The type of that name or alias, in whatever case. */
-export const findResource = (name: string): ResourceType | undefined =>
-  RESOURCES.find((resource) => isCalled(resource, name))
+/** The type of that name or alias, in whatever case; in a namespace where one is named. */
+export const findResource = (name: string, namespace?: string): ResourceType | undefined =>
+  [...RESOURCES, ...(namespace === undefined ? [] : OTHER_NAMESPACES)].find(
+    (resource) => isCalled(resource, name) && (namespace === undefined || resource.namespace === namespace),
+  )

@@ -1,15 +1,16 @@
 import { request } from 'node:http'
 import type { Address } from '../../shared/net/address.ts'
-import type { CandidateView, DaemonView } from '../model/daemon-view.ts'
+import type { CandidateView, FullView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
-import type { HostView } from '../model/host-view.ts'
 
-/** Whether to look at the host as well. */
+/** Which parts of the view are wanted as well: what is on the host, and what each source says. */
 export interface ViewRequest {
   readonly host?: boolean
+  readonly raw?: boolean
 }
 
-export type FullView = DaemonView & { readonly host?: HostView }
+const query = ({ host = false, raw = false }: ViewRequest): string =>
+  `?${new URLSearchParams({ ...(host && { host: '1' }), ...(raw && { raw: '1' }) })}`
 
 /** No daemon answers on the socket. */
 export class NotRunningError extends Error {
@@ -24,22 +25,22 @@ export class ControlClient {
     this.#socketPath = socketPath
   }
 
-  async view({ host = false }: ViewRequest = {}): Promise<FullView> {
-    return JSON.parse(await this.#text('GET', `/v1/view${host ? '?host=1' : ''}`)) as FullView
+  async view(request: ViewRequest = {}): Promise<FullView> {
+    return JSON.parse(await this.#text('GET', `/v1/view${query(request)}`)) as FullView
   }
 
   async candidates(publicKey: string): Promise<readonly CandidateView[]> {
-    const query = new URLSearchParams({ key: publicKey })
-    return JSON.parse(await this.#text('GET', `/v1/candidates?${query}`)) as readonly CandidateView[]
+    const search = new URLSearchParams({ key: publicKey })
+    return JSON.parse(await this.#text('GET', `/v1/candidates?${search}`)) as readonly CandidateView[]
   }
 
   async fates(addresses: readonly Address[]): Promise<FateReport> {
-    const query = new URLSearchParams(addresses.map((address): [string, string] => ['address', address]))
-    return JSON.parse(await this.#text('GET', `/v1/fates?${query}`)) as FateReport
+    const search = new URLSearchParams(addresses.map((address): [string, string] => ['address', address]))
+    return JSON.parse(await this.#text('GET', `/v1/fates?${search}`)) as FateReport
   }
 
-  async *watch(signal: AbortSignal, { host = false }: ViewRequest = {}): AsyncGenerator<FullView> {
-    const response = await this.#open('GET', `/v1/watch${host ? '?host=1' : ''}`, signal)
+  async *watch(signal: AbortSignal, request: ViewRequest = {}): AsyncGenerator<FullView> {
+    const response = await this.#open('GET', `/v1/watch${query(request)}`, signal)
     let rest = ''
     try {
       for await (const chunk of response.setEncoding('utf8')) {

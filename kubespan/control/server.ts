@@ -3,13 +3,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { type Address, parseAddress } from '../../shared/net/address.ts'
-import type { CandidateView, DaemonView } from '../model/daemon-view.ts'
+import type { RawAffiliate } from '../model/affiliate.ts'
+import type { CandidateView, DaemonView, FullView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
 import type { HostView } from '../model/host-view.ts'
 
 /** What a command may ask of the running daemon. */
 export interface DaemonControl {
   view(): DaemonView
+  /** What each source says of the others, before it is merged: not part of the view, most do not ask for it. */
+  readonly rawAffiliates: readonly RawAffiliate[]
   /** What of our making is on the host now. */
   host(): Promise<HostView>
   /** Where a peer may be reached, in the order in which it is tried; empty for one that is not known. */
@@ -112,9 +115,15 @@ async function route(
 /** So many addresses are asked about at once: each costs a few processes. */
 export const FATES_MAX = 64
 
-/** `?host=1` adds what the kernel has, which costs a few processes and is not asked for by most. */
-const viewOf = async (control: DaemonControl, url: URL): Promise<DaemonView & { host?: HostView }> =>
-  url.searchParams.get('host') === '1' ? { ...control.view(), host: await control.host() } : control.view()
+/** `?host=1` adds what the kernel has, `?raw=1` what each source says: neither is asked for by most. */
+async function viewOf(control: DaemonControl, { searchParams }: URL): Promise<FullView> {
+  const asks = (part: string): boolean => searchParams.get(part) === '1'
+  return {
+    ...control.view(),
+    ...(asks('host') && { host: await control.host() }),
+    ...(asks('raw') && { rawAffiliates: control.rawAffiliates }),
+  }
+}
 
 /** One view per line, the first at once. A reader that is slow gets the newest view, not every one. */
 function watch(control: DaemonControl, url: URL, request: IncomingMessage, response: ServerResponse): void {

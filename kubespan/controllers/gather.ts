@@ -24,7 +24,7 @@ export interface GatherInput {
   readonly now: Instant
 }
 
-export type Gathered = Pick<MeshMemory, 'retained' | 'sources' | 'holdings'> &
+export type Gathered = Pick<MeshMemory, 'raw' | 'retained' | 'sources' | 'holdings'> &
   Pick<PeerPlan, 'specs' | 'conflicts'>
 
 /** What all sources say, to peers: united, merged, kept where a live tunnel depends on it, and free of overlaps. */
@@ -76,5 +76,5 @@ export function gatherPeers(input: GatherInput): Gathered {
   })
   const isSame = JSON.stringify([...holdings]) === JSON.stringify([...memory.holdings])
   const { specs, conflicts } = isSame ? standing : plan(holdings)
-  return { retained, sources: tiers.sources, specs, conflicts, holdings }
+  return { raw: tiers.raw, retained, sources: tiers.sources, specs, conflicts, holdings }
 }

@@ -2,6 +2,7 @@ import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock, Instant, UnixMilliseconds } from '../../shared/clock.ts'
 import { clusterTag } from '../../shared/log.ts'
 import type { Prefix } from '../../shared/net/address.ts'
+import type { RawAffiliate } from '../model/affiliate.ts'
 import type {
   AffiliateView,
   ConfigView,
@@ -27,6 +28,8 @@ export interface MeshMemory {
   readonly identity: Identity | undefined
   readonly links: readonly ObservedLink[]
   readonly local: Affiliate | undefined
+  /** What each tier of sources says now, before it is merged. */
+  readonly raw: readonly RawAffiliate[]
   /** Of all others, confirmed or not. */
   readonly retained: readonly RetainedAffiliate[]
   /** Node id → the names of what told us. */
@@ -44,6 +47,7 @@ export const EMPTY_MEMORY: MeshMemory = {
   identity: undefined,
   links: [],
   local: undefined,
+  raw: [],
   retained: [],
   sources: new Map(),
   specs: [],

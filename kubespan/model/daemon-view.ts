@@ -1,8 +1,9 @@
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { UnixMilliseconds } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
-import type { Member } from './affiliate.ts'
+import type { Member, RawAffiliate } from './affiliate.ts'
 import type { Placement } from './desired.ts'
+import type { HostView } from './host-view.ts'
 import type { PeerState } from './peer.ts'
 
 /**
@@ -39,6 +40,12 @@ export interface DaemonView {
   readonly config: ConfigView
   /** Things that somebody should look at, most important first. */
   readonly warnings: readonly string[]
+}
+
+/** The view with the parts that are there only when they are asked for. */
+export interface FullView extends DaemonView {
+  readonly host?: HostView
+  readonly rawAffiliates?: readonly RawAffiliate[]
 }
 
 export interface IdentityView {

@@ -68,12 +68,11 @@ test('a service with TLS, an authority of its own, a name, and a proxy before it
     documents: () => ({ NodeConfig: { caFile: join(TLS, 'lab.crt') } }),
   })
   mesh.startDaemon(a)
-  mesh.startDaemon(b, [], { HTTPS_PROXY: proxyUrl })
+  mesh.startDaemon(b, [], { env: { HTTPS_PROXY: proxyUrl } })
   mesh.startDaemon(c, [], {
-    https_proxy: 'http://nowhere.example:1',
-    NO_PROXY: `10.0.0.0/8, .${NAME.slice(10)}`,
+    env: { https_proxy: 'http://nowhere.example:1', NO_PROXY: `10.0.0.0/8, .${NAME.slice(10)}` },
   })
-  mesh.startDaemon(d, [], { https_proxy: proxyUrl, no_proxy: 'other.example' })
+  mesh.startDaemon(d, [], { env: { https_proxy: proxyUrl, no_proxy: 'other.example' } })
   await mesh.full(PATIENCE_MS)
 
   await t.test('who needs the proxy goes through it, and others do not', async () => {

@@ -41,6 +41,12 @@ export interface MeshOptions extends Partial<Omit<NodeConfigOptions, 'cluster' |
   readonly discoveryFlags?: readonly string[]
 }
 
+export interface DaemonOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** A shell script that runs before the daemon and where it will run: what it mounts only the daemon sees. */
+  readonly setup?: string
+}
+
 /** Starts the discovery service of the lab, then a daemon on every host. Wait for the mesh with `full`. */
 export async function mesh(lab: Lab, options: MeshOptions = {}): Promise<Mesh> {
   const started = new Mesh(lab, options)
@@ -101,17 +107,13 @@ export class Mesh implements AsyncDisposable {
     writeFileSync(this.configFile(host), text, { mode: 0o600 })
   }
 
-  startDaemon(
-    host: LabHost,
-    flags: readonly string[] = [],
-    env: Readonly<Record<string, string>> = {},
-  ): LabProcess {
+  startDaemon(host: LabHost, flags: readonly string[] = [], { env, setup }: DaemonOptions = {}): LabProcess {
     this.writeConfig(host)
-    const daemon = host.spawn(
-      process.execPath,
-      [PROGRAM, 'run', '--config', this.configFile(host), ...flags],
-      { name: 'kubespan', env: { ...COMPILED_ONCE, ...env } },
-    )
+    const command = [process.execPath, PROGRAM, 'run', '--config', this.configFile(host), ...flags]
+    const daemon = host.spawn('sh', ['-ec', `${setup ?? ''}\nexec "$@"`, 'sh', ...command], {
+      name: 'kubespan',
+      env: { ...COMPILED_ONCE, ...env },
+    })
     this.#daemons.set(host, daemon)
     return daemon
   }

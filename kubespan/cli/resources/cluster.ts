@@ -2,6 +2,25 @@ import { listCell, type ResourceType, timestamp } from './resource.ts'
 
 const GROUP = 'cluster.talos.dev'
 
+/** What each source says, before it is merged: `get affiliates --namespace cluster-raw`. */
+const RAW_AFFILIATES: ResourceType = {
+  plural: 'Affiliates',
+  type: 'Affiliate',
+  group: GROUP,
+  namespace: 'cluster-raw',
+  part: 'raw',
+  columns: ['HOSTNAME', 'MACHINE TYPE', 'ADDRESSES'],
+  rows: ({ rawAffiliates = [] }) =>
+    rawAffiliates.map(({ rawId, affiliate }) => ({
+      id: rawId,
+      cells: [affiliate.hostname, affiliate.machineType, listCell(affiliate.addresses)],
+      spec: affiliate,
+    })),
+}
+
+/** Types that are in another namespace as well; without `--namespace` nobody means these. */
+export const OTHER_NAMESPACES: readonly ResourceType[] = [RAW_AFFILIATES]
+
 /** Who is in the cluster, and how that is known (SPEC 8). */
 export const CLUSTER_RESOURCES: readonly ResourceType[] = [
   {

@@ -18,7 +18,7 @@ export const NETWORK_RESOURCES: readonly ResourceType[] = [
     group: GROUP,
     extraAliases: ['link', 'links'],
     namespace: 'network',
-    isOfHost: true,
+    part: 'host',
     columns: ['TYPE', 'KIND', 'HW ADDR', 'OPER STATE', 'LINK STATE'],
     rows: of(({ links }) =>
       links.map((link) => ({
@@ -48,7 +48,7 @@ export const NETWORK_RESOURCES: readonly ResourceType[] = [
     group: GROUP,
     extraAliases: ['address', 'addresses'],
     namespace: 'network',
-    isOfHost: true,
+    part: 'host',
     columns: ['ADDRESS', 'LINK'],
     rows: of(({ addresses }) =>
       addresses.map(({ link, address, bits, scope }) => ({
@@ -69,7 +69,7 @@ export const NETWORK_RESOURCES: readonly ResourceType[] = [
     group: GROUP,
     extraAliases: ['route', 'routes'],
     namespace: 'network',
-    isOfHost: true,
+    part: 'host',
     columns: ['DESTINATION', 'GATEWAY', 'LINK', 'METRIC'],
     rows: of(({ routes }) =>
       routes.map(({ family, destination, link, type, table, metric, mtuBytes }) => ({
@@ -93,7 +93,7 @@ export const NETWORK_RESOURCES: readonly ResourceType[] = [
     group: GROUP,
     extraAliases: ['rule', 'rules', 'routingrule', 'routingrules'],
     namespace: 'network',
-    isOfHost: true,
+    part: 'host',
     columns: ['SRC', 'DST', 'FWMARK', 'TABLE', 'PRIORITY'],
     rows: of(({ rules }) =>
       rules.map(({ family, priority, fwmark, fwmask, table }) => ({
@@ -116,7 +116,7 @@ export const NETWORK_RESOURCES: readonly ResourceType[] = [
     group: GROUP,
     extraAliases: ['chain', 'chains'],
     namespace: 'network',
-    isOfHost: true,
+    part: 'host',
     columns: ['TYPE', 'HOOK', 'PRIORITY', 'POLICY'],
     rows: of(({ chains }) =>
       chains.map(({ id, type, hook, priority, policy, rules }) => ({
@@ -132,7 +132,7 @@ export const NETWORK_RESOURCES: readonly ResourceType[] = [
     group: GROUP,
     extraAliases: ['set', 'sets'],
     namespace: 'network',
-    isOfHost: true,
+    part: 'host',
     columns: ['TYPE', 'ELEMENTS'],
     rows: of(({ sets }) =>
       sets.map(({ id, type, elements }) => ({

@@ -1,5 +1,4 @@
-import type { DaemonView } from '../../model/daemon-view.ts'
-import type { HostView } from '../../model/host-view.ts'
+import type { FullView } from '../../model/daemon-view.ts'
 
 /** One row of `kubespan get`: its id, the cells of its columns, and all of it for -o json and -o yaml. */
 export interface ResourceRow {
@@ -9,10 +8,8 @@ export interface ResourceRow {
   readonly spec: unknown
 }
 
-/** What the daemon says; its host part is there when a resource asked for it. */
-export interface ResourceSource extends DaemonView {
-  readonly host?: HostView
-}
+/** What the daemon says; its parts are there when a resource asked for them. */
+export type ResourceSource = FullView
 
 export interface ResourceType {
   /** Plural, as the canonical name begins: `KubeSpanPeerStatuses`. */
@@ -25,8 +22,8 @@ export interface ResourceType {
   readonly columns: readonly string[]
   /** Names besides those that follow from the type. */
   readonly extraAliases?: readonly string[]
-  /** Read from the kernel when it is asked for, not from the daemon's memory. */
-  readonly isOfHost?: true
+  /** The part of the view that it is made of, where it is not of those that are always there. */
+  readonly part?: 'host' | 'raw'
   readonly rows: (source: ResourceSource) => readonly ResourceRow[]
 }
 

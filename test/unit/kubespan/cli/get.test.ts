@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { diffRows, type GetFormat, renderChanges, renderRows, rowsOf } from '../../../../kubespan/cli/get.ts'
 import { findResource, RESOURCES, type ResourceType } from '../../../../kubespan/cli/resources.ts'
+import { affiliateOf } from '../../../support/affiliates.ts'
 import { daemonView, peerView } from '../../../support/daemon-view.ts'
 import { hostView } from '../../../support/host-view.ts'
 
@@ -38,6 +39,26 @@ test('a resource is found by name or alias, in any case', () => {
     ['', undefined],
   ] as const)
     assert.equal(findResource(name)?.type, type, name)
+})
+
+test('affiliates as each source tells them are in a namespace of their own', () => {
+  assert.equal(findResource('affiliates')?.namespace, 'cluster')
+  assert.equal(findResource('affiliates', 'cluster')?.part, undefined)
+  assert.equal(findResource('members', 'cluster-raw'), undefined)
+  const type = findResource('affiliates', 'cluster-raw')
+  assert.ok(type)
+  const asked = { ...request('affiliates'), type }
+  const raw = [
+    {
+      rawId: 'service/node-2',
+      affiliate: affiliateOf({ nodeId: 'node-2', hostname: 'h2', machineType: 'worker' }),
+    },
+  ]
+  assert.match(
+    renderRows(asked, rowsOf(asked, { ...daemonView(), rawAffiliates: raw })),
+    /\nn1 +cluster-raw +Affiliate +service\/node-2 +1 +h2 +worker +\[/,
+  )
+  assert.deepEqual(rowsOf(asked, daemonView()), [])
 })
 
 test('the types list themselves, under the names that Talos gives them', () => {

@@ -7,6 +7,7 @@ import { ControlClient, NotRunningError } from '../../../../kubespan/control/cli
 import { AlreadyRunningError, type DaemonControl, serveControl } from '../../../../kubespan/control/server.ts'
 import type { DaemonView } from '../../../../kubespan/model/daemon-view.ts'
 import type { Address, AddressPort } from '../../../../shared/net/address.ts'
+import { affiliateOf } from '../../../support/affiliates.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
 import { hostView } from '../../../support/host-view.ts'
 
@@ -14,6 +15,7 @@ const NO_FATES = { hasTable: false, hasDevice: false, rules: [], fates: [] }
 
 /** A daemon that only remembers what it was asked. */
 class FakeDaemon implements DaemonControl {
+  readonly rawAffiliates = [{ rawId: 'service/x', affiliate: affiliateOf({ nodeId: 'x' }) }]
   current: DaemonView = daemonView()
   asked: string[] = []
   readonly #listeners = new Set<() => void>()
@@ -82,6 +84,14 @@ test('a watch shows every change until it is cancelled', async (t) => {
     else stop.abort()
   }
   assert.deepEqual(seen, [false, true])
+})
+
+test('what each source says is told to those who ask', async (t) => {
+  const { path, daemon, client } = world(t)
+  await using _server = await serveControl(path, daemon)
+  assert.equal((await client.view()).rawAffiliates, undefined)
+  const { rawAffiliates, host } = await client.view({ raw: true })
+  assert.deepEqual([rawAffiliates?.map(({ rawId }) => rawId), host], [['service/x'], undefined])
 })
 
 test('the host is looked at only for those who ask', async (t) => {
