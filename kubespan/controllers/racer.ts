@@ -70,9 +70,10 @@ export class Racer implements AsyncDisposable {
       this.#relays.delete(publicKey)
       if (endpoint !== undefined) endpoints.set(publicKey, endpoint)
     }
-    for (const { publicKey } of plan.starts) {
+    for (const { publicKey, endpoint } of plan.starts) {
       const relay = this.#relays.get(publicKey) ?? (await this.#open(publicKey))
-      if (LOOPBACK !== undefined) endpoints.set(publicKey, addressPortOf(LOOPBACK, relay.port))
+      if (endpoint !== undefined) endpoints.set(publicKey, endpoint)
+      else if (LOOPBACK !== undefined) endpoints.set(publicKey, addressPortOf(LOOPBACK, relay.port))
     }
     this.#pump()
     return {

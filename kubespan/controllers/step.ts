@@ -70,7 +70,7 @@ export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepO
       publicKey,
       state,
       // Ranking costs more than the rest of a look, and who is up is never raced.
-      ranked: state === 'up' ? [] : rank(spec, status?.endpoint),
+      ranked: state === 'up' ? [] : rank(spec, status?.heardFrom ?? status?.endpoint),
       isOnRelay: endpoint === undefined || isRelay(endpoint),
       receiveBytes: status?.receiveBytes ?? 0,
       isFollower: identity.publicKey > publicKey,
@@ -112,7 +112,7 @@ export function stepByRotation(
     const isLeftOnRelay = isRelay(view?.peers.get(key)?.endpoint)
     const isSuspect = status.state === 'up' && (suspects.has(key) || isLeftOnRelay)
     if (status.state === 'up' && !isSuspect) continue
-    const ranked = rank(spec, status.endpoint)
+    const ranked = rank(spec, status.heardFrom ?? status.endpoint)
     const { rotation, endpoint } = stepRotation(
       ranked,
       isSuspect ? undefined : before.get(key),

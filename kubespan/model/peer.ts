@@ -50,6 +50,8 @@ export interface PeerStatus extends PeerCounters {
   /** When WireGuard was last asked about the peer, and what its counters stood at. */
   readonly observedAt: Instant
   readonly counters: PeerCounters
+  /** The endpoint that WireGuard had when something of the peer was last seen to have arrived; undefined when nothing ever was. */
+  readonly heardFrom?: AddressPort | undefined
   /** Of the last echo through the tunnel on this path; undefined when it never answered one there. */
   readonly roundTrip?: Milliseconds | undefined
   /** By which it was last reached from the network where this host is now; undefined when that is not known. */

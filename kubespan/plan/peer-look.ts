@@ -47,6 +47,8 @@ export function lookAtPeer({ spec, status, view, now }: PeerLook): PeerStatus {
     transmitBytes:
       (status?.transmitBytes ?? 0) + growth(counters.transmitBytes, status?.counters.transmitBytes),
     counters,
+    // What we write while we look for it is no place where it was.
+    heardFrom: (received > 0 && !isRelay(view?.endpoint) ? view?.endpoint : undefined) ?? status?.heardFrom,
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Instant, Milliseconds } from '../../shared/clock.ts'
 import type { AddressPort } from '../../shared/net/address.ts'
 import type { PublicKey } from '../model/peer.ts'
+import { NO_ROUNDS, planRounds, ROUNDS, type RoundMemory, type RoundSettings } from './quick-rounds.ts'
 import { COPIES, type CopySettings, onHeard, type Race, reviseRace, startRace } from './race.ts'
 import { compareUrgency, isRested, outOfTurn, type Rest, restAfter, type TurnSettings } from './race-turns.ts'
 import type { RankedEndpoint } from './rank-endpoints.ts'
@@ -15,6 +16,7 @@ export interface RaceSettings extends CopySettings, TurnSettings {
    */
   readonly sessionWithin: Milliseconds
   readonly followerSessionWithin: Milliseconds
+  readonly rounds: RoundSettings
 }
 
 export const RACES: RaceSettings = {
@@ -24,6 +26,7 @@ export const RACES: RaceSettings = {
   longest: 90_000,
   sessionWithin: 300,
   followerSessionWithin: 700,
+  rounds: ROUNDS,
   rest: 1000,
   restCap: 60_000,
 }
@@ -45,9 +48,10 @@ export interface RacePeer {
 export interface RaceMemory {
   readonly races: ReadonlyMap<PublicKey, Race>
   readonly rests: ReadonlyMap<PublicKey, Rest>
+  readonly rounds: RoundMemory
 }
 
-export const NO_RACES: RaceMemory = { races: new Map(), rests: new Map() }
+export const NO_RACES: RaceMemory = { races: new Map(), rests: new Map(), rounds: NO_ROUNDS }
 
 export interface RaceStart {
   readonly publicKey: PublicKey
@@ -58,6 +62,8 @@ export interface RaceStart {
    * retries are removed and added again; of the others the keepalive goes from 0 to its value.
    */
   readonly reset: boolean
+  /** Where the kernel is to begin; undefined is the relay. */
+  readonly endpoint?: AddressPort | undefined
 }
 
 export interface RaceEnd {
@@ -123,13 +129,19 @@ export function planRaces(
     starts.push({ publicKey: peer.publicKey, isRetry: false, reset: peer.state === 'suspect' })
   }
 
+  const won = new Set(ends.flatMap(({ publicKey, reason }) => (reason === 'up' ? [publicKey] : [])))
+  const rounds = planRounds(races, won, memory.rounds, now, settings.rounds)
+  const turns = rounds.writes.map((turn) => ({ ...turn, isRetry: true, reset: true }))
   return {
-    memory: { races, rests },
-    starts: starts.filter(({ publicKey }) => races.has(publicKey)),
+    memory: { races, rests, rounds: rounds.memory },
+    starts: [...starts.filter(({ publicKey }) => races.has(publicKey)), ...turns],
     ends,
-    nextAt: nextPlan(races, rests, waiting.length > starting.length, now, settings),
+    nextAt: earliest(nextPlan(races, rests, waiting.length > starting.length, now, settings), rounds.nextAt),
   }
 }
+
+const earliest = (one: Instant | undefined, other: Instant | undefined): Instant | undefined =>
+  one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 
 const isRaceable = (peer: RacePeer | undefined): peer is RacePeer =>
   peer !== undefined && peer.state !== 'up' && peer.ranked.length > 0

@@ -24,6 +24,16 @@ export interface Hub {
   readonly subnet: string
 }
 
+/** Each watches its socket with inotify, of which a user has 128 by default. */
+const PROCESSES_PER_USER = 100
+const FIRST_USER = 60_000
+
+const asUser = (number: number): string[] => {
+  const user = FIRST_USER + Math.floor(number / PROCESSES_PER_USER)
+  const capabilities = '+net_admin,+dac_override'
+  return [`--reuid=${user}`, '--clear-groups', `--inh-caps=${capabilities}`, `--ambient-caps=${capabilities}`]
+}
+
 /** Makes WireGuard on the host, which waits for the hub to call. */
 export async function makeBarePeer(
   host: LabHost,
@@ -39,7 +49,9 @@ export async function makeBarePeer(
   writeFileSync(secretFile, `${clusterSecret}\n`, { mode: 0o600 })
   const kernel = await host.exec('ip', ['link', 'add', 'kubespan', 'type', 'wireguard'], { check: false })
   if (kernel.code !== 0) {
-    const userspace = host.spawn('wireguard-go', ['-f', 'kubespan'], { name: 'wireguard-go' })
+    const userspace = host.spawn('setpriv', [...asUser(host.index), 'wireguard-go', '-f', 'kubespan'], {
+      name: 'wireguard-go',
+    })
     const socket = join(host.runDirectory, 'wireguard', 'kubespan.sock')
     while (userspace.isRunning && !existsSync(socket)) await new Promise((done) => setTimeout(done, 10))
   }

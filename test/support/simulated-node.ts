@@ -66,11 +66,11 @@ class Kernel {
   }
 
   /** Adds the peer, or removes and adds it, and makes it begin. */
-  begin(key: string, reset: boolean): void {
+  begin(key: string, reset: boolean, endpoint: AddressPort | undefined): void {
     const { now } = this.#node.timeline
     const peer = (reset ? undefined : this.peers.get(key)) ?? { ...NEW_PEER }
     this.peers.set(key, peer)
-    peer.endpoint = undefined
+    peer.endpoint = endpoint
     peer.retryUntil = now + GIVE_UP_AFTER
     if (now - peer.sentAt >= RETRY_EVERY) this.#initiate(key)
   }
@@ -137,11 +137,14 @@ export class SimulatedNode {
   readonly random: () => number
   readonly kernel: Kernel
   packets = 0
+  /** A firewall of its own lets WireGuard's packets out, and no copies of them. */
+  dropsCopies = false
   readonly #send: Send
   readonly #known = new Map<string, readonly AddressPort[]>()
   readonly #initiations = new Map<string, Packet>()
   /** Where each peer was last heard. */
   readonly #heard = new Map<string, AddressPort>()
+  readonly #received = new Map<string, number>()
   readonly #rankings = new Map<string, Ranked>()
   #memory: RaceMemory = NO_RACES
   #budget: PacketBudget = fullBudget(RACES.budget, 0)
@@ -180,14 +183,18 @@ export class SimulatedNode {
     const { now } = this.timeline
     const peers = Array.from(this.#known, ([publicKey, advertised]) => {
       const peer = this.kernel.peers.get(publicKey)
-      if (peer?.endpoint !== undefined) this.#heard.set(publicKey, peer.endpoint)
+      const receiveBytes = this.kernel.received.get(publicKey) ?? 0
+      if (receiveBytes > (this.#received.get(publicKey) ?? 0)) {
+        this.#received.set(publicKey, receiveBytes)
+        if (peer?.endpoint !== undefined) this.#heard.set(publicKey, peer.endpoint)
+      }
       const ranked = this.#rank(publicKey, advertised)
       return {
         publicKey,
         state: this.isUp(publicKey) ? ('up' as const) : ('down' as const),
         ranked,
         isOnRelay: peer?.endpoint === undefined,
-        receiveBytes: this.kernel.received.get(publicKey) ?? 0,
+        receiveBytes,
         isFollower: this.key > publicKey,
       }
     })
@@ -197,9 +204,9 @@ export class SimulatedNode {
       const peer = this.kernel.peers.get(publicKey)
       if (peer !== undefined && endpoint !== undefined) peer.endpoint = endpoint
     }
-    for (const { publicKey, reset } of plan.starts) this.kernel.begin(publicKey, reset)
+    for (const { publicKey, reset, endpoint } of plan.starts) this.kernel.begin(publicKey, reset, endpoint)
     // While somebody is raced WireGuard is looked at often.
-    const next = plan.memory.races.size > 0 ? now + 100 : plan.nextAt
+    const next = plan.memory.races.size > 0 ? Math.min(now + 100, plan.nextAt ?? now + 100) : plan.nextAt
     this.#sendCopies()
     if (next === undefined) return
     this.#nextPass = next
@@ -239,7 +246,7 @@ export class SimulatedNode {
       const packet = this.#initiations.get(publicKey)
       if (packet === undefined) continue
       this.packets += 1
-      this.#send(packet, endpoint)
+      if (!this.dropsCopies) this.#send(packet, endpoint)
     }
     if (nextAt === undefined || this.#nextCopies === nextAt) return
     this.#nextCopies = nextAt

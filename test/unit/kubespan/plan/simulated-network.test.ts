@@ -66,10 +66,12 @@ interface Weather {
   readonly loss: number
   /** The longest time that a packet needs from site to site. */
   readonly delay: number
+  /** The share of hosts whose own firewall drops copies. */
+  readonly copiesDropped?: number
 }
 
 /** Lets all hosts of a world look for each other; answers with how long after the last one learned of the others all had met who can. */
-function meet({ seed, skew, loss, delay: longest }: Weather, limit: number) {
+function meet({ seed, skew, loss, delay: longest, copiesDropped = 0 }: Weather, limit: number) {
   const judged = worldOf(seed)
   const { hosts, network, endpointsOf } = worldOf(seed)
   const random = randomOf(seed + 1)
@@ -91,6 +93,7 @@ function meet({ seed, skew, loss, delay: longest }: Weather, limit: number) {
   }
 
   const all = [...nodes.values()]
+  for (const node of all) node.dropsCopies = copiesDropped > 0 && random() < copiesDropped
   const starts = all.map(() => random() * skew)
   for (const [index, node] of all.entries())
     timeline.at(starts[index] ?? 0, () => {
@@ -149,6 +152,11 @@ test('lost packets delay, and prevent nothing', () => {
 
 test('neither do slow ones, though they look like lost ones for a while', () => {
   check({ skew: 1000, loss: 0.02, delay: 300 }, 60_000, 100)
+})
+
+test('where the copies of races are dropped, WireGuard calls by itself', () => {
+  check({ skew: 1000, loss: 0, delay: 80, copiesDropped: 0.5 }, 15_000, 200)
+  check({ skew: 1000, loss: 0.05, delay: 80, copiesDropped: 1 }, 60_000, 100)
 })
 
 test('two hosts behind NATs that cannot be punched are known to be so', () => {
