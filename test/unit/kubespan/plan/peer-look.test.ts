@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { PeerStatus } from '../../../../kubespan/model/peer.ts'
 import { isRelay, judgeSeen, lookAtPeer } from '../../../../kubespan/plan/peer-look.ts'
 import { PEER_TIMING } from '../../../../kubespan/plan/peer-state.ts'
 import type { AddressPort } from '../../../../shared/net/address.ts'
@@ -40,4 +41,15 @@ test('what WireGuard does not have was never heard', () => {
 test('a handshake from the future, by a clock that was set back, happened at the latest now', () => {
   const view = wireguardPeerOf({ lastHandshakeStamp: 99, lastHandshakeAt: 5000 })
   assert.equal(lookAtPeer({ spec, status: undefined, view, now: 1000 }).lastHandshakeAt, 1000)
+})
+
+test('where a peer was heard is not where we look for it', () => {
+  const [there, tried] = ['203.0.113.1:1024', '192.0.2.1:51820'] as [AddressPort, AddressPort]
+  const look = (status: PeerStatus | undefined, endpoint: AddressPort, receiveBytes: number) =>
+    lookAtPeer({ spec, status, view: wireguardPeerOf({ endpoint, receiveBytes }), now: 0 })
+  const heard = look(undefined, there, 100)
+  const sought = look(heard, tried, 100)
+  assert.deepEqual([heard.heardFrom, sought.heardFrom, sought.endpoint], [there, there, tried])
+  assert.equal(look(sought, tried, 200).heardFrom, tried)
+  assert.equal(look(sought, '127.0.0.1:40001' as AddressPort, 200).heardFrom, there)
 })

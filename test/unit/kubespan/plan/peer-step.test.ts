@@ -95,6 +95,7 @@ test('a restarted daemon adopts a live session and leaves its endpoint alone', (
       lastReceiveAt: -100_000,
       receiveBytes: 500,
       counters: { receiveBytes: 500, transmitBytes: 0 },
+      heardFrom: elsewhere,
     }),
   )
 })
