@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Clock } from '../shared/clock.ts'
+import type { Clock, Instant } from '../shared/clock.ts'
 import { type HttpHandler, HttpListener } from '../shared/http.ts'
 import type { Logger } from '../shared/log.ts'
 import { formatListenAddress, type ListenAddress } from '../shared/net/listen-address.ts'
@@ -9,6 +9,7 @@ import { parseToken } from './admin/token.ts'
 import type { Config } from './config.ts'
 import { ClusterAdmission } from './limits/admission.ts'
 import { AllowedClusters } from './limits/allowed-clusters.ts'
+import type { IpRate } from './limits/ip-rate.ts'
 import { chooseBounds, MemoryGuard, observeBounds } from './memory-guard.ts'
 import type { Clusters } from './state/clusters.ts'
 import { HealthService } from './transport/health.ts'
@@ -21,20 +22,23 @@ export interface EdgesOptions {
   readonly log: Logger
   readonly clusters: Clusters
   readonly metrics: Metrics
+  /** Of those who ask for the health. */
+  readonly healthRate: IpRate | undefined
 }
 
 /** What stands around the calls: who may come in, and the listeners for people and supervisors. */
 export class Edges implements AsyncDisposable {
   readonly admission: ClusterAdmission
   readonly pages: HttpHandler
-  readonly health = new HealthService()
+  readonly health: HealthService
   readonly #options: EdgesOptions
   readonly #open = new AsyncDisposableStack()
   #isReady = false
 
   private constructor(options: EdgesOptions) {
-    const { config, clock, clusters } = options
+    const { config, clock, clusters, healthRate } = options
     this.#options = options
+    this.health = new HealthService({ clock, rate: healthRate })
     const memory = this.#open.use(new MemoryGuard(chooseBounds(config.memoryLimit, observeBounds()), clock))
     memory.start()
     this.admission = new ClusterAdmission({
@@ -73,6 +77,12 @@ export class Edges implements AsyncDisposable {
   end(): void {
     this.#isReady = false
     this.health.end()
+  }
+
+  /** Forgets what is of no use any more; to be called now and then. */
+  sweep(now: Instant): void {
+    this.admission.sweep()
+    this.health.sweep(now)
   }
 
   /** Closes the listeners. */

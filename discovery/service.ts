@@ -114,7 +114,14 @@ export class Service implements AsyncDisposable {
     this.#isRestored = loaded !== undefined && loaded.error === undefined
     const clock = this.#clock
     const edges = this.#background.use(
-      await Edges.open({ config, clock, log: this.#log, clusters: this.#clusters, metrics: this.#metrics }),
+      await Edges.open({
+        config,
+        clock,
+        log: this.#log,
+        clusters: this.#clusters,
+        metrics: this.#metrics,
+        healthRate: makeRate(config),
+      }),
     )
     this.#edges = edges
     const callLog =
@@ -178,7 +185,7 @@ export class Service implements AsyncDisposable {
         const gone = this.#clusters.sweep(now)
         this.#metrics.swept(gone)
         this.#rate?.sweep(now)
-        edges.admission.sweep()
+        edges.sweep(now)
         if (gone.affiliates > 0) this.#log.debug({ ...gone }, 'expired affiliates removed')
         return { again: gcInterval }
       },

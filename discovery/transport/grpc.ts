@@ -6,6 +6,7 @@ import type { Subscriptions } from '../subscription/subscriptions.ts'
 import type { CheckedRequest } from '../validation/requests.ts'
 import { Call, type CallServer } from './call.ts'
 import type { Handlers } from './handlers.ts'
+import type { HealthCaller } from './health.ts'
 import { MessageRoom } from './message-room.ts'
 import type { CallObserver, MethodName } from './observe.ts'
 import { decodeRequest } from './request-decoder.ts'
@@ -47,7 +48,7 @@ export interface GrpcServiceOptions {
     rawHeaders: readonly string[],
   ) => Address | undefined
   /** Another service on the same port, by path; true when it took the stream over. */
-  readonly other?: (path: string, stream: ServerHttp2Stream) => boolean
+  readonly other?: (path: string, stream: ServerHttp2Stream, caller: HealthCaller) => boolean
 }
 
 /** gRPC over HTTP/2 as far as five methods need it: HTTP/2 itself is Node's (ADR 4). */
@@ -76,13 +77,14 @@ export class GrpcService implements CallServer {
     if (!isGrpc(headers['content-type'])) return stream.respond({ ':status': 415 }, END_STREAM)
     const path = headers[':path'] ?? ''
     const method = METHODS.get(path)
-    if (method === undefined) {
-      if (this.#options.other?.(path, stream) !== true) failUnknown(stream, path)
-      return
-    }
     const given = headers['grpc-timeout']
     const timeout = given === undefined ? Infinity : parseTimeout(String(given))
     const address = this.#options.addressOf(stream, headers, rawHeaders)
+    if (method === undefined) {
+      const caller = { address, timeout: timeout ?? 0 }
+      if (this.#options.other?.(path, stream, caller) !== true) failUnknown(stream, path)
+      return
+    }
     const call = new Call(this, stream, method, address, timeout ?? 0)
     if (timeout === undefined) call.end(NO_TIMEOUT)
     else this.#admit(call)

@@ -67,10 +67,17 @@ export const statusTrailers = ({ code, message }: Status): Record<string, string
     : { 'grpc-status': `${code}`, 'grpc-message': encodeStatusMessage(message) }
 
 const TIMEOUT_MAX_DIGITS = 8
+/** Timers reach no further than 24 days: who would wait longer waits for ever. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1
 const ZERO = 0x30
 
-/** grpc-timeout, at most eight digits and a unit, to milliseconds; undefined for what is no timeout. */
+/** grpc-timeout, at most eight digits and a unit, to milliseconds, maybe Infinity; undefined for what is no timeout. */
 export function parseTimeout(text: string): number | undefined {
+  const timeout = readTimeout(text)
+  return timeout !== undefined && timeout > TIMEOUT_MAX_MS ? Infinity : timeout
+}
+
+function readTimeout(text: string): number | undefined {
   const digits = text.length - 1
   if (digits < 1 || digits > TIMEOUT_MAX_DIGITS) return undefined
   let value = 0

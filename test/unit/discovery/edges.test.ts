@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { readConfig } from '../../../discovery/config.ts'
 import { Edges } from '../../../discovery/edges.ts'
+import { IpRate } from '../../../discovery/limits/ip-rate.ts'
 import { Clusters } from '../../../discovery/state/clusters.ts'
 import { Metrics } from '../../../discovery/web/metrics.ts'
 import { createLogger } from '../../../shared/log.ts'
@@ -43,7 +44,8 @@ async function open(...flags: readonly string[]): Promise<World> {
     { version: '1', ofProcess: false },
   )
   const log = createLogger('debug', { write: (line: string) => void lines.push(line) })
-  const edges = await Edges.open({ config: reading.config, clock, log, clusters, metrics })
+  const { config } = reading
+  const edges = await Edges.open({ config, clock, log, clusters, metrics, healthRate: new IpRate() })
   return { edges, clusters, clock, lines }
 }
 

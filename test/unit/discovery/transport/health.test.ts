@@ -4,20 +4,31 @@ import { type ClientHttp2Stream, connect, createServer, type Http2Server } from 
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { IpRate, RATE_LIMITS } from '../../../../discovery/limits/ip-rate.ts'
 import { frameMessage } from '../../../../discovery/transport/frames.ts'
 import { HealthService } from '../../../../discovery/transport/health.ts'
 import { HealthCheckRequestSchema, HealthCheckResponseSchema } from '../../../../proto/gen/health_pb.ts'
+import type { Address } from '../../../../shared/net/address.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
 
 interface World {
   readonly health: HealthService
-  readonly ask: (method: string, message: Uint8Array) => ClientHttp2Stream
+  readonly clock: ManualClock
+  readonly rate: IpRate
+  /** Without a message the question is never complete. */
+  readonly ask: (method: string, message?: Uint8Array) => ClientHttp2Stream
 }
 
-async function withServer(run: (world: World) => Promise<void>): Promise<void> {
-  const health = new HealthService()
+const ADDRESS = '192.0.2.1' as Address
+
+async function withServer(run: (world: World) => Promise<void>, timeout = Infinity): Promise<void> {
+  const clock = new ManualClock()
+  const rate = new IpRate({ ...RATE_LIMITS, burst: 4 })
+  const health = new HealthService({ clock, rate })
   const server: Http2Server = createServer()
   server.on('stream', (stream, headers) => {
-    if (!health.handle(headers[':path'] ?? '', stream))
+    stream.on('error', () => {})
+    if (!health.handle(headers[':path'] ?? '', stream, { address: ADDRESS, timeout }))
       stream.respond({ ':status': 404 }, { endStream: true })
   })
   server.listen(0, '127.0.0.1')
@@ -25,14 +36,16 @@ async function withServer(run: (world: World) => Promise<void>): Promise<void> {
   const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   await run({
     health,
-    ask: (method, message) =>
-      session
-        .request({
-          ':method': 'POST',
-          ':path': `/grpc.health.v1.Health/${method}`,
-          'content-type': 'application/grpc',
-        })
-        .end(message),
+    clock,
+    rate,
+    ask: (method, message) => {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': `/grpc.health.v1.Health/${method}`,
+        'content-type': 'application/grpc',
+      })
+      return message === undefined ? stream : stream.end(message)
+    },
   })
   session.destroy()
   server.close()
@@ -91,3 +104,39 @@ test('what is no request is refused, and other methods are not ours', () =>
     const [headers] = await once(ask('List', request('')), 'response')
     assert.equal(headers[':status'], 404)
   }))
+
+test('who asks too often is refused at once, and may ask again later', () =>
+  withServer(async ({ ask, clock, rate, health }) => {
+    for (let count = 0; count < 4; count += 1)
+      assert.equal((await outcome(ask('Check', request('')))).code, '0')
+    assert.equal((await outcome(ask('Check', request('')))).code, '8')
+    await clock.advance(1000)
+    assert.equal((await outcome(ask('Check', request('')))).code, '0')
+    await clock.advance(60_000)
+    health.sweep(clock.now())
+    assert.equal(rate.buckets, 0)
+  }))
+
+test('a question that does not end is cut off, and leaves no timer behind', () =>
+  withServer(async ({ ask, clock }) => {
+    const [whole, unfinished] = [ask('Watch', request('')), ask('Check')]
+    await once(whole, 'response')
+    unfinished.write(Uint8Array.of(0, 0, 0))
+    const ended = outcome(unfinished)
+    while (clock.armed < 1) await new Promise(setImmediate)
+    await clock.advance(10_000)
+    assert.equal((await ended).code, '4')
+    assert.equal(clock.armed, 0)
+    assert.equal(whole.closed, false)
+  }))
+
+test('a watch ends at its deadline', () =>
+  withServer(async ({ ask, clock }) => {
+    const stream = ask('Watch', request(''))
+    await once(stream, 'response')
+    stream.on('error', () => {})
+    const closed = once(stream, 'close')
+    await clock.advance(5000)
+    await closed
+    assert.equal(clock.armed, 0)
+  }, 5000))
