@@ -1,5 +1,6 @@
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import { Last } from '../../shared/last.ts'
 import type { Settings } from '../model/settings.ts'
 
 /** Where the last known affiliates are kept across restarts. */
@@ -19,6 +20,7 @@ export class CacheKeeper {
   readonly #clock: Clock
   readonly #warn: (problem: string) => void
   #loadedFor: string | undefined
+  readonly #text = new Last<string>()
   #saved = ''
   #savedAt: Instant = -Infinity
   #problem: string | undefined
@@ -40,8 +42,9 @@ export class CacheKeeper {
   async keep(settings: Settings, affiliates: readonly Affiliate[]): Promise<void> {
     const now = this.#clock.now()
     const since = now - this.#savedAt
-    const text = JSON.stringify(affiliates)
-    if (settings.cluster === undefined || since < (text === this.#saved ? RENEW_EVERY : SAVE_EVERY)) return
+    if (settings.cluster === undefined || since < SAVE_EVERY) return
+    const text = this.#text.of(affiliates, () => JSON.stringify(affiliates))
+    if (text === this.#saved && since < RENEW_EVERY) return
     // An empty mesh is no news worth losing the last known one for.
     if (affiliates.length === 0) return
     this.#savedAt = now

@@ -43,15 +43,15 @@ export class MeshCounters {
 
   /** A handshake has a stamp of its own, so that none is counted twice; those between two looks count as one. */
   peersLooked(before: Statuses, after: Statuses): void {
+    const seen = { handshakes: 0, endpointChanges: 0, peersLost: 0 }
     for (const [publicKey, is] of after) {
       const was = before.get(publicKey)
-      this.#add({
-        handshakes:
-          is.lastHandshakeStamp !== undefined && is.lastHandshakeStamp !== was?.lastHandshakeStamp ? 1 : 0,
-        endpointChanges: was?.endpoint !== undefined && is.endpoint !== was.endpoint ? 1 : 0,
-        peersLost: was?.state === 'up' && is.state !== 'up' ? 1 : 0,
-      })
+      const { lastHandshakeStamp: stamp } = is
+      if (stamp !== undefined && stamp !== was?.lastHandshakeStamp) seen.handshakes += 1
+      if (was?.endpoint !== undefined && is.endpoint !== was.endpoint) seen.endpointChanges += 1
+      if (was?.state === 'up' && is.state !== 'up') seen.peersLost += 1
     }
+    this.#add(seen)
   }
 
   #add(more: Partial<CountersView>): void {

@@ -1,11 +1,12 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import { Last } from '../../shared/last.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
-import { planDesiredState } from '../plan/desired-state.ts'
+import { DesiredRecall, planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
 import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
@@ -15,8 +16,9 @@ import { gatherBypass } from './bypass.ts'
 import { CacheKeeper } from './cache-keeper.ts'
 import { MeshCounters } from './counters.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
-import { gatherPeers } from './gather.ts'
+import { GatherRecall, gatherPeers } from './gather.ts'
 import type { KubernetesTier } from './kubernetes-tier.ts'
+import { LinkKeeper } from './link-keeper.ts'
 import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
 import { Paths } from './paths.ts'
 import type { Racer } from './racer.ts'
@@ -50,10 +52,16 @@ export class MeshController {
   /** Under which names we have made things on this host. */
   #standing: Placement | undefined
   #lastFullAt: Instant = 0
+  readonly #links: LinkKeeper
+  /** In the last pass we changed something on the host. */
+  #hasChanged = true
   /** May be set while a pass looks: what happens then is seen by the next one. */
   #mustLook = true
   #listeningSince: Instant | undefined
   #lastDesired = ''
+  readonly #desiredText = new Last<string>()
+  readonly #gathered = new GatherRecall()
+  readonly #planned = new DesiredRecall()
   #said = new Set<string>()
   readonly #forgotten = new Set<string>()
 
@@ -63,6 +71,7 @@ export class MeshController {
     const { host, clock, racer, log } = options
     const warn = (problem: string): void => log.warn({}, problem)
     this.#paths = new Paths({ clock, racer, host, warn })
+    this.#links = new LinkKeeper(() => host.links(), clock)
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
   }
 
@@ -113,7 +122,8 @@ export class MeshController {
   async #pass(settings: Settings): Promise<{ outcome: Outcome; changes: number }> {
     const { host, pool, kubernetes, clock } = this.#options
     await this.#leaveOldPlacement(settings)
-    const links = await host.links()
+    const { reconcileEvery } = settings.timing
+    const links = await this.#links.links(this.#mustLook || this.#hasChanged, reconcileEvery)
     const identity = await host.identity(settings, links)
     await pool.follow(settings, identity.nodeId, links)
     await kubernetes?.follow(settings, identity.nodeId)
@@ -129,16 +139,19 @@ export class MeshController {
     const view = await host.wireguard(settings)
     const now = clock.now()
     this.#listeningSince ??= now
-    const { conflicts, ...gathered } = gatherPeers({
-      memory: this.#memory,
-      reports: pool.reports,
-      kubernetes: kubernetes?.report,
-      listeningSince: this.#listeningSince,
-      identity,
-      settings,
-      forgotten: this.#forgotten,
-      now,
-    })
+    const { conflicts, ...gathered } = gatherPeers(
+      {
+        memory: this.#memory,
+        reports: pool.reports,
+        kubernetes: kubernetes?.report,
+        listeningSince: this.#listeningSince,
+        identity,
+        settings,
+        forgotten: this.#forgotten,
+        now,
+      },
+      this.#gathered,
+    )
     const { specs, holdings } = gathered
     const memory = this.#memory.statuses
     const step = await this.#paths.step({ specs, memory, view, identity, links, settings, now })
@@ -152,7 +165,7 @@ export class MeshController {
     }
 
     const desired: DesiredState = {
-      ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }),
+      ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }, this.#planned),
       bypass: gatherBypass({
         settings,
         links,
@@ -243,7 +256,10 @@ export class MeshController {
     must: boolean,
   ): Promise<ApplyOutcome> {
     const { host, clock } = this.#options
-    const text = JSON.stringify(desired)
+    const { peers, routedV4, routedV6, ...rest } = desired
+    const text = this.#desiredText.of([peers, routedV4, routedV6, JSON.stringify(rest)], () =>
+      JSON.stringify(desired),
+    )
     const isDue = this.#mustLook || clock.now() - this.#lastFullAt >= settings.timing.reconcileEvery
     if (text === this.#lastDesired && !isDue && !must) return { changes: 0, warnings: [] }
     this.#standing = settings.placement
@@ -284,6 +300,7 @@ export class MeshController {
   #noteReconcile(startedAt: Instant, changes: number, error: string | undefined): void {
     const { clock, log, onChange } = this.#options
     const durationMilliseconds = Math.round(clock.now() - startedAt)
+    this.#hasChanged = changes > 0 || error !== undefined
     this.counters.passEnds(durationMilliseconds, error !== undefined)
     this.#memory = {
       ...this.#memory,

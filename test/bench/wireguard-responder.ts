@@ -13,8 +13,8 @@ import {
 import { blake2sMac16 } from './blake2s.ts'
 
 /**
- * The answering half of WireGuard's handshake (Noise_IKpsk2, the WireGuard paper section 5.4) and empty transport
- * packets: what it takes for a thousand peers to be up in one process. It never calls, and looks into no packet.
+ * The answering half of WireGuard's handshake (Noise_IKpsk2, the WireGuard paper section 5.4), keepalives and answers
+ * to IPv6 echo requests: what it takes for a thousand peers to be up in one process. It never calls.
  */
 export class Responder {
   readonly #privateKey: KeyObject
@@ -22,7 +22,9 @@ export class Responder {
   readonly #callerKey: Buffer
   readonly #caller: KeyObject
   readonly #presharedKey: Buffer
-  #session: { readonly key: Buffer; readonly receiver: number; counter: bigint } | undefined
+  #session:
+    | { readonly sending: Buffer; readonly receiving: Buffer; readonly receiver: number; counter: bigint }
+    | undefined
 
   /** Keys as standard base64. */
   constructor(privateKey: string, callerKey: string, presharedKey: string) {
@@ -38,19 +40,38 @@ export class Responder {
     const type = message[0]
     if (type === INITIATION && message.length === INITIATION_BYTES) return this.#respond(message)
     // Whoever sends data wants to hear something within 10 s.
-    if (type === TRANSPORT && message.length > KEEPALIVE_BYTES) return this.keepalive()
+    if (type === TRANSPORT && message.length > KEEPALIVE_BYTES) return this.#transport(this.#echo(message))
     return undefined
   }
 
   /** Undefined before the first handshake. */
   keepalive(): Buffer | undefined {
+    return this.#transport(Buffer.alloc(0))
+  }
+
+  /** The packet that answers the one in the message; empty when that was no echo request, or of an older session. */
+  #echo(message: Buffer): Buffer {
+    const key = this.#session?.receiving
+    const packet = key && open(key, message.subarray(16), Buffer.alloc(0), message.readBigUInt64LE(8))
+    if (packet === undefined || packet[6] !== ICMPV6 || packet[40] !== ECHO_REQUEST) return Buffer.alloc(0)
+    const answer = Buffer.from(packet)
+    packet.copy(answer, 8, 24, 40)
+    packet.copy(answer, 24, 8, 24)
+    answer[40] = ECHO_REPLY
+    // In one's complement, what the type gains the checksum loses.
+    const checksum = packet.readUInt16BE(42)
+    answer.writeUInt16BE(checksum >= 0x100 ? checksum - 0x100 : checksum + 0xfeff, 42)
+    return answer
+  }
+
+  #transport(packet: Buffer): Buffer | undefined {
     const session = this.#session
     if (session === undefined) return undefined
     const message = Buffer.alloc(16)
     message[0] = TRANSPORT
     message.writeUInt32LE(session.receiver, 4)
     message.writeBigUInt64LE(session.counter, 8)
-    const sealed = seal(session.key, session.counter, Buffer.alloc(0), Buffer.alloc(0))
+    const sealed = seal(session.sending, session.counter, packet, Buffer.alloc(0))
     session.counter += 1n
     return Buffer.concat([message, sealed])
   }
@@ -84,8 +105,8 @@ export class Responder {
     seal(key, 0n, Buffer.alloc(0), h).copy(response, 44)
     const macKey = hash(Buffer.from('mac1----'), this.#callerKey)
     blake2sMac16(macKey, response.subarray(0, 60)).copy(response, 60)
-    const [, sending] = derive(chaining, Buffer.alloc(0), 2) as [Buffer, Buffer]
-    this.#session = { key: sending, receiver, counter: 0n }
+    const [receiving, sending] = derive(chaining, Buffer.alloc(0), 2) as [Buffer, Buffer]
+    this.#session = { sending, receiving, receiver, counter: 0n }
     return response
   }
 }
@@ -97,6 +118,9 @@ const INITIATION_BYTES = 148
 const RESPONSE_BYTES = 92
 const KEEPALIVE_BYTES = 32
 const TAG_BYTES = 16
+const ICMPV6 = 58
+const ECHO_REQUEST = 128
+const ECHO_REPLY = 129
 
 const hash = (...parts: readonly Uint8Array[]): Buffer => {
   const digest = createHash('blake2s256')
@@ -134,9 +158,9 @@ function seal(key: Buffer, counter: bigint, plain: Buffer, extra: Buffer): Buffe
 }
 
 /** Undefined when it was sealed by somebody else. */
-function open(key: Buffer, sealed: Buffer, extra: Buffer): Buffer | undefined {
+function open(key: Buffer, sealed: Buffer, extra: Buffer, counter = 0n): Buffer | undefined {
   const length = sealed.length - TAG_BYTES
-  const decipher = createDecipheriv('chacha20-poly1305', key, nonceOf(0n), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('chacha20-poly1305', key, nonceOf(counter), { authTagLength: TAG_BYTES })
   decipher.setAAD(extra, { plaintextLength: length })
   decipher.setAuthTag(sealed.subarray(length))
   try {

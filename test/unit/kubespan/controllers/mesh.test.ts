@@ -259,10 +259,12 @@ test('a host whose addresses changed speaks to its services anew; its own mesh l
   await mesh.pass()
   await quiet()
   host.links = async () => [link as ObservedLink, meshLink]
+  mesh.suspectDrift()
   await mesh.pass()
   await quiet()
   assert.equal(service.hellos, 1)
   host.links = async () => [{ ...(link as ObservedLink), name: 'wlan0' }]
+  mesh.suspectDrift()
   await mesh.pass()
   await quiet()
   assert.equal(service.hellos, 2)
