@@ -3,12 +3,10 @@ import { Last } from '../../shared/last.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
-import type { ObservedLink } from '../model/observed.ts'
 import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
 import { DesiredRecall, planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
-import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
 import { nextDeadline, unconfirmed, unconfirmedIds } from '../plan/retain.ts'
 import { announceStates, type MeshLog } from './announce.ts'
@@ -20,6 +18,7 @@ import { GatherRecall, gatherPeers } from './gather.ts'
 import type { KubernetesTier } from './kubernetes-tier.ts'
 import { LinkKeeper } from './link-keeper.ts'
 import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
+import { describeOwn } from './own-affiliate.ts'
 import { Paths } from './paths.ts'
 import type { Racer } from './racer.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
@@ -127,7 +126,13 @@ export class MeshController {
     const identity = await host.identity(settings, links)
     await pool.follow(settings, identity.nodeId, links)
     await kubernetes?.follow(settings, identity.nodeId)
-    const local = this.#planLocal(settings, links, identity)
+    const local = describeOwn({
+      settings,
+      links,
+      identity,
+      own: kubernetes?.report?.own,
+      publicAddresses: pool.publicAddresses,
+    })
     if (!settings.enabled) {
       if (local !== undefined) pool.publish(local.affiliate)
       this.#memory = { ...EMPTY_MEMORY, identity, local: local?.affiliate, warnings: local?.warnings ?? [] }
@@ -223,29 +228,6 @@ export class MeshController {
     this.#standing = undefined
     this.#lastDesired = ''
     this.#memory = EMPTY_MEMORY
-  }
-
-  #planLocal(settings: Settings, links: readonly ObservedLink[], identity: Identity) {
-    const { node, placement, enabled } = settings
-    const own = this.#options.kubernetes?.report?.own
-    return explainLocalAffiliate({
-      nodeId: identity.nodeId,
-      hostname: node.hostname,
-      nodename: own?.name ?? node.nodename,
-      machineType: node.machineType,
-      operatingSystem: node.operatingSystem,
-      controlPlanePort: node.controlPlanePort,
-      links,
-      externalAddresses: node.externalAddresses,
-      publicAddresses: this.#options.pool.publicAddresses,
-      podCidrs: node.clusterPodCidrs,
-      serviceCidrs: node.serviceCidrs,
-      // What the configuration says goes first: not every network plugin goes by what the API says.
-      nodePodCidrs: node.podCidrs.length > 0 ? node.podCidrs : (own?.podCidrs ?? []),
-      identity: enabled ? identity : undefined,
-      listenPort: placement.listenPort,
-      settings,
-    })
   }
 
   /** Touches the host when the desired state changed, when a whole look is due, or when the link is gone. */
