@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { patient } from '../support/patience.ts'
@@ -7,6 +8,7 @@ import { DISCOVERY_PORT } from './lab.ts'
 import type { LabProcess } from './process.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
+const PROGRAM = join(REPOSITORY, 'discovery/main.ts')
 
 /** As the npm scripts have it: six daemons that start at once would else compile the same files six times. */
 export const COMPILED_ONCE = { NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'compile') }
@@ -32,13 +34,15 @@ export class LabDiscovery implements AsyncDisposable {
 
   /** Resolves when it listens. */
   async start(): Promise<this> {
-    const flags = ['-addr', `:${this.port}`, '-landing-addr=', '-metrics-addr=', '-snapshots-enabled=false']
+    const flags = [
+      ...['-addr', `:${this.port}`, '-landing-addr=', '-metrics-addr=', '-snapshots-enabled=false'],
+      ...this.#adminFlags,
+    ]
     this.#isStopped = false
-    this.#process = this.box.spawn(
-      process.execPath,
-      [join(REPOSITORY, 'discovery/main.ts'), ...flags, ...this.#flags],
-      { name: `discovery-${this.port}`, env: COMPILED_ONCE },
-    )
+    this.#process = this.box.spawn(process.execPath, [PROGRAM, ...flags, ...this.#flags], {
+      name: `discovery-${this.port}`,
+      env: COMPILED_ONCE,
+    })
     await waitForListener(this.box, this.#process, this.port)
     return this
   }
@@ -46,6 +50,16 @@ export class LabDiscovery implements AsyncDisposable {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     this.#isStopped = true
     await this.#process?.stop(signal)
+  }
+
+  /** Takes a record out of the service, as its operator would. */
+  async forget(clusterId: string, nodeId: string): Promise<void> {
+    const cluster = createHash('sha256').update(clusterId).digest('hex')
+    await this.box.exec(process.execPath, [PROGRAM, ...this.#adminFlags, 'admin', 'forget', cluster, nodeId])
+  }
+
+  get #adminFlags(): readonly string[] {
+    return ['-admin-addr', `unix:/run/discovery-${this.port}.sock`]
   }
 
   /** The end of its log when it ended although nobody asked it to; else empty. */

@@ -36,6 +36,8 @@ export interface MeshOptions extends Partial<Omit<NodeConfigOptions, 'cluster' |
   readonly documents?: (host: LabHost) => NodeConfigOptions['documents']
   /** URLs instead of the one discovery service of the lab, the same for all hosts or not. */
   readonly services?: readonly string[] | ((host: LabHost) => readonly string[] | undefined)
+  /** Another one than the first on the same hosts: its files and directories have this in their names. */
+  readonly instance?: string
   /** The text of a host's configuration file, where documents are not what is wanted. */
   readonly config?: (host: LabHost, options: NodeConfigOptions) => string
   readonly discoveryFlags?: readonly string[]
@@ -81,6 +83,15 @@ export class Mesh implements AsyncDisposable {
     })
   }
 
+  /** Takes the record of a host out of the service, as its operator would. */
+  async forgetRecord(nodeId: string): Promise<void> {
+    await this.#discovery.forget(this.cluster.clusterId, nodeId)
+  }
+
+  get #instance(): string {
+    return this.#options.instance ?? ''
+  }
+
   async startDiscovery(): Promise<void> {
     await this.#discovery.start()
   }
@@ -91,17 +102,18 @@ export class Mesh implements AsyncDisposable {
 
   /** Where the configuration of a host is: tests may rewrite it. */
   configFile(host: LabHost): string {
-    return join(host.directory, 'kubespan.yaml')
+    return join(host.directory, `kubespan${this.#instance}.yaml`)
   }
 
   writeConfig(host: LabHost, documents?: NodeConfigOptions['documents']): void {
-    const { timing, services, config = nodeConfig } = this.#options
+    const { timing, services, instance, config = nodeConfig } = this.#options
     const urls = typeof services === 'function' ? services(host) : services
     const text = config(host, {
       cluster: this.cluster,
       discoveryPort: this.#discovery.port,
       ...(timing && { timing }),
       ...(urls && { services: urls }),
+      ...(instance && { instance }),
       documents: documents ?? this.#options.documents?.(host) ?? {},
     })
     writeFileSync(this.configFile(host), text, { mode: 0o600 })
@@ -111,7 +123,7 @@ export class Mesh implements AsyncDisposable {
     this.writeConfig(host)
     const command = [process.execPath, PROGRAM, 'run', '--config', this.configFile(host), ...flags]
     const daemon = host.spawn('sh', ['-ec', `${setup ?? ''}\nexec "$@"`, 'sh', ...command], {
-      name: 'kubespan',
+      name: `kubespan${this.#instance}`,
       env: { ...COMPILED_ONCE, ...env },
     })
     this.#daemons.set(host, daemon)
@@ -136,7 +148,7 @@ export class Mesh implements AsyncDisposable {
 
   /** Speaks to the daemon of the host from outside its namespace: a unix socket knows no network. */
   control(host: LabHost): ControlClient {
-    const directory = DAEMON_RUN_DIRECTORY.replace(/^\/run/, host.runDirectory)
+    const directory = `${DAEMON_RUN_DIRECTORY}${this.#instance}`.replace(/^\/run/, host.runDirectory)
     return new ControlClient(join(directory, 'kubespan.sock'))
   }
 

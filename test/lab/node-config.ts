@@ -21,6 +21,8 @@ export interface NodeConfigOptions {
     readonly KubeSpanEndpointsConfig?: object
     readonly NodeConfig?: object
   }
+  /** Ends the names of the directories of a daemon that is not the only one on its host. */
+  readonly instance?: string
   /** URLs instead of the one discovery service of the lab. */
   readonly services?: readonly string[]
 }
@@ -30,7 +32,7 @@ export const DAEMON_RUN_DIRECTORY = '/run/kubespan'
 
 /** The configuration file of one host: the only place that knows how the daemon wants it spelled. */
 export function nodeConfig(host: LabHost, options: NodeConfigOptions): string {
-  const { cluster, discoveryPort, timing, documents = {} } = options
+  const { cluster, discoveryPort, timing, instance = '', documents = {} } = options
   const address = host.spec.families.includes(4) ? INTERNET_V4 : `[${INTERNET_V6}]`
   const services = options.services ?? [`http://${address}:${discoveryPort}`]
   const pods = host.pod === undefined ? [] : podPrefixes(host.index)
@@ -54,8 +56,8 @@ export function nodeConfig(host: LabHost, options: NodeConfigOptions): string {
       kind: 'NodeConfig',
       nodename: host.name,
       hostname: host.name,
-      stateDirectory: host.stateDirectory,
-      runDirectory: DAEMON_RUN_DIRECTORY,
+      stateDirectory: `${host.stateDirectory}${instance}`,
+      runDirectory: `${DAEMON_RUN_DIRECTORY}${instance}`,
       ...(pods.length > 0 && { podCIDRs: pods }),
       ...(timing && { timing }),
       ...documents.NodeConfig,
