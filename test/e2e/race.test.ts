@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Prefix } from '../../shared/net/address.ts'
+import type { LabHost } from '../lab/box.ts'
 import { move } from '../lab/changes.ts'
 import { Lab } from '../lab/lab.ts'
 import { isUp, Mesh } from '../lab/mesh.ts'
@@ -10,6 +11,7 @@ import {
   afterPeriod,
   assertNothingInClear,
   assertReaches,
+  eventually,
   FAST,
   PATIENCE_MS,
   peerOf,
@@ -118,4 +120,42 @@ test('where a foreign firewall drops the copies of races, WireGuard calls by its
   assert.ok(took < ROUNDS_LIMIT_MS, `connected after ${Math.round(took)} ms`)
   await assertReaches(a, [await ulaOf(mesh, b), b.v4 ?? ''])
   await assertNothingInClear(lab)
+})
+
+test('with the timing of Talos there are no races, no echoes and nothing for them', { skip }, async () => {
+  const hosts = ['a', 'b'].map((name) => publicHost(name, { families: [4] }))
+  await using lab = await Lab.create(topology({ hosts }), { prefix: 'e2erace' })
+  const [a, b] = [lab.host('a'), lab.host('b')]
+  await using mesh = new Mesh(lab, {
+    timing: FAST,
+    documents: (host) => ({ NodeConfig: host === a ? { compat: { timing: 'talos' } } : {} }),
+  })
+  for (const host of [a, b])
+    await host.sh(
+      [
+        'nft add table inet echoes',
+        "nft add chain inet echoes out '{ type filter hook output priority 0; }'",
+        'nft add rule inet echoes out oifname kubespan icmpv6 type echo-request counter',
+      ].join('\n'),
+    )
+  await mesh.startDiscovery()
+  for (const host of [a, b]) mesh.startDaemon(host)
+  await mesh.full(PATIENCE_MS)
+  const look = async (host: LabHost) => {
+    const { stdout } = await host.sh('ss -Huln; nft list ruleset')
+    return {
+      chain: stdout.includes('kubespan_race'),
+      socket: /:51819\b/.test(stdout.split('table ')[0] ?? ''),
+      echoes: !/echo-request counter packets 0/.test(stdout),
+    }
+  }
+  const none = { chain: false, socket: false, echoes: false }
+  await eventually(
+    'what the one does that the other does not',
+    () => look(b),
+    ({ chain, socket, echoes }) => chain && socket && echoes,
+  )
+  await afterPeriod(mesh, a, 5_000)
+  assert.deepEqual(await look(a), none)
+  await assertReaches(a, [await ulaOf(mesh, b)])
 })
