@@ -10,6 +10,7 @@ import {
   checkWireGuard,
 } from './checks/ground.ts'
 import { checkKubelet } from './checks/kubelet.ts'
+import { checkKubernetes } from './checks/kubernetes.ts'
 import { checkNeighbours } from './checks/neighbours.ts'
 import { checkFirewall, checkForwarding, checkMtu, checkReversePath } from './checks/packets.ts'
 import { checkClock, checkNat, checkServices, checkUdp } from './checks/reach.ts'
@@ -26,6 +27,7 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkFiles,
   checkClock,
   checkServices,
+  checkKubernetes,
   checkPort,
   checkUdp,
   checkNat,

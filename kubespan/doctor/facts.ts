@@ -29,6 +29,8 @@ export interface Facts {
   readonly processes: readonly ProcessFact[]
   readonly clock: Seen<boolean>
   readonly services: readonly ServiceFact[]
+  /** Undefined where the registry is off. */
+  readonly kubernetes: KubernetesFact | undefined
   readonly files: readonly FileFact[]
   readonly freeStateBytes: number | undefined
   readonly now: number
@@ -86,6 +88,17 @@ export interface ChainFact {
 export interface ProcessFact {
   readonly name: string
   readonly args: readonly string[]
+}
+
+/** How far we got with the API server. */
+export interface KubernetesFact {
+  /** `host:port`; undefined while the credentials do not say. */
+  readonly endpoint: string | undefined
+  readonly nodes: number
+  /** Undefined when the Nodes were listed. */
+  readonly problem: string | undefined
+  /** It answered, and the answer was no. */
+  readonly isForbidden: boolean
 }
 
 /** How far we got with one discovery service. */

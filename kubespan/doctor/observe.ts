@@ -11,6 +11,7 @@ import {
   observeSysctls,
   observeUdpPorts,
 } from './observe-kernel.ts'
+import { observeKubernetes } from './observe-kubernetes.ts'
 import {
   observeAllLinks,
   observeAllRules,
@@ -42,19 +43,31 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
     seen(observeDevices(world)),
     seen(observeChains(host)),
   ])
-  const [daemon, kernelWireGuard, tun, udpPorts, sysctls, processes, clock, services, files, freeStateBytes] =
-    await Promise.all([
-      seen<DaemonView | undefined>(world.daemon(settings)),
-      observeKernelWireGuard(world, 'value' in links ? links.value : []),
-      world.stat('/dev/net/tun').catch(() => undefined),
-      observeUdpPorts(world),
-      observeSysctls(world, placement.linkName),
-      observeProcesses(world),
-      seen(observeClock(world)),
-      observeServices(world, settings),
-      observeFiles(world, fact, node),
-      world.freeBytes(node.stateDirectory),
-    ])
+  const [
+    daemon,
+    kernelWireGuard,
+    tun,
+    udpPorts,
+    sysctls,
+    processes,
+    clock,
+    services,
+    kubernetes,
+    files,
+    freeStateBytes,
+  ] = await Promise.all([
+    seen<DaemonView | undefined>(world.daemon(settings)),
+    observeKernelWireGuard(world, 'value' in links ? links.value : []),
+    world.stat('/dev/net/tun').catch(() => undefined),
+    observeUdpPorts(world),
+    observeSysctls(world, placement.linkName),
+    observeProcesses(world),
+    seen(observeClock(world)),
+    observeServices(world, settings),
+    observeKubernetes(world, settings),
+    observeFiles(world, fact, node),
+    world.freeBytes(node.stateDirectory),
+  ])
   return {
     config: fact,
     settings,
@@ -74,6 +87,7 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
     processes,
     clock,
     services,
+    kubernetes,
     files,
     freeStateBytes,
     now: host.clock.wall(),

@@ -7,10 +7,14 @@ import { observePrivileges, type Privileges } from '../host/capabilities.ts'
 import type { Host } from '../host/host.ts'
 import { findPrograms, PACKAGES, type Program } from '../host/installed.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
+import type { KubernetesAccess } from '../model/kubernetes.ts'
 import type { ServiceEndpoint } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import { rootCertificates } from '../sources/discovery/certificates.ts'
 import { GrpcTransport } from '../sources/discovery/grpc.ts'
+import type { KubernetesApi } from '../sources/kubernetes/api.ts'
+import { Credentials } from '../sources/kubernetes/credentials.ts'
+import { HttpKubernetesApi } from '../sources/kubernetes/http-api.ts'
 import { type Lookup, systemLookup } from '../sources/resolver.ts'
 
 export interface FileStat {
@@ -35,6 +39,8 @@ export interface DoctorWorld {
   dial(address: Address, port: number, limit: Milliseconds): Promise<void>
   /** Says Hello as the daemon does, and answers our address as the service sees it. */
   hello(endpoint: ServiceEndpoint, settings: Settings, limit: Milliseconds): Promise<Address | undefined>
+  /** The API server that these credentials lead to. */
+  kubernetes(access: KubernetesAccess): Pick<KubernetesApi, 'listNodes' | 'via'>
   programs(): Promise<ReadonlySet<Program>>
   privileges(): Promise<Privileges>
   /** Undefined when no daemon answers. */
@@ -95,6 +101,13 @@ export const systemWorld = (host: Host, daemon: DoctorWorld['daemon']): DoctorWo
       transport.close()
     }
   },
+  kubernetes: (access) =>
+    new HttpKubernetesApi({
+      credentials: new Credentials({ access, environment: process.env }),
+      clock: host.clock,
+      random: Math.random,
+      userAgent: `kubespan-doctor/${ownVersion()}`,
+    }),
   programs: () => findPrograms(Object.keys(PACKAGES) as Program[]),
   privileges: () => observePrivileges(),
   daemon,

@@ -99,6 +99,7 @@ export const facts = (change: Partial<Facts> = {}): Facts => ({
   processes: [],
   clock: { value: true },
   services: [serviceFact()],
+  kubernetes: undefined,
   files: [],
   freeStateBytes: 1 << 30,
   now: 0,

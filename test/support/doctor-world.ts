@@ -23,6 +23,8 @@ export class FakeDoctorWorld implements DoctorWorld {
   readonly names = new Map<string, readonly string[]>()
   /** Addresses that answer, each after so many milliseconds. */
   readonly answering = new Map<string, number>()
+  /** The Nodes by name, or why they cannot be listed. */
+  nodes: readonly string[] | Error = []
   helloAnswer: Address | Error | undefined = parseAddress('192.0.2.7')
   installed = new Set<Program>(['ip', 'nft', 'wg'])
   capabilities = 1n << 12n
@@ -81,6 +83,13 @@ export class FakeDoctorWorld implements DoctorWorld {
     if (this.helloAnswer instanceof Error) throw this.helloAnswer
     return this.helloAnswer
   }
+  kubernetes = () => ({
+    via: async () => new URL('https://192.0.2.6:6443'),
+    listNodes: async () => {
+      if (this.nodes instanceof Error) throw this.nodes
+      return { items: this.nodes.map((name) => ({ metadata: { name } })), resourceVersion: '1' }
+    },
+  })
   async programs(): Promise<ReadonlySet<Program>> {
     return this.installed
   }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { KUBERNETES_DEFAULTS } from '../../../../kubespan/config/kubernetes.ts'
 import { observeFacts } from '../../../../kubespan/doctor/observe.ts'
 import { ProxySettings } from '../../../../kubespan/model/proxy.ts'
+import { ApiError } from '../../../../kubespan/sources/kubernetes/api.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
 import { settingsOf } from '../../../support/doctor-facts.ts'
 import { FakeDoctorWorld } from '../../../support/doctor-world.ts'
@@ -152,6 +154,21 @@ test('of a service behind a proxy, the proxy is tried', async () => {
     ],
     ['p.example:3128', undefined, [['192.0.2.99', undefined]]],
   )
+})
+
+test('the API server is asked where the registry is on', async () => {
+  const world = machine()
+  const kubernetes = { ...KUBERNETES_DEFAULTS, nodeName: undefined, enabled: true }
+  const ask = async () =>
+    (await observeFacts(world, { fact, settings: { ...settingsOf(), kubernetes } })).kubernetes
+  assert.equal((await look(world)).kubernetes, undefined)
+  world.nodes = ['a', 'b']
+  const answer = { endpoint: '192.0.2.6:6443', nodes: 2, problem: undefined, isForbidden: false }
+  assert.deepEqual(await ask(), answer)
+  world.nodes = new ApiError(403, 'nodes is forbidden')
+  assert.deepEqual(await ask(), { ...answer, nodes: 0, problem: 'nodes is forbidden', isForbidden: true })
+  world.nodes = new Error('ECONNREFUSED')
+  assert.equal((await ask())?.isForbidden, false)
 })
 
 test('where the kernel has WireGuard is found without loading it', async () => {
