@@ -1,12 +1,14 @@
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
-import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { Clock, Instant, Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
 import { Last } from '../../shared/last.ts'
 import type { Settings } from '../model/settings.ts'
+import type { RetainedAffiliate } from '../plan/retain.ts'
+import type { CachedAffiliate } from '../sources/affiliate-cache.ts'
 
 /** Where the last known affiliates are kept across restarts. */
 export interface AffiliateStore {
-  load(settings: Settings): Promise<readonly Affiliate[]>
-  save(settings: Settings, affiliates: readonly Affiliate[]): Promise<void>
+  load(settings: Settings): Promise<readonly CachedAffiliate[]>
+  save(settings: Settings, entries: readonly CachedAffiliate[]): Promise<void>
 }
 
 /** Changes within this time are written together. */
@@ -24,6 +26,8 @@ export class CacheKeeper {
   #saved = ''
   #savedAt: Instant = -Infinity
   #problem: string | undefined
+  /** Node id → when a source last vouched for it: what is only kept grows old however often it is written. */
+  #confirmedAt: ReadonlyMap<string, UnixMilliseconds> = new Map()
 
   constructor(store: AffiliateStore, clock: Clock, warn: (problem: string) => void) {
     this.#store = store
@@ -36,20 +40,23 @@ export class CacheKeeper {
     const { cluster } = settings
     if (cluster === undefined || this.#loadedFor === cluster.id) return undefined
     this.#loadedFor = cluster.id
-    return await this.#store.load(settings)
+    const entries = await this.#store.load(settings)
+    this.#confirmedAt = new Map(entries.map(({ affiliate, confirmedAt }) => [affiliate.nodeId, confirmedAt]))
+    return entries.map(({ affiliate }) => affiliate)
   }
 
-  async keep(settings: Settings, affiliates: readonly Affiliate[]): Promise<void> {
+  async keep(settings: Settings, retained: readonly RetainedAffiliate[]): Promise<void> {
     const now = this.#clock.now()
     const since = now - this.#savedAt
     if (settings.cluster === undefined || since < SAVE_EVERY) return
+    const affiliates = retained.map(({ affiliate }) => affiliate)
     const text = this.#text.of(affiliates, () => JSON.stringify(affiliates))
     if (text === this.#saved && since < RENEW_EVERY) return
     // An empty mesh is no news worth losing the last known one for.
-    if (affiliates.length === 0) return
+    if (retained.length === 0) return
     this.#savedAt = now
     try {
-      await this.#store.save(settings, affiliates)
+      await this.#store.save(settings, this.#entriesOf(retained))
       this.#saved = text
       this.#problem = undefined
     } catch (error) {
@@ -57,5 +64,15 @@ export class CacheKeeper {
       if (problem !== this.#problem) this.#warn(problem)
       this.#problem = problem
     }
+  }
+
+  #entriesOf(retained: readonly RetainedAffiliate[]): readonly CachedAffiliate[] {
+    const wall = this.#clock.wall()
+    const entries = retained.map(({ affiliate, unconfirmedUntil }) => ({
+      affiliate,
+      confirmedAt: unconfirmedUntil === undefined ? wall : (this.#confirmedAt.get(affiliate.nodeId) ?? wall),
+    }))
+    this.#confirmedAt = new Map(entries.map(({ affiliate, confirmedAt }) => [affiliate.nodeId, confirmedAt]))
+    return entries
   }
 }

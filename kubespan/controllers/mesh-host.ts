@@ -61,8 +61,8 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     affiliates: {
       load: async ({ cluster, node }) =>
         cluster === undefined ? [] : await loadAffiliates(cachePath(node), cluster.key, host.clock.wall()),
-      save: async ({ cluster, node }, affiliates) =>
-        await (cluster && saveAffiliates(cachePath(node), cluster.key, affiliates, host.clock.wall())),
+      save: async ({ cluster, node }, entries) =>
+        await (cluster && saveAffiliates(cachePath(node), cluster.key, entries)),
     },
     paths: {
       load: ({ node }) => loadPaths(`${node.stateDirectory}/paths.json`),

@@ -208,10 +208,7 @@ export class MeshController {
       warnings: [...warnings, ...applied.warnings],
     }
     this.#forgotten.clear()
-    await this.#cache.keep(
-      settings,
-      gathered.retained.map(({ affiliate }) => affiliate),
-    )
+    await this.#cache.keep(settings, gathered.retained)
     this.#sayOnce(this.#memory.warnings)
     return {
       outcome: { again: this.#nextLook(settings, applied.changes, now, step.again) },

@@ -7,13 +7,14 @@ import { replaceFile } from './state-file.ts'
 /** Older entries say nothing about where a node is today. */
 export const CACHE_AGE_MAX_MS: Milliseconds = 24 * 3_600_000
 
-interface CachedAffiliates {
-  readonly savedAt: UnixMilliseconds
-  readonly affiliates: readonly Affiliate[]
+export interface CachedAffiliate {
+  readonly affiliate: Affiliate
+  /** When a source last vouched for it. */
+  readonly confirmedAt: UnixMilliseconds
 }
 
 /** So that another sealed text of the cluster is not taken for a cache. */
-const FORMAT = 'openspan affiliates 1'
+const FORMAT = 'openspan affiliates 2'
 
 /**
  * The last known affiliates, sealed with the cluster's key: after a reboot the mesh comes up from them although no source of
@@ -23,15 +24,16 @@ export async function loadAffiliates(
   path: string,
   key: ClusterKey,
   now: UnixMilliseconds,
-): Promise<readonly Affiliate[]> {
+): Promise<readonly CachedAffiliate[]> {
   const sealed = await readFile(path).catch(() => undefined)
   const opened = sealed && key.openAffiliate(sealed)
   if (opened === undefined) return []
   const text = Buffer.from(opened).toString('utf8')
   if (!text.startsWith(FORMAT)) return []
   try {
-    const { savedAt, affiliates } = JSON.parse(text.slice(FORMAT.length)) as CachedAffiliates
-    return now - savedAt <= CACHE_AGE_MAX_MS ? affiliates : []
+    const entries = JSON.parse(text.slice(FORMAT.length)) as readonly CachedAffiliate[]
+    // A clock that has jumped back makes an entry young; one that was wrong when it was written makes it useless at worst.
+    return entries.filter(({ confirmedAt }) => now - confirmedAt <= CACHE_AGE_MAX_MS)
   } catch {
     return []
   }
@@ -44,10 +46,8 @@ export async function loadAffiliates(
 export async function saveAffiliates(
   path: string,
   key: ClusterKey,
-  affiliates: readonly Affiliate[],
-  now: UnixMilliseconds,
+  entries: readonly CachedAffiliate[],
 ): Promise<void> {
-  const cached: CachedAffiliates = { savedAt: now, affiliates }
-  const sealed = key.sealAffiliate(Buffer.from(`${FORMAT}${JSON.stringify(cached)}`))
+  const sealed = key.sealAffiliate(Buffer.from(`${FORMAT}${JSON.stringify(entries)}`))
   await replaceFile(path, sealed)
 }

@@ -54,7 +54,7 @@ test('after a reboot without any discovery service the mesh comes up from the ca
     await eventually(
       'both others are in the cache',
       () => loadAffiliates(cacheFile(host), key, Date.now()),
-      (affiliates) => affiliates.filter(({ kubespan }) => kubespan.endpoints.length > 0).length === 2,
+      (entries) => entries.filter(({ affiliate }) => affiliate.kubespan.endpoints.length > 0).length === 2,
     )
 
   await t.test('the cache is for its owner only, and nothing in it can be read', async () => {

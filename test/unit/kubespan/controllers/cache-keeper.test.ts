@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { parseConfig } from '../../../../kubespan/config/parse.ts'
 import { type AffiliateStore, CacheKeeper } from '../../../../kubespan/controllers/cache-keeper.ts'
-import type { Affiliate } from '../../../../shared/affiliate/affiliate.ts'
+import { unconfirmed } from '../../../../kubespan/plan/retain.ts'
+import type { CachedAffiliate } from '../../../../kubespan/sources/affiliate-cache.ts'
 import { affiliateOf } from '../../../support/affiliates.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 
@@ -15,13 +16,13 @@ const { settings } = parseConfig(
 
 function world() {
   const clock = new ManualClock()
-  const saves: (readonly Affiliate[])[] = []
+  const saves: (readonly CachedAffiliate[])[] = []
   const warnings: string[] = []
   const store: AffiliateStore & { fault?: Error } = {
-    load: async () => [affiliateOf({ nodeId: 'cached' })],
-    async save(_settings, affiliates) {
+    load: async () => [{ affiliate: affiliateOf({ nodeId: 'cached' }), confirmedAt: 77 }],
+    async save(_settings, entries) {
       if (store.fault !== undefined) throw store.fault
-      saves.push(affiliates)
+      saves.push(entries)
     },
   }
   return {
@@ -32,8 +33,14 @@ function world() {
     keeper: new CacheKeeper(store, clock, (problem) => warnings.push(problem)),
   }
 }
-const one = [affiliateOf({ nodeId: 'one' })]
-const two = [...one, affiliateOf({ nodeId: 'two' })]
+const confirmed = (...ids: string[]) =>
+  ids.map((nodeId) => ({
+    affiliate: affiliateOf({ nodeId }),
+    unconfirmedUntil: undefined,
+    soleClaims: [],
+  }))
+const one = confirmed('one')
+const two = confirmed('one', 'two')
 
 test('the cache is read once for a cluster', async () => {
   const { keeper } = world()
@@ -84,4 +91,22 @@ test('a full disk is told once, and tried again', async () => {
   delete store.fault
   await keeper.keep(settings, one)
   assert.equal(saves.length, 1)
+})
+
+test('what no source vouches for grows old however often it is written', async () => {
+  const { keeper, clock, saves } = world()
+  const cached = unconfirmed((await keeper.first(settings)) ?? [])
+  const both = async () => {
+    await keeper.keep(settings, [...cached, ...one])
+    return saves.at(-1)?.map(({ affiliate, confirmedAt }) => [affiliate.nodeId, confirmedAt])
+  }
+  assert.deepEqual(await both(), [
+    ['cached', 77],
+    ['one', clock.wall()],
+  ])
+  await clock.advance(3_600_000)
+  assert.deepEqual(await both(), [
+    ['cached', 77],
+    ['one', clock.wall()],
+  ])
 })

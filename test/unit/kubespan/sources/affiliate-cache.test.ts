@@ -13,7 +13,10 @@ import { ClusterKey } from '../../../../shared/affiliate/seal.ts'
 import { affiliateOf } from '../../../support/affiliates.ts'
 
 const newKey = (): ClusterKey => ClusterKey.fromSecret(randomBytes(32).toString('base64')) as ClusterKey
-const known = [affiliateOf({ nodeId: 'one', nodename: 'secret-name' }), affiliateOf({ nodeId: 'two' })]
+const known = [
+  { affiliate: affiliateOf({ nodeId: 'one', nodename: 'secret-name' }), confirmedAt: 0 },
+  { affiliate: affiliateOf({ nodeId: 'two' }), confirmedAt: 2000 },
+]
 
 function world(t: { after(clean: () => void): void }) {
   const directory = mkdtempSync(join(tmpdir(), 'openspan-cache-'))
@@ -23,8 +26,8 @@ function world(t: { after(clean: () => void): void }) {
 
 test('what was saved is there again, sealed and for its owner only', async (t) => {
   const { path, key, directory } = world(t)
-  await saveAffiliates(path, key, known, 1000)
-  await saveAffiliates(path, key, known, 2000)
+  await saveAffiliates(path, key, known)
+  await saveAffiliates(path, key, known)
   assert.deepEqual(await loadAffiliates(path, key, 3000), JSON.parse(JSON.stringify(known)))
   assert.equal(statSync(path).mode & 0o777, 0o600)
   assert.ok(!readFileSync(path).includes('secret-name'))
@@ -34,17 +37,22 @@ test('what was saved is there again, sealed and for its owner only', async (t) =
 test('what is old, foreign, broken or not there counts as nothing', async (t) => {
   const { path, key } = world(t)
   assert.deepEqual(await loadAffiliates(path, key, 0), [])
-  await saveAffiliates(path, key, known, 0)
+  await saveAffiliates(path, key, known)
   assert.deepEqual(await loadAffiliates(path, newKey(), 0), [])
-  assert.deepEqual(await loadAffiliates(path, key, CACHE_AGE_MAX_MS + 1), [])
+  const ids = async (now: number) =>
+    (await loadAffiliates(path, key, now)).map(({ affiliate }) => affiliate.nodeId)
+  assert.deepEqual(await ids(CACHE_AGE_MAX_MS), ['one', 'two'])
+  assert.deepEqual(await ids(CACHE_AGE_MAX_MS + 1), ['two'])
+  assert.deepEqual(await ids(CACHE_AGE_MAX_MS + 2001), [])
+  assert.deepEqual(await ids(-CACHE_AGE_MAX_MS), ['one', 'two'], 'the clock has jumped back')
   writeFileSync(path, key.sealAffiliate(Buffer.from('some affiliate')))
   assert.deepEqual(await loadAffiliates(path, key, 0), [])
-  writeFileSync(path, key.sealAffiliate(Buffer.from('openspan affiliates 1{')))
+  writeFileSync(path, key.sealAffiliate(Buffer.from('openspan affiliates 2{')))
   assert.deepEqual(await loadAffiliates(path, key, 0), [])
 })
 
 test('a cache that cannot be written is an error that leaves no draft', async (t) => {
   const { directory, key } = world(t)
   writeFileSync(join(directory, 'file'), '')
-  await assert.rejects(saveAffiliates(join(directory, 'file', 'cache'), key, known, 0))
+  await assert.rejects(saveAffiliates(join(directory, 'file', 'cache'), key, known))
 })
