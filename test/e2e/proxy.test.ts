@@ -48,7 +48,7 @@ test('a service with TLS, an authority of its own, a name, and a proxy before it
   }
   resolveTo(HERE)
   const flags = ['-certificate-path', join(TLS, 'lab.crt'), '-key-path', join(TLS, 'lab.key')]
-  await using _service = await new LabDiscovery(lab.internet, { port: PORT, flags }).start()
+  await using service = await new LabDiscovery(lab.internet, { port: PORT, flags }).start()
   await using proxy = await startProxy(lab.internet, PROXY_PORT, CREDENTIALS)
   const proxyUrl = `http://${CREDENTIALS}@proxy.example:${PROXY_PORT}`
   // b and d get to the service through the proxy only.
@@ -116,11 +116,17 @@ test('a service with TLS, an authority of its own, a name, and a proxy before it
 
   await t.test('the service moves behind its name: those who talk to it follow', async () => {
     const pinger = await steadyPing(a, await ulaOf(mesh, b))
+    await service.stop('SIGKILL')
+    await lab.internet.exec('nft', ['-f', '-'], {
+      input: `table inet moved {
+        chain in {
+          type filter hook input priority 0
+          ip daddr ${HERE} tcp dport ${PORT} reject with tcp reset
+        }
+      }`,
+    })
     resolveTo(THERE)
-    await lab.internet.exec('ip', ['addr', 'del', `${HERE}/24`, 'dev', 'eth0'])
-    await lab.internet.exec('ss', ['-K', 'src', HERE], { check: false })
-    await _service.stop('SIGKILL')
-    await _service.start()
+    await service.start()
     for (const host of lab.hosts)
       await mesh.until(host, ({ services }) => services[0]?.connected === true, PATIENCE_MS)
     await eventually(
