@@ -7,7 +7,7 @@ export interface MeshLog {
 
 type Statuses = ReadonlyMap<PublicKey, PeerStatus>
 
-/** One line for each peer that changed its state or its endpoint, or went; none in a quiet pass. */
+/** One line for each peer that changed its state or moved while it was up, or went; none in a quiet pass. */
 export function announceStates(
   log: MeshLog,
   before: Statuses,
@@ -21,7 +21,8 @@ export function announceStates(
     const peer = { peer: label, publicKey }
     if (is.state !== was?.state)
       log.info({ ...peer, is: is.state, was: was?.state, endpoint: is.endpoint }, 'peer state changed')
-    else if (is.endpoint !== was.endpoint)
+    // While a peer is sought its endpoint changes all the time, and says nothing.
+    else if (is.state === 'up' && is.endpoint !== was.endpoint)
       log.info({ ...peer, is: is.endpoint, was: was.endpoint }, 'endpoint changed')
   }
   for (const [publicKey, { label }] of before)

@@ -48,7 +48,9 @@ export class MeshCounters {
       const was = before.get(publicKey)
       const { lastHandshakeStamp: stamp } = is
       if (stamp !== undefined && stamp !== was?.lastHandshakeStamp) seen.handshakes += 1
-      if (was?.endpoint !== undefined && is.endpoint !== was.endpoint) seen.endpointChanges += 1
+      // While a peer is sought its endpoint changes all the time, and says nothing.
+      const hasMoved = was?.endpoint !== undefined && is.endpoint !== was.endpoint
+      if (hasMoved && is.state === 'up') seen.endpointChanges += 1
       if (was?.state === 'up' && is.state !== 'up') seen.peersLost += 1
     }
     this.#add(seen)

@@ -29,8 +29,9 @@ test('handshakes, moves and losses of peers are counted once', () => {
   counters.peersLooked(of({ lastHandshakeStamp: 7 }), of({ lastHandshakeStamp: 7 }))
   counters.peersLooked(
     of({ lastHandshakeStamp: 7 }),
-    of({ lastHandshakeStamp: 9, endpoint: '192.0.2.2:1' as AddressPort, state: 'down' }),
+    of({ lastHandshakeStamp: 9, endpoint: '192.0.2.2:1' as AddressPort }),
   )
+  counters.peersLooked(of({}), of({ endpoint: '192.0.2.3:1' as AddressPort, state: 'down' }))
   const { handshakes, endpointChanges, peersLost } = counters.view
   assert.deepEqual(
     { handshakes, endpointChanges, peersLost },
