@@ -6,6 +6,7 @@ import {
   credentials,
   Metadata,
   type ServiceError,
+  setLogger,
   status,
 } from '@grpc/grpc-js'
 import {
@@ -174,10 +175,21 @@ const REFUSALS: ReadonlyMap<number, { readonly retryable: boolean }> = new Map([
   [status.RESOURCE_EXHAUSTED, { retryable: true }],
 ])
 
+/** How the library ends its answer when it has told the reason to its own log only: of proxies, whose failures it logs. */
+const NOT_SAID = 'Last error: undefined'
+let complaint = ''
+// Its log is one for the whole process, and ours is no place for lines of another form.
+setLogger({
+  error: (line: string) => {
+    complaint = /Failed to connect to .*/.exec(line)?.[0] ?? ''
+  },
+})
+
 function readable(method: string, error: unknown): Error {
   const { code, details } = error as ServiceError
   if (code === undefined) return error instanceof Error ? error : new Error(String(error))
-  const message = `${method}: ${status[code]}: ${details}`
+  const why = details.includes(NOT_SAID) && complaint !== '' ? complaint : details
+  const message = `${method}: ${status[code]}: ${why}`
   const refusal = REFUSALS.get(code)
   return refusal === undefined
     ? new Error(message, { cause: error })
