@@ -81,6 +81,12 @@ test('four nodes of a Kubernetes cluster, three of them without any discovery se
       )
   })
 
+  await t.test('doctor asks it too', async () => {
+    const { stdout } = await mesh.kubespan(w1, ['doctor'], { check: false })
+    assert.match(stdout, /^ok +kubernetes +\S+ answers, with 4 Nodes$/m)
+    assert.match(stdout, /^ok +kubernetes +the Node of this machine is w1$/m)
+  })
+
   await t.test('a Node is deleted and made anew with other pod networks', async () => {
     const fresh = ['10.245.9.0/24', 'fd10:245:9::/64']
     await server.ask('DELETE', `/api/v1/nodes/${w3.name}`)
