@@ -70,19 +70,17 @@ export class CallLog implements Disposable {
     this.flush()
   }
 
-  /** Joined: a text that pieces were added to one by one is a tree of them, and costs far more when it is written. */
   #lineOf(entry: Entry): string {
     const { code, message, address, clusterId, affiliateId, clientVersion } = entry
-    const parts = ['{"level":"info","time":"', this.#timeText(entry.at), '","method":"', entry.method]
-    parts.push('","duration":', `${Math.round(entry.duration * 1000) / 1000}`, ',"code":"', statusName(code))
-    if (code !== STATUS.OK) parts.push('","error":', JSON.stringify(message))
-    else parts.push('"')
-    if (address !== undefined) parts.push(',"peer.address":', JSON.stringify(address))
-    if (clusterId !== undefined) parts.push(',"cluster":', this.#nameOf(clusterId))
-    if (affiliateId !== undefined) parts.push(',"affiliate_id":', JSON.stringify(affiliateId))
-    if (clientVersion !== undefined) parts.push(',"client_version":', JSON.stringify(clientVersion))
-    parts.push(',"msg":"call"}\n')
-    return parts.join('')
+    const time = this.#timeText(entry.at)
+    const duration = Math.round(entry.duration * 1000) / 1000
+    const error = code === STATUS.OK ? '' : `,"error":${JSON.stringify(message)}`
+    const peer = address === undefined ? '' : `,"peer.address":${JSON.stringify(address)}`
+    const cluster = clusterId === undefined ? '' : `,"cluster":${this.#nameOf(clusterId)}`
+    const affiliate = affiliateId === undefined ? '' : `,"affiliate_id":${JSON.stringify(affiliateId)}`
+    const version = clientVersion === undefined ? '' : `,"client_version":${JSON.stringify(clientVersion)}`
+    const who = `${peer}${cluster}${affiliate}${version}`
+    return `{"level":"info","time":"${time}","method":"${entry.method}","duration":${duration},"code":"${statusName(code)}"${error}${who},"msg":"call"}\n`
   }
 
   /** ISO 8601. Many calls fall into one second. */
