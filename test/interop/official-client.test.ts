@@ -33,19 +33,27 @@ const identity = (): Pick<GoClientOptions, 'cluster' | 'secret'> => ({
 
 const ids = (nodes: readonly GoNode[]): string => nodes.map(({ nodeId }) => nodeId).join(' ')
 
-for (const [how, flags, ca] of [
-  ['plaintext', [], undefined],
-  ['TLS', CERTIFICATE, 'test/support/tls/one.crt'],
-] as const)
+interface Transport {
+  readonly how: string
+  readonly flags: readonly string[]
+  /** How clients reach the service. */
+  readonly reach: (service: DiscoveryProcess) => Pick<GoClientOptions, 'endpoint' | 'ca'>
+}
+
+const TRANSPORTS: readonly Transport[] = [
+  { how: 'plaintext', flags: [], reach: ({ endpoint }) => ({ endpoint }) },
+  {
+    how: 'TLS',
+    flags: CERTIFICATE,
+    reach: ({ port }) => ({ endpoint: `localhost:${port}`, ca: 'test/support/tls/one.crt' }),
+  },
+]
+
+for (const { how, flags, reach } of TRANSPORTS) {
   test(`over ${how}: join, update, leave, expire`, { skip }, async () => {
     await using service = await DiscoveryProcess.start('-gc-interval=200ms', ...flags)
     await using clients = await GoClients.start()
-    const options = {
-      endpoint: ca === undefined ? service.endpoint : `localhost:${service.port}`,
-      ...identity(),
-      ...(ca !== undefined && { ca }),
-      ttl: '3s',
-    }
+    const options = { ...reach(service), ...identity(), ttl: '3s' }
     for (const [index, id] of ['a', 'b', 'c'].entries()) {
       clients.join(id, options)
       clients.publish(id, node(id, index + 1))
@@ -74,50 +82,52 @@ for (const [how, flags, ca] of [
     assert.equal(ids(clients.seenBy('a')), '')
   })
 
-test('a redirect: clients go to the new server, and the old one can stop well', { skip }, async () => {
-  await using old = await DiscoveryProcess.start()
-  await using next = await DiscoveryProcess.start()
-  await using clients = await GoClients.start()
-  const options = { endpoint: old.endpoint, ...identity(), ttl: '3s' }
-  for (const id of ['a', 'b']) {
-    clients.join(id, options)
-    clients.publish(id, node(id))
-  }
-  await clients.until('they meet at the old server', () => ids(clients.seenBy('a')) === 'b')
-  assert.equal((await old.stop()).code, 0)
+  test(`over ${how}, a redirect: clients go to the new server, and the old one can stop well`, {
+    skip,
+  }, async () => {
+    await using old = await DiscoveryProcess.start(...flags)
+    await using next = await DiscoveryProcess.start(...flags)
+    await using clients = await GoClients.start()
+    const options = { ...reach(old), ...identity(), ttl: '3s' }
+    for (const id of ['a', 'b']) {
+      clients.join(id, options)
+      clients.publish(id, node(id))
+    }
+    await clients.until('they meet at the old server', () => ids(clients.seenBy('a')) === 'b')
+    assert.equal((await old.stop()).code, 0)
 
-  await using redirecting = await DiscoveryProcess.startAt(old.port, `-redirect-endpoint=${next.endpoint}`)
-  const isInUse = (service: DiscoveryProcess): boolean =>
-    service.log.filter(({ method, code }) => method === 'AffiliateUpdate' && code === 'OK').length >= 2
-  clients.publish('a', node('a', 2))
-  await clients.until(
-    'they meet at the new server',
-    () => isInUse(next) && clients.seenBy('b')[0]?.addresses?.[0] === '10.0.0.2',
-  )
-  assert.equal(isInUse(redirecting), false)
-  const { code, took } = await redirecting.stop()
-  assert.equal(code, 0)
-  assert.ok(took < 3_000, `the old server took ${took} ms to stop with nobody there`)
-  clients.publish('b', node('b', 3))
-  await clients.until(
-    'they do not need it any more',
-    () => clients.seenBy('a')[0]?.addresses?.[0] === '10.0.0.3',
-  )
-})
+    await using redirecting = await DiscoveryProcess.startAt(
+      old.port,
+      `-redirect-endpoint=${reach(next).endpoint}`,
+      ...flags,
+    )
+    const isInUse = (service: DiscoveryProcess): boolean =>
+      service.log.filter(({ method, code }) => method === 'AffiliateUpdate' && code === 'OK').length >= 2
+    clients.publish('a', node('a', 2))
+    await clients.until(
+      'they meet at the new server',
+      () => isInUse(next) && clients.seenBy('b')[0]?.addresses?.[0] === '10.0.0.2',
+    )
+    assert.equal(isInUse(redirecting), false)
+    const { code, took } = await redirecting.stop()
+    assert.equal(code, 0)
+    assert.ok(took < 3_000, `the old server took ${took} ms to stop with nobody there`)
+    clients.publish('b', node('b', 3))
+    await clients.until(
+      'they do not need it any more',
+      () => clients.seenBy('a')[0]?.addresses?.[0] === '10.0.0.3',
+    )
+  })
 
-test('50 clients see each other within 5 s', { skip }, async () => {
-  await using service = await DiscoveryProcess.start('-rate-limit=0', ...CERTIFICATE)
-  await using clients = await GoClients.start()
-  const options = {
-    endpoint: `localhost:${service.port}`,
-    ca: 'test/support/tls/one.crt',
-    ...identity(),
-    ttl: '60s',
-  }
-  const names = Array.from({ length: 50 }, (_, n) => `node-${n}`)
-  for (const [index, id] of names.entries()) {
-    clients.join(id, options)
-    clients.publish(id, node(id, index + 1))
-  }
-  await clients.until('each sees 49', () => names.every((id) => clients.seenBy(id).length === 49), 5_000)
-})
+  test(`over ${how}, 50 clients see each other within 5 s`, { skip }, async () => {
+    await using service = await DiscoveryProcess.start('-rate-limit=0', ...flags)
+    await using clients = await GoClients.start()
+    const options = { ...reach(service), ...identity(), ttl: '60s' }
+    const names = Array.from({ length: 50 }, (_, n) => `node-${n}`)
+    for (const [index, id] of names.entries()) {
+      clients.join(id, options)
+      clients.publish(id, node(id, index + 1))
+    }
+    await clients.until('each sees 49', () => names.every((id) => clients.seenBy(id).length === 49), 5_000)
+  })
+}
