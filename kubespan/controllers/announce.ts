@@ -3,6 +3,8 @@ import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 export interface MeshLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
+  debug?(fields: object, message: string): void
+  isLevelEnabled?(level: string): boolean
 }
 
 type Statuses = ReadonlyMap<PublicKey, PeerStatus>

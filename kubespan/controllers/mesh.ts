@@ -14,6 +14,7 @@ import { gatherBypass } from './bypass.ts'
 import { CacheKeeper } from './cache-keeper.ts'
 import { MeshCounters } from './counters.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
+import { FilterLog } from './filter-log.ts'
 import { GatherRecall, gatherPeers } from './gather.ts'
 import type { KubernetesTier } from './kubernetes-tier.ts'
 import { LinkKeeper } from './link-keeper.ts'
@@ -45,6 +46,7 @@ export class MeshController {
   readonly counters = new MeshCounters()
   readonly #options: MeshControllerOptions
   readonly #cache: CacheKeeper
+  readonly #filters: FilterLog
   readonly #paths: Paths
   #settings: Settings
   #memory: MeshMemory = EMPTY_MEMORY
@@ -72,6 +74,7 @@ export class MeshController {
     this.#paths = new Paths({ clock, racer, host, warn })
     this.#links = new LinkKeeper(() => host.links(), clock)
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
+    this.#filters = new FilterLog(log)
   }
 
   get memory(): MeshMemory {
@@ -194,6 +197,7 @@ export class MeshController {
     const mustApply = view === undefined || step.resets.length > 0 || endpoints.size > 0
     const applied = await this.#apply(desired, identity, settings, mustApply)
     if (step.kicks.length > 0) await host.kickPeers(settings.placement, step.kicks)
+    this.#filters.tell({ ...gathered, dropped: local?.dropped ?? [], statuses, links, identity, settings })
     announceStates(this.#options.log, this.#memory.statuses, statuses, specs)
     this.counters.peersLooked(this.#memory.statuses, statuses)
     this.#memory = {
