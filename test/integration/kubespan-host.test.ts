@@ -27,7 +27,7 @@ const READS = /^(ip (-\S+ )*\S+ show\b|nft -j |wg show )/
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'openspan-integration-'))
-  const real = createHost({ clock: systemClock, runDirectory: directory })
+  const real = createHost({ clock: systemClock, runDirectory: directory, timeout: patient(30_000) })
   host = {
     ...real,
     run(tool, args, input) {
