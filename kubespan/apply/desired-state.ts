@@ -62,7 +62,7 @@ export async function applyDesiredState(
   ])
   if (found !== undefined && view === undefined) throw new LinkTakenError(linkName, found.kind)
 
-  const plan = planRouting(desired, families)
+  const plan = planRouting(desired, families, foundRouting.waysOut)
   const rerouting = diffRouting(plan, foundRouting)
   const routing = await applyRouting(host, placement, rerouting.filter(isGuard))
   const nftables = await applyNftables(host, desired, foundTable)

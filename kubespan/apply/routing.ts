@@ -1,7 +1,7 @@
 import type { Family } from '../../shared/net/address.ts'
 import type { Change } from '../diff/change.ts'
 import { describeRoutingChange, type RoutingChange, routingArguments } from '../diff/routing.ts'
-import { parseOwnRoutes, parseOwnRules, type RoutingView } from '../diff/routing-view.ts'
+import { hasRoute, type ObservedRouting, parseOwnRoutes, parseOwnRules } from '../diff/routing-view.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
 import type { Placement } from '../model/desired.ts'
@@ -11,42 +11,67 @@ export async function observeFamilies(host: Host): Promise<readonly Family[]> {
   return (await host.readSetting('ipv6/conf/all/disable_ipv6')) === undefined ? [4] : [4, 6]
 }
 
-/** The rules and routes that are ours. */
+/** The rules and routes that are ours, and whether there are default routes of others. */
 export async function observeRouting(
   host: Host,
   placement: Placement,
   families: readonly Family[],
-): Promise<RoutingView> {
+): Promise<ObservedRouting> {
   const views = await Promise.all(
     families.map(async (family) => {
-      const [rules, routes] = await Promise.all([
-        host.run('ip', ['-json', '-N', `-${family}`, 'rule', 'show']),
-        showTable(host, family, placement.routingTable),
-      ])
+      const { rules, routes, defaults } = await showRouting(host, family, placement.routingTable)
       return {
         rules: parseOwnRules(rules, family, placement),
         routes: parseOwnRoutes(routes, family, placement),
+        waysOut: hasRoute(defaults) ? [family] : [],
       }
     }),
   )
-  return { rules: views.flatMap(({ rules }) => rules), routes: views.flatMap(({ routes }) => routes) }
-}
-
-/** A table that no route was ever put into does not exist. */
-async function showTable(host: Host, family: Family, table: number): Promise<string> {
-  try {
-    return await host.run('ip', ['-json', `-${family}`, 'route', 'show', 'table', `${table}`])
-  } catch (error) {
-    if (error instanceof ToolError && /table does not exist/.test(error.stderr)) return ''
-    throw error
+  return {
+    rules: views.flatMap(({ rules }) => rules),
+    routes: views.flatMap(({ routes }) => routes),
+    waysOut: views.flatMap(({ waysOut }) => waysOut),
   }
 }
 
+/** All questions to one process: its start is what costs. */
+async function showRouting(
+  host: Host,
+  family: Family,
+  table: number,
+): Promise<{ readonly rules: string; readonly routes: string; readonly defaults: string }> {
+  const ask = async (...questions: readonly string[]): Promise<readonly string[]> => {
+    const input = questions.map((question) => `${question}\n`).join('')
+    const text = await host.run('ip', ['-json', '-N', `-${family}`, '-batch', '-'], input)
+    return text.split('\n')
+  }
+  try {
+    const answers = await ask('rule show', 'route show default', `route show table ${table}`)
+    const [rules = '', defaults = '', routes = ''] = answers
+    return { rules, routes, defaults }
+  } catch (error) {
+    // A table that no rule names and that no route was ever put into does not exist.
+    if (!(error instanceof ToolError && /table does not exist/.test(error.stderr))) throw error
+    const [rules = '', defaults = ''] = await ask('rule show', 'route show default')
+    return { rules, routes: '', defaults }
+  }
+}
+
+/** In order; those of one family that follow each other in one process. */
 export async function applyRouting(
   host: Host,
   placement: Placement,
   changes: readonly RoutingChange[],
 ): Promise<Change[]> {
-  for (const change of changes) await host.run('ip', routingArguments(change, placement))
+  const batches: { readonly family: string; readonly lines: string[][] }[] = []
+  for (const change of changes) {
+    const [family = '', ...line] = routingArguments(change, placement)
+    const batch = batches.at(-1)
+    if (batch?.family === family) batch.lines.push(line)
+    else batches.push({ family, lines: [line] })
+  }
+  for (const { family, lines } of batches)
+    if (lines.length === 1) await host.run('ip', [family, ...lines.flat()])
+    else await host.run('ip', [family, '-batch', '-'], lines.map((line) => `${line.join(' ')}\n`).join(''))
   return changes.map(describeRoutingChange)
 }

@@ -9,8 +9,9 @@ export interface NftDiff {
 }
 
 /**
- * What makes the table what it should be. Sets are emptied and filled, and chains emptied and written, in place and in
- * one transaction: measured, no packet sees a moment between. Nothing else in the table is touched.
+ * What makes the table what it should be, in place and in one transaction. Elements that stay are not touched: kernels
+ * before 6.17 may miss one that is removed and added again in the same transaction, and then a packet goes out in clear.
+ * Chains are emptied and written: no packet sees a moment between. Nothing else in the table is touched.
  */
 export function diffNftTable(name: string, wanted: NftTable, observed: NftTableView | undefined): NftDiff {
   const table = `inet ${name}`
@@ -27,9 +28,8 @@ export function diffNftTable(name: string, wanted: NftTable, observed: NftTableV
     const found = observed.sets.get(set.name)
     const reason = setDifference(set, found)
     if (reason === undefined) continue
-    if (found === undefined) lines.push(declareSet(table, set))
-    else lines.push(`flush set ${table} ${set.name}`)
-    lines.push(...fillSet(table, set))
+    if (found === undefined) lines.push(declareSet(table, set), ...fillSet(table, set))
+    else lines.push(...changeSet(table, set, found))
     changes.push({ action: found === undefined ? 'add' : 'change', what: `set ${set.name}`, reason })
   }
   for (const chain of wanted.chains) {
@@ -66,6 +66,22 @@ const declareSet = (table: string, { name, type, isInterval }: NftSet): string =
 
 const fillSet = (table: string, { name, elements }: NftSet): string[] =>
   elements.length === 0 ? [] : [`add element ${table} ${name} { ${elements.join(', ')} }`]
+
+function changeSet(table: string, set: NftSet, { elements: found }: NftSetView): string[] {
+  const [have, want] = [new Set(found), new Set(set.elements)]
+  const surplus = [...have].filter((element) => !want.has(element))
+  // What is listed in another form than ours cannot be named one by one; and where nothing stays, nothing is to be spared.
+  if ((have.size > 0 && surplus.length === have.size) || !surplus.every((element) => ELEMENT.test(element)))
+    return [`flush set ${table} ${set.name}`, ...fillSet(table, set)]
+  const missing = set.elements.filter((element) => !have.has(element))
+  return [
+    ...(surplus.length === 0 ? [] : [`delete element ${table} ${set.name} { ${surplus.join(', ')} }`]),
+    ...fillSet(table, { ...set, elements: missing }),
+  ]
+}
+
+/** As NftSet has them. */
+const ELEMENT = /^[0-9a-f:./]+( \. \d+)?$/
 
 const declareChain = (table: string, { name, type, hook, priority }: NftChain): string =>
   `add chain ${table} ${name} { type ${type} hook ${hook} priority ${priority}; policy accept; }`

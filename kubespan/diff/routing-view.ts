@@ -1,11 +1,13 @@
-import type { Family } from '../../shared/net/address.ts'
-import { UNREACHABLE_METRIC } from '../model/constants.ts'
+import { bitsOf, type Family, type Prefix, parsePrefix } from '../../shared/net/address.ts'
+import { LAST_RESORT_PRIORITY, UNREACHABLE_METRIC } from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
 
 /** A policy rule that sends packets with a mark to a table. */
 export interface PolicyRule {
   readonly family: Family
   readonly priority: number
+  /** Undefined: anywhere. */
+  readonly to: Prefix | undefined
   readonly fwmark: number
   readonly fwmask: number
   readonly table: number
@@ -19,6 +21,8 @@ export interface DefaultRoute {
   readonly metric: number
   /** Undefined when the route says nothing of it. */
   readonly mtuBytes: number | undefined
+  /** Nothing but this is set of it, as we do. */
+  readonly isPlain: boolean
 }
 
 export interface RoutingView {
@@ -26,35 +30,48 @@ export interface RoutingView {
   readonly routes: readonly DefaultRoute[]
 }
 
+/** With what is not ours, but decides about what we want. */
+export interface ObservedRouting extends RoutingView {
+  /** Families in which the main table has a default route. */
+  readonly waysOut: readonly Family[]
+}
+
 interface RuleRow {
   readonly priority: number
   readonly src?: string
+  readonly dst?: string
+  readonly dstlen?: number
   readonly fwmark?: string
   readonly fwmask?: string
   readonly table?: string
 }
 
 /** All that a rule of ours says; one with any other condition or action is somebody else's. */
-const RULE_FIELDS = new Set(['priority', 'src', 'fwmark', 'fwmask', 'table', 'protocol'])
+const RULE_FIELDS = new Set(['priority', 'src', 'dst', 'dstlen', 'fwmark', 'fwmask', 'table', 'protocol'])
 const FULL_MASK = 0xffffffff
 
-/** `ip -json -N rule` → the rules that differ from ours in their priority at most. */
+/**
+ * `ip -json -N rule` → the rules that differ from ours in their priority at most, and those of last resort, wherever they
+ * lead to.
+ */
 export function parseOwnRules(text: string, family: Family, placement: Placement): PolicyRule[] {
   return parseRows<RuleRow>(text).flatMap((row) => {
     if (row.fwmark === undefined || row.src !== 'all') return []
     if (Object.keys(row).some((field) => !RULE_FIELDS.has(field))) return []
+    const isLastResort = row.priority === LAST_RESORT_PRIORITY && Number(row.fwmark) === 0
     const rule = {
       family,
       priority: row.priority,
+      to: isLastResort ? parsePrefix(`${row.dst}/${row.dstlen ?? bitsOf(family)}`) : undefined,
       fwmark: Number(row.fwmark),
       fwmask: Number(row.fwmask ?? FULL_MASK),
       table: Number(row.table),
     }
-    const isOurs =
-      rule.fwmark === placement.routeFwmark &&
-      rule.fwmask === placement.fwmarkMask &&
-      rule.table === placement.routingTable
-    return isOurs ? [rule] : []
+    const isOurs = isLastResort
+      ? rule.to !== undefined
+      : row.dst === undefined && rule.fwmark === placement.routeFwmark
+    const isSame = rule.fwmask === placement.fwmarkMask && rule.table === placement.routingTable
+    return isOurs && isSame ? [rule] : []
   })
 }
 
@@ -63,24 +80,47 @@ interface RouteRow {
   readonly dst: string
   readonly dev?: string
   readonly gateway?: string
+  readonly protocol?: string
   readonly metric?: number
   readonly metrics?: readonly { readonly mtu?: number }[]
+  readonly flags?: readonly string[]
+  readonly pref?: string
 }
 
+/** What a route of ours says; with anything else, as a source address, it is no longer as we set it. */
+const ROUTE_FIELDS = new Set(['type', 'dst', 'dev', 'protocol', 'metric', 'metrics', 'flags', 'pref'])
+/** Numbers of rtnetlink(7), as -N prints them. */
+const UNREACHABLE = '7'
+const STATIC = '4'
+/** Of a link that is down; nobody set these. */
+const STATES = new Set(['linkdown', 'dead'])
+const PREFERENCES: readonly (string | undefined)[] = [undefined, 'medium']
+
 /**
- * `ip -json route show table …` of our table → the default routes through our link, and the one of last resort that
+ * `ip -json -N route show table …` of our table → the default routes through our link, and the one of last resort that
  * refuses. All others are left alone.
  */
 export function parseOwnRoutes(text: string, family: Family, placement: Placement): DefaultRoute[] {
-  return parseRows<RouteRow>(text).flatMap(({ type, dst, dev, gateway, metric = 0, metrics }) => {
+  return parseRows<RouteRow>(text).flatMap((row) => {
+    const { type, dst, dev, gateway, metric = 0, metrics } = row
     if (dst !== 'default' || gateway !== undefined) return []
-    const isLastResort = type === 'unreachable' && metric === UNREACHABLE_METRIC
+    const isLastResort = type === UNREACHABLE && metric === UNREACHABLE_METRIC
     const isThroughLink = type === undefined && dev === placement.linkName
     if (!isLastResort && !isThroughLink) return []
     const mtuBytes = metrics?.find(({ mtu }) => mtu !== undefined)?.mtu
-    return [{ family, dev: isLastResort ? undefined : dev, metric, mtuBytes }]
+    return [{ family, dev: isLastResort ? undefined : dev, metric, mtuBytes, isPlain: isPlain(row) }]
   })
 }
+
+const isPlain = ({ protocol, metrics = [], flags = [], pref, ...row }: RouteRow): boolean =>
+  protocol === STATIC &&
+  PREFERENCES.includes(pref) &&
+  flags.every((flag) => STATES.has(flag)) &&
+  metrics.every((metric) => Object.keys(metric).every((name) => name === 'mtu')) &&
+  Object.keys(row).every((field) => ROUTE_FIELDS.has(field))
+
+/** Whether a default route is in the answer of `ip -json -N route show default`. */
+export const hasRoute = (text: string): boolean => parseRows<RouteRow>(text).length > 0
 
 /** `ip` prints nothing at all, or a list with empty objects in it, when there is nothing to show. */
 function parseRows<Row extends object>(text: string): Row[] {

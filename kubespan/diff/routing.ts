@@ -1,5 +1,5 @@
-import type { Family } from '../../shared/net/address.ts'
-import { ROUTE_METRIC, UNREACHABLE_METRIC } from '../model/constants.ts'
+import type { Family, Prefix } from '../../shared/net/address.ts'
+import { LAST_RESORT_PRIORITY, ROUTE_METRIC, UNREACHABLE_METRIC } from '../model/constants.ts'
 import type { DesiredState, Placement } from '../model/desired.ts'
 import type { Change } from './change.ts'
 import type { DefaultRoute, PolicyRule, RoutingView } from './routing-view.ts'
@@ -8,25 +8,41 @@ export type RoutingChange =
   | { readonly kind: 'add' | 'delete'; readonly rule: PolicyRule; readonly route?: never }
   | { readonly kind: 'set' | 'delete'; readonly route: DefaultRoute; readonly rule?: never }
 
-/** The rules and routes of SPEC 6.5, and behind each route one that refuses, for when the link is down or gone. */
+/**
+ * The rules and routes of SPEC 6.5, and behind each route one that refuses, for when the link is down or gone.
+ *
+ * A host without any IPv6 route would be told that the network is unreachable before its packet could be marked. So what
+ * leads there is found by rules that are asked after the main table: with a route of the host's own they are never
+ * reached, and WireGuard's own packets, which carry a mark, never match.
+ */
 export function planRouting(
-  { placement, mtuBytes }: Pick<DesiredState, 'placement' | 'mtuBytes'>,
+  { placement, mtuBytes, routedV6 }: Pick<DesiredState, 'placement' | 'mtuBytes' | 'routedV6'>,
   families: readonly Family[],
+  waysOut: readonly Family[],
 ): RoutingView {
+  const { fwmarkMask: fwmask, routingTable: table } = placement
+  const needsLastResort = families.includes(6) && !waysOut.includes(6)
   return {
-    rules: families.map((family) => ({
-      family,
-      priority: placement.rulePriority,
-      fwmark: placement.routeFwmark,
-      fwmask: placement.fwmarkMask,
-      table: placement.routingTable,
-    })),
+    rules: [
+      ...families.map((family) => ({
+        ...{ family, priority: placement.rulePriority, to: undefined },
+        ...{ fwmark: placement.routeFwmark, fwmask, table },
+      })),
+      ...(needsLastResort ? routedV6.flatMap(splitEverything) : []).map((to) => ({
+        ...{ family: 6 as const, priority: LAST_RESORT_PRIORITY, to },
+        ...{ fwmark: 0, fwmask, table },
+      })),
+    ],
     routes: families.flatMap((family) => [
-      { family, dev: undefined, metric: UNREACHABLE_METRIC, mtuBytes: undefined },
-      { family, dev: placement.linkName, metric: ROUTE_METRIC, mtuBytes },
+      { family, dev: undefined, metric: UNREACHABLE_METRIC, mtuBytes: undefined, isPlain: true },
+      { family, dev: placement.linkName, metric: ROUTE_METRIC, mtuBytes, isPlain: true },
     ]),
   }
 }
+
+/** In halves: next to a rule to anywhere the kernel takes none to a part of it, and the other way round. */
+const splitEverything = (prefix: Prefix): readonly Prefix[] =>
+  prefix === '::/0' ? (['::/1', '8000::/1'] as Prefix[]) : [prefix]
 
 /** What makes `observed` (only what is ours) into `wanted`. Additions come first: two rules are better than none. */
 export function diffRouting(wanted: RoutingView, observed: RoutingView): RoutingChange[] {
@@ -56,15 +72,16 @@ export const isGuard = (change: RoutingChange): boolean =>
   change.kind !== 'delete' && (change.rule !== undefined || change.route.dev === undefined)
 
 const ruleText = (rule: PolicyRule): string =>
-  [rule.family, rule.priority, rule.fwmark, rule.fwmask, rule.table].join('/')
+  [rule.family, rule.priority, rule.to ?? 'all', rule.fwmark, rule.fwmask, rule.table].join(' ')
 
 /** What the kernel tells routes apart by. */
 const routeKey = ({ family, dev, metric }: DefaultRoute): string => `${family} ${dev ?? ''} ${metric}`
-const routeText = (route: DefaultRoute): string => `${routeKey(route)} ${route.mtuBytes ?? ''}`
+const routeText = (route: DefaultRoute): string =>
+  `${routeKey(route)} ${route.mtuBytes ?? ''} ${route.isPlain}`
 
 const hex = (value: number): string => `0x${value.toString(16)}`
 
-/** The arguments of `ip` for one change. */
+/** The arguments of `ip` for one change; the first one names the family. */
 export function routingArguments(
   { kind, rule, route }: RoutingChange,
   { routingTable }: Placement,
@@ -74,6 +91,7 @@ export function routingArguments(
       `-${rule.family}`,
       ...['rule', kind],
       ...['priority', `${rule.priority}`],
+      ...(rule.to === undefined ? [] : ['to', rule.to]),
       ...['fwmark', `${hex(rule.fwmark)}/${hex(rule.fwmask)}`],
       ...['table', `${rule.table}`],
     ]
@@ -96,7 +114,7 @@ export function describeRoutingChange({ kind, rule, route }: RoutingChange): Cha
     action: ACTIONS[kind],
     what:
       rule !== undefined
-        ? `rule ${rule.priority} (IPv${rule.family})`
+        ? `rule ${rule.priority} (${rule.to ?? `IPv${rule.family}`})`
         : `default route ${goal} (IPv${route.family})`,
     reason: kind === 'delete' ? 'not wanted any more' : 'missing or different',
   }

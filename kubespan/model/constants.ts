@@ -20,6 +20,8 @@ export const BYPASS_CONNTRACK_MARK = 0x80
 export const METRICS_ADDRESS = '127.0.0.1:9173'
 export const ROUTING_TABLE = 180
 export const RULE_PRIORITY = 32500
+/** After the main table, whose rule is 32766: for packets that it knows no way for. */
+export const LAST_RESORT_PRIORITY = 32800
 export const ROUTE_METRIC = 1
 /** The worst metric there is: the route that is left when the link's own is gone, so that packets die instead of leaving in clear. */
 export const UNREACHABLE_METRIC = 4294967295

@@ -10,15 +10,11 @@ export interface PingKind {
   readonly addresses: (host: LabHost, from: LabHost) => readonly string[]
 }
 
-/**
- * Every address of the hosts' own links, of the families that the sender has an uplink for: a socket does not even
- * try to reach a global IPv6 address from a host without any route for it, mesh or not.
- */
+/** Every address of the hosts' own links, also of a family for which the sender has no uplink. */
 export const nodeAddresses: PingKind = {
   title: 'node addresses (IPv4, IPv6, LAN)',
   from: (host) => host,
-  addresses: (host, from) =>
-    host.addresses.filter((address) => (address.includes(':') ? from.v6 : from.v4) !== undefined),
+  addresses: (host) => host.addresses,
 }
 
 /** From pod to pod. */

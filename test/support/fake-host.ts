@@ -10,6 +10,12 @@ import { ManualClock } from './manual-clock.ts'
 /** Calls of these kinds only look. */
 const READS = /^(ip (-\S+ )*\S+ (show|get)\b|nft (-\S+ )+(list|get) |wg show )/
 
+/** A batch of questions to `ip`. */
+export const isLook = (args: readonly string[], input: string | undefined): boolean =>
+  args.includes('-batch') && linesOf(input).every((line) => /^\S+ show\b/.test(line))
+
+const linesOf = (input = ''): string[] => input.split('\n').filter((line) => line !== '')
+
 /**
  * A host in memory: it keeps state and refuses what the real tools refuse, so tests ask what is true and not what was
  * called. test/integration runs the same cases against the real tools, so that it cannot drift from them.
@@ -20,7 +26,7 @@ export class FakeHost implements Host {
   readonly nft = new FakeNft()
   readonly wireguard = new FakeWireGuard()
   readonly sockets = new Set<string>()
-  /** What writers were called with, in order; their input is not kept. */
+  /** What writers were called with, in order; their input is not kept, but what a batch of `ip` holds is. */
   readonly writes: string[] = []
   /** Settings that this process may not change. */
   readonly readOnlySettings = new Set<string>()
@@ -44,8 +50,11 @@ export class FakeHost implements Host {
     this.onRun(tool, args, input)
     const answer = this.#answer(tool, args, input)
     const call = `${tool} ${args.join(' ')}`
-    if (!READS.test(call)) {
-      this.writes.push(call)
+    if (!READS.test(call) && !isLook(args, input)) {
+      const [family] = args
+      if (args.includes('-batch'))
+        this.writes.push(...linesOf(input).map((line) => `${tool} ${family} ${line}`))
+      else this.writes.push(call)
       this.onWrite()
     }
     return answer
@@ -58,7 +67,7 @@ export class FakeHost implements Host {
       if (!this.wireguard.devices.has(args[1] ?? '')) this.sockets.delete(args[1] ?? '')
       return this.wireguard.wg(args, input)
     }
-    const answer = this.network.ip(args)
+    const answer = this.network.ip(args, input)
     const [name] = args.slice(3)
     if (args[1] === 'add' && args.at(-1) === 'wireguard' && name !== undefined) this.wireguard.addDevice(name)
     return answer

@@ -103,6 +103,17 @@ export const DRIFTS: Readonly<Record<string, (host: Host) => Promise<unknown>>> 
     call(host, 'ip -6 route del default dev kubespan table 180 metric 1'),
   'a route into the tunnel loses its MTU': (host) =>
     call(host, 'ip -4 route replace default dev kubespan table 180 metric 1'),
+  'a route into the tunnel gets a source address': (host) =>
+    call(
+      host,
+      'ip -4 route replace default dev kubespan table 180 metric 1 proto static mtu 1420 src 127.0.0.1',
+    ),
+  'our rule becomes a narrower one': async (host) => {
+    await call(host, 'ip -4 rule delete priority 32500 fwmark 0x40/0x60 table 180')
+    await call(host, 'ip -4 rule add priority 32500 fwmark 0x40/0x60 table 180 iif lo')
+  },
+  'a way of last resort is deleted': (host) =>
+    call(host, 'ip -6 rule delete priority 32800 to 2001:db8:1::/64 fwmark 0x0/0x60 table 180'),
   'a refusing route is deleted': (host) =>
     call(host, 'ip -4 route del unreachable default table 180 metric 4294967295'),
   'the link is set down': (host) => call(host, 'ip link set dev kubespan down'),

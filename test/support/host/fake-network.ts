@@ -31,8 +31,12 @@ interface FakeRoute {
   dev: string | undefined
   metric: number
   mtuBytes: number | undefined
+  protocol: string | undefined
+  source: string | undefined
 }
 
+/** Of the rule that leads to the main table. */
+const MAIN_PRIORITY = 32766
 const UNKNOWN_DEVICE = (name: string): string => `Cannot find device "${name}"`
 
 /** Links, addresses, rules and routes of a host in memory, spoken to in the words of `ip`. */
@@ -66,7 +70,12 @@ export class FakeNetwork {
     }
   }
 
-  ip(args: readonly string[]): string {
+  ip(args: readonly string[], input = ''): string {
+    if (args.includes('-batch')) {
+      const options = args.filter((word) => !['-batch', '-'].includes(word))
+      const lines = input.split('\n').filter((line) => line !== '')
+      return lines.map((line) => `${this.ip([...options, ...line.split(' ')])}\n`).join('')
+    }
     const words = args.filter((word) => !['-json', '-N', '-details', '-4', '-6'].includes(word))
     const family: Family = args.includes('-6') ? 6 : 4
     const [object = '', verb = '', ...rest] = words
@@ -88,7 +97,9 @@ export class FakeNetwork {
       case 'rule delete':
         return this.#changeRule(args, family, verb, rest)
       case 'route show':
-        return this.#showRoutes(args, family, Number(after(rest, 'table')))
+        return rest[0] === 'default'
+          ? JSON.stringify(this.hasNoWayOut ? [] : [{ dst: 'default', gateway: 'fe80::1', dev: 'eth0' }])
+          : this.#showRoutes(args, family, Number(after(rest, 'table')))
       case 'route get':
         return this.#getRoute(args, rest[0] ?? '', Number(rest.includes('mark') ? after(rest, 'mark') : 0))
       case 'route add':
@@ -106,6 +117,8 @@ export class FakeNetwork {
     for (const rule of this.rules[family].toSorted((a, b) => a.priority - b.priority)) {
       const [value = 0, mask = 0xffffffff] = (rule.selector.fwmark ?? '').split('/').map(Number)
       if ((mark & mask) !== value) continue
+      const isLastResort = rule.priority > MAIN_PRIORITY
+      if (isLastResort && !(this.hasNoWayOut && prefixContains(rule.selector.to as Prefix, address))) continue
       const [route] = this.routes
         .filter((candidate) => candidate.family === family && candidate.table === rule.table)
         .filter(
@@ -194,10 +207,13 @@ export class FakeNetwork {
 
   #showRules(family: Family): object[] {
     return this.rules[family].map(({ priority, selector, table }) => {
-      const { fwmark = '', ...others } = selector
+      const { fwmark = '', to, ...others } = selector
+      const [dst, length] = (to ?? '').split('/')
+      const isHost = length === (family === 4 ? '32' : '128')
+      const goal = to === undefined ? {} : { dst, ...(isHost ? {} : { dstlen: Number(length) }) }
       const [mark, mask] = fwmark.split('/')
       const marks = fwmark === '' ? {} : { fwmark: mark, ...(mask === undefined ? {} : { fwmask: mask }) }
-      return { priority, src: 'all', ...marks, ...others, table: String(table) }
+      return { priority, src: 'all', ...goal, ...marks, ...others, table: String(table) }
     })
   }
 
@@ -220,10 +236,12 @@ export class FakeNetwork {
   #showRoutes(args: readonly string[], family: Family, table: number): string {
     const rows = this.routes
       .filter((route) => route.family === family && route.table === table)
-      .map(({ destination, isUnreachable, dev, metric, mtuBytes }) => ({
-        ...(isUnreachable ? { type: 'unreachable' } : {}),
+      .map(({ destination, isUnreachable, dev, metric, mtuBytes, protocol, source }) => ({
+        ...(isUnreachable ? { type: '7' } : {}),
         dst: destination,
         ...(dev === undefined ? {} : { dev }),
+        ...(protocol === 'static' ? { protocol: '4' } : {}),
+        ...(source === undefined ? {} : { prefsrc: source }),
         metric,
         flags: [],
         ...(mtuBytes === undefined ? {} : { metrics: [{ mtu: mtuBytes }] }),
@@ -250,7 +268,7 @@ export class FakeNetwork {
   #changeRoute(args: readonly string[], family: Family, verb: string, words: readonly string[]): string {
     const isUnreachable = words[0] === 'unreachable'
     const [destination = '', ...rest] = isUnreachable ? words.slice(1) : words
-    const { dev, table = '254', metric = '0', mtu } = pairs(rest)
+    const { dev, table = '254', metric = '0', mtu, proto, src } = pairs(rest)
     const link = dev === undefined ? undefined : this.#link(dev, args)
     const route: FakeRoute = {
       family,
@@ -260,6 +278,8 @@ export class FakeNetwork {
       dev,
       metric: Number(metric),
       mtuBytes: mtu === undefined ? undefined : Number(mtu),
+      protocol: proto,
+      source: src,
     }
     const same = (other: FakeRoute): boolean =>
       other.family === family &&

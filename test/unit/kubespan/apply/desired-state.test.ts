@@ -57,7 +57,7 @@ test('a failure stops before anything that would need what failed', async () => 
 })
 
 test('failures of the tools that look are not taken for an empty host', async () => {
-  for (const look of ['ip -json -details', 'ip -json -N', 'ip -json -4 route', 'nft -j']) {
+  for (const look of ['ip -json -details', 'ip -json -N -4', 'ip -json -N -6', 'nft -j']) {
     const host = new FakeHost()
     host.onRun = (tool, args) => {
       if (`${tool} ${args.join(' ')}`.startsWith(look))

@@ -5,6 +5,8 @@ import { HOST_CASES } from '../../../support/host-cases.ts'
 for (const { name, run } of HOST_CASES)
   test(name, async () => {
     const host = new FakeHost()
+    // As in namespaces that lead nowhere, where the same is done to real tools.
+    host.network.hasNoWayOut = true
     await run({
       host,
       writes: host.writes,
