@@ -20,10 +20,10 @@ export function randomOf(seed: number): () => number {
 /** Things that happen at a time, in order. */
 export class Timeline {
   now = 0
-  readonly #events: { at: number; order: number; happen: () => void }[] = []
+  readonly #events: { at: number; order: number; happen: () => unknown }[] = []
   #order = 0
 
-  at(at: number, happen: () => void): void {
+  at(at: number, happen: () => unknown): void {
     this.#order += 1
     const event = { at: Math.max(at, this.now), order: this.#order, happen }
     let [low, high] = [0, this.#events.length]
@@ -34,6 +34,17 @@ export class Timeline {
       else high = middle
     }
     this.#events.splice(low, 0, event)
+  }
+
+  /** The same, where what happens may take promises to happen; time stands still for them. */
+  async follow(until: number, isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
+      const event = this.#events.at(-1)
+      if (event === undefined || event.at > until) return
+      this.#events.pop()
+      this.now = event.at
+      await event.happen()
+    }
   }
 
   /** Until nothing is left, time is over, or `isDone`. */

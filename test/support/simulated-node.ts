@@ -4,129 +4,12 @@ import { onInitiation, takeCopies } from '../../kubespan/plan/race.ts'
 import { type RankedEndpoint, rankEndpoints } from '../../kubespan/plan/rank-endpoints.ts'
 import type { AddressPort, Prefix } from '../../shared/net/address.ts'
 import { linkOf } from './links.ts'
+import { type Packet, type Send, SimulatedKernel } from './simulated-kernel.ts'
 import type { NetworkHost, Timeline } from './simulated-network.ts'
-
-export interface Packet {
-  readonly from: string
-  readonly to: string
-  readonly kind: 'initiation' | 'response' | 'data'
-  /** Of the handshake that it belongs to: later ones have higher stamps. */
-  readonly stamp: number
-}
 
 interface Ranked {
   readonly observed: AddressPort | undefined
   readonly ranked: readonly RankedEndpoint[]
-}
-
-type Send = (packet: Packet, to: AddressPort) => void
-
-/** One peer in WireGuard, as far as handshakes and roaming go. */
-interface KernelPeer {
-  /** Undefined is the relay. */
-  endpoint: AddressPort | undefined
-  /** The initiation of ours that may still be answered: taking one in forgets it. */
-  initiated: number
-  /** The newest initiation of the peer: older ones and repetitions are refused. */
-  takenIn: number
-  /** The handshake of the session in use. */
-  session: number
-  sentAt: number
-  retryUntil: number
-  isUp: boolean
-}
-
-const NEW_PEER: KernelPeer = {
-  endpoint: undefined,
-  initiated: 0,
-  takenIn: 0,
-  session: 0,
-  sentAt: Number.NEGATIVE_INFINITY,
-  retryUntil: 0,
-  isUp: false,
-}
-
-const RETRY_EVERY = 5000
-const RETRY_JITTER = 333
-const GIVE_UP_AFTER = 90_000
-const KEEPALIVE_EVERY = 25_000
-
-/** WireGuard's handshake and roaming, with its habit of one handshake state per peer. */
-class Kernel {
-  readonly peers = new Map<string, KernelPeer>()
-  /** In all, whatever was reset. */
-  readonly received = new Map<string, number>()
-  readonly #node: SimulatedNode
-  readonly #send: Send
-  #stamps = 0
-
-  constructor(node: SimulatedNode, send: Send) {
-    this.#node = node
-    this.#send = send
-  }
-
-  /** Adds the peer, or removes and adds it, and makes it begin. */
-  begin(key: string, reset: boolean, endpoint: AddressPort | undefined): void {
-    const { now } = this.#node.timeline
-    const peer = (reset ? undefined : this.peers.get(key)) ?? { ...NEW_PEER }
-    this.peers.set(key, peer)
-    peer.endpoint = endpoint
-    peer.retryUntil = now + GIVE_UP_AFTER
-    if (now - peer.sentAt >= RETRY_EVERY) this.#initiate(key)
-  }
-
-  #initiate(key: string): void {
-    const { timeline, random } = this.#node
-    const peer = this.peers.get(key)
-    if (peer === undefined || peer.isUp || timeline.now >= peer.retryUntil) return
-    this.#stamps += 1
-    peer.initiated = timeline.now * 1000 + this.#stamps
-    peer.sentAt = timeline.now
-    const packet: Packet = { from: this.#node.key, to: key, kind: 'initiation', stamp: peer.initiated }
-    if (peer.endpoint === undefined) this.#node.onRelay(key, packet)
-    else this.#send(packet, peer.endpoint)
-    timeline.at(timeline.now + RETRY_EVERY + random() * RETRY_JITTER, () => {
-      if (this.peers.get(key) === peer) this.#initiate(key)
-    })
-  }
-
-  receive(packet: Packet, from: AddressPort): void {
-    const peer = this.peers.get(packet.from)
-    if (packet.to !== this.#node.key || peer === undefined) return
-    const { stamp } = packet
-    if (packet.kind === 'initiation') {
-      if (stamp <= peer.takenIn) return
-      peer.takenIn = stamp
-      peer.initiated = 0
-    } else if (packet.kind === 'response') {
-      if (stamp !== peer.initiated) return
-      peer.initiated = 0
-      this.#establish(packet.from, peer, stamp)
-    } else {
-      if (stamp !== peer.takenIn && stamp !== peer.session) return
-      this.#establish(packet.from, peer, stamp)
-    }
-    peer.endpoint = from
-    this.received.set(packet.from, (this.received.get(packet.from) ?? 0) + 100)
-    const answer = { initiation: 'response', response: 'data', data: undefined } as const
-    const kind = answer[packet.kind]
-    if (kind !== undefined) this.#send({ from: this.#node.key, to: packet.from, kind, stamp }, from)
-  }
-
-  /** A session sends keepalives, the first of which also confirms it to the peer. */
-  #establish(key: string, peer: KernelPeer, stamp: number): void {
-    if (peer.session === stamp) return
-    peer.session = stamp
-    peer.isUp = true
-    const { timeline } = this.#node
-    const keepAlive = (): void => {
-      if (this.peers.get(key) !== peer || peer.session !== stamp) return
-      if (peer.endpoint !== undefined)
-        this.#send({ from: this.#node.key, to: key, kind: 'data', stamp }, peer.endpoint)
-      timeline.at(timeline.now + KEEPALIVE_EVERY, keepAlive)
-    }
-    timeline.at(timeline.now + KEEPALIVE_EVERY, keepAlive)
-  }
 }
 
 /** One daemon: what the plan says is done to the kernel, what the kernel does goes back into the plan. */
@@ -135,7 +18,7 @@ export class SimulatedNode {
   readonly host: NetworkHost
   readonly timeline: Timeline
   readonly random: () => number
-  readonly kernel: Kernel
+  readonly kernel: SimulatedKernel
   packets = 0
   /** A firewall of its own lets WireGuard's packets out, and no copies of them. */
   dropsCopies = false
@@ -157,7 +40,7 @@ export class SimulatedNode {
     this.timeline = timeline
     this.random = random
     this.#send = send
-    this.kernel = new Kernel(this, send)
+    this.kernel = new SimulatedKernel(this, send)
   }
 
   /** Learns of a peer. */

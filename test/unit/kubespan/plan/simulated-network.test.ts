@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Address, type AddressPort, addressPortOf } from '../../../../shared/net/address.ts'
+import type { Packet } from '../../../support/simulated-kernel.ts'
 import {
   canConnect,
   Network,
@@ -12,7 +13,7 @@ import {
   Timeline,
   WIREGUARD_PORT,
 } from '../../../support/simulated-network.ts'
-import { type Packet, SimulatedNode } from '../../../support/simulated-node.ts'
+import { SimulatedNode } from '../../../support/simulated-node.ts'
 
 interface World {
   readonly hosts: readonly NetworkHost[]
