@@ -39,7 +39,7 @@ export interface DaemonOptions {
   readonly log: Logger
   /** The host, and what wakes a pass when something on it changes. */
   readonly host: (
-    settings: Settings,
+    settings: () => Settings,
     wake: () => void,
   ) => { readonly mesh: MeshHost; readonly inspector: Inspector; readonly monitors: AsyncDisposable }
   readonly loaded: Resolved
@@ -90,10 +90,13 @@ export class Daemon implements AsyncDisposable, DaemonControl {
         }),
     })
     this.#kubernetes = systemKubernetesTier({ clock, log, onChange: wake })
-    const { mesh, inspector, monitors } = options.host(loaded.settings, () => {
-      this.#mesh.suspectDrift()
-      wake()
-    })
+    const { mesh, inspector, monitors } = options.host(
+      () => this.#loaded.settings,
+      () => {
+        this.#mesh.suspectDrift()
+        wake()
+      },
+    )
     this.#meshHost = mesh
     this.#inspector = inspector
     this.#racers = new RacerKeeper({

@@ -51,12 +51,12 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
       const resolver = resources.use(
         new Resolver({ clock: systemClock, lookup: systemLookup, onChange: wake }),
       )
-      const host = hostOf(settings)
+      const host = hostOf(settings())
       const stop = new AbortController()
       const watching = watchHost(
         {
           host,
-          placement: settings.placement,
+          placement: () => settings().placement,
           onChange: wake,
           onFailure: (error) => log.warn({ err: String(error) }, 'a monitor of the host ended'),
         },

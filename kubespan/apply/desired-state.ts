@@ -6,6 +6,7 @@ import type { DesiredState } from '../model/desired.ts'
 import type { WireGuardView } from '../model/peer.ts'
 import { applyLink, createLink, observeLink, type WireGuardImplementation } from './link.ts'
 import { applyNftables, observeNftTable } from './nftables.ts'
+import { RefusedPeers } from './refused-peers.ts'
 import { applyRouting, observeFamilies, observeRouting } from './routing.ts'
 import { applyDevice, applyPeers, type MeshSecrets, removePeers } from './wireguard.ts'
 
@@ -13,6 +14,8 @@ export interface ApplyOptions {
   /** The device as it was just observed; undefined when there is none. */
   readonly view: WireGuardView | undefined
   readonly implementation?: WireGuardImplementation
+  /** What is remembered of peers that were refused; by default nothing is. */
+  readonly refusals?: RefusedPeers
 }
 
 /** What was done, by tool and in order. Nothing at all when the host was as it should be. */
@@ -50,7 +53,7 @@ export async function applyDesiredState(
   host: Host,
   desired: DesiredState,
   secrets: MeshSecrets,
-  { view, implementation = 'auto' }: ApplyOptions,
+  { view, implementation = 'auto', refusals = new RefusedPeers(host.clock) }: ApplyOptions,
 ): Promise<ApplyReport> {
   const { placement } = desired
   const { linkName } = placement
@@ -82,7 +85,12 @@ export async function applyDesiredState(
     : rerouting.filter((change) => !isGuard(change))
   routing.push(...(await applyRouting(host, placement, rest)))
 
-  const refused = await applyPeers(host, linkName, diff.set, secrets)
+  const known = refusals.among(diff.set)
+  const hopeless = new Set(known.map(({ publicKey }) => publicKey))
+  const hopeful = diff.set.filter(({ peer }) => !hopeless.has(peer.publicKey))
+  const fresh = await applyPeers(host, linkName, hopeful, secrets)
+  refusals.note(fresh, hopeful)
+  const refused = [...known, ...fresh]
   await removePeers(host, linkName, diff.remove)
 
   const linkChanges = [...made, ...settled.changes]

@@ -10,6 +10,7 @@ import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
 import { KEEPALIVE_SECONDS } from '../model/constants.ts'
 import type { PublicKey } from '../model/peer.ts'
+import type { RefusedPeer } from './refused-peers.ts'
 
 /** What goes to `wg` through standard input and nowhere else; standard base64 of 32 bytes each. */
 export interface MeshSecrets {
@@ -34,11 +35,6 @@ export async function applyDevice(
 ): Promise<void> {
   const input = change.privateKey === undefined ? undefined : `${privateKey}\n`
   await host.run('wg', deviceArguments(linkName, change), input)
-}
-
-export interface RefusedPeer {
-  readonly publicKey: PublicKey
-  readonly error: ToolError
 }
 
 /**

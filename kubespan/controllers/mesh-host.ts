@@ -3,6 +3,7 @@ import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { cleanUp } from '../apply/cleanup.ts'
 import { deafen } from '../apply/deaf-chain.ts'
 import { applyDesiredState } from '../apply/desired-state.ts'
+import { RefusedPeers } from '../apply/refused-peers.ts'
 import { kickPeers, removePeers, setEndpoints } from '../apply/wireguard.ts'
 import type { Host } from '../host/host.ts'
 import type { DesiredState, Placement } from '../model/desired.ts'
@@ -17,7 +18,7 @@ import { askByEcho, type EchoAnswers } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
 import { loadPaths, savePaths } from '../sources/path-memory.ts'
 import type { Resolver } from '../sources/resolver.ts'
-import { observeWireGuard } from '../sources/wireguard.ts'
+import { AddressMemo, observeWireGuard } from '../sources/wireguard.ts'
 import type { AffiliateStore } from './cache-keeper.ts'
 import type { PathStore } from './path-keeper.ts'
 
@@ -55,6 +56,8 @@ export interface ApplyOutcome {
 /** The real host, through its tools and the files of the state directory. */
 export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   let view: WireGuardView | undefined
+  const refusals = new RefusedPeers(host.clock)
+  const readAddresses = new AddressMemo()
   return {
     identity: (settings, links) => loadIdentity(settings, links),
     links: () => observeLinks(host),
@@ -72,7 +75,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     echo: (addresses) => askByEcho(host, addresses),
     deafen: (placement, sources) => deafen(host, placement, sources),
     async wireguard({ placement, cluster }) {
-      view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey())
+      view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey(), readAddresses)
       return view
     },
     async apply(desired, identity, { cluster, node }) {
@@ -80,6 +83,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
       const { count, warnings } = await applyDesiredState(host, desired, secrets, {
         view,
+        refusals,
         implementation: node.wireguard,
       })
       return { changes: count, warnings }

@@ -55,6 +55,8 @@ export interface RouteStatusView {
 export interface RuleStatusView {
   readonly family: Family
   readonly priority: number
+  /** Absent: anywhere. */
+  readonly to?: string | undefined
   readonly fwmark: number
   readonly fwmask: number
   readonly table: number

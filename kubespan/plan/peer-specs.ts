@@ -1,6 +1,13 @@
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import { compareBytes } from '../../shared/byte-order.ts'
-import type { Prefix } from '../../shared/net/address.ts'
+import {
+  type AddressPort,
+  familyOf,
+  isLinkLocal,
+  type Prefix,
+  splitAddressPort,
+  zoneOf,
+} from '../../shared/net/address.ts'
 import type { PeerSpec, PublicKey } from '../model/peer.ts'
 import type { Holding } from './arbitrate-overlaps.ts'
 import { planClaims, type Refusal } from './claims.ts'
@@ -61,7 +68,7 @@ export function planPeerSpecs(
       label: nodename,
       address,
       allowedIps: owned[rank] ?? [],
-      endpoints: kubespan.endpoints,
+      endpoints: kubespan.endpoints.filter(isForAnybody),
     }),
   )
   return {
@@ -77,6 +84,12 @@ export function planPeerSpecs(
     ],
     contested: new Map(Array.from(contested, ([prefix, ranks]) => [prefix, ranks.map(nodeIdOf)])),
   }
+}
+
+/** A zone is a link of the machine that wrote it, and a link-local address is of no use without one. */
+const isForAnybody = (endpoint: AddressPort): boolean => {
+  const { address } = splitAddressPort(endpoint)
+  return zoneOf(address) === '' && !(familyOf(address) === 6 && isLinkLocal(address))
 }
 
 /** One line for people. */

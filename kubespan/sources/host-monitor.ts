@@ -6,7 +6,8 @@ import type { Placement } from '../model/desired.ts'
 
 export interface HostMonitorOptions {
   readonly host: Host
-  readonly placement: Placement
+  /** As it is when something happens: another one after a change of the configuration. */
+  readonly placement: () => Placement
   /** Something changed that is ours or that we announce; what it was is found out by looking. */
   readonly onChange: () => void
   /** A monitor ended; it is started again after a pause. */
@@ -37,7 +38,7 @@ async function follow(
   const concerns = tool === 'ip' ? isIpEventOfOurs : isNftEventOfOurs
   while (!signal.aborted) {
     try {
-      for await (const line of host.stream(tool, args, signal)) if (concerns(line, placement)) paced.wake()
+      for await (const line of host.stream(tool, args, signal)) if (concerns(line, placement())) paced.wake()
     } catch (error) {
       onFailure(error)
     }

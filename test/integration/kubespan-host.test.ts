@@ -118,7 +118,7 @@ test('what others do to links, addresses, rules, routes and tables is heard at o
   const watching = watchHost(
     {
       host,
-      placement: placementOf(),
+      placement: () => placementOf(),
       onChange: () => {
         wakes += 1
       },

@@ -96,13 +96,14 @@ export const NETWORK_RESOURCES: readonly ResourceType[] = [
     part: 'host',
     columns: ['SRC', 'DST', 'FWMARK', 'TABLE', 'PRIORITY'],
     rows: of(({ rules }) =>
-      rules.map(({ family, priority, fwmark, fwmask, table }) => ({
-        id: `${FAMILY_NAMES[family]}/${priority}`,
-        cells: ['', '', `0x${fwmark.toString(16)}/0x${fwmask.toString(16)}`, `${table}`, `${priority}`],
+      rules.map(({ family, priority, to = '', fwmark, fwmask, table }) => ({
+        id: `${FAMILY_NAMES[family]}/${priority}${to === '' ? '' : `/${to}`}`,
+        cells: ['', to, `0x${fwmark.toString(16)}/0x${fwmask.toString(16)}`, `${table}`, `${priority}`],
         spec: {
           family: FAMILY_NAMES[family],
           table,
           priority,
+          dst: to,
           action: 'unicast',
           fwMark: fwmark,
           fwMask: fwmask,

@@ -1,6 +1,7 @@
 import { ULA_PURPOSE, ulaPrefix } from '../../../shared/identity/ula.ts'
 import { prefixContains } from '../../../shared/net/address.ts'
 import { type AnyRule, describeRule } from '../../inspect/rules.ts'
+import { LAST_RESORT_PRIORITY } from '../../model/constants.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
 import type { Facts } from '../facts.ts'
 
@@ -11,7 +12,8 @@ const overlaps = (a: number, b: number): boolean => (a & b) !== 0
 
 const isOurs = (rule: AnyRule, { settings: { placement } }: Facts): boolean =>
   rule.table === placement.routingTable &&
-  rule.fwmark?.value === placement.routeFwmark &&
+  (rule.fwmark?.value === placement.routeFwmark ||
+    (rule.fwmark?.value === 0 && rule.priority === LAST_RESORT_PRIORITY)) &&
   rule.fwmark.mask === placement.fwmarkMask
 
 const KERNEL_TABLES = new Set([253, 254, 255])

@@ -5,7 +5,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { describeConflict, type PeerConflict, planPeerSpecs } from '../../../../kubespan/plan/peer-specs.ts'
 import type { Affiliate } from '../../../../shared/affiliate/affiliate.ts'
-import { type Address, hostPrefix, type Prefix, prefixOf } from '../../../../shared/net/address.ts'
+import {
+  type Address,
+  type AddressPort,
+  hostPrefix,
+  type Prefix,
+  prefixOf,
+} from '../../../../shared/net/address.ts'
 import { PrefixSet } from '../../../../shared/net/prefix-set.ts'
 import { affiliateOf } from '../../../support/affiliates.ts'
 
@@ -224,4 +230,22 @@ test('a thousand affiliates are no work', () => {
   assert.equal(specs.length, 1000)
   assert.equal(conflicts.length, 999, 'an address that all have')
   assert.ok(spent < 1000, `took ${spent.toFixed(0)} ms; anything quadratic takes far longer`)
+})
+
+test('endpoints that mean something on the machine of their owner only are left out', () => {
+  const endpoints = [
+    '[fe80::1%eth0]:51820',
+    '[fe80::1]:51820',
+    '[2001:db8::1]:51820',
+    '169.254.3.4:51820',
+    '192.0.2.1:51820',
+  ] as AddressPort[]
+  const affiliate = affiliateOf({
+    nodeId: 'a',
+    publicKey: Buffer.alloc(32, 8).toString('base64'),
+    address: 'fd00::1' as Address,
+    endpoints,
+  })
+  const [spec] = planPeerSpecs([affiliate], 'b').specs
+  assert.deepEqual(spec?.endpoints, endpoints.slice(2))
 })

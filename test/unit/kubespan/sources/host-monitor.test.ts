@@ -67,7 +67,7 @@ test('a burst is one wake at once and one after it; a monitor that fails is star
   const watching = watchHost(
     {
       host,
-      placement: placementOf(),
+      placement: () => placementOf(),
       onChange: () => {
         wakes += 1
       },
@@ -109,7 +109,7 @@ test('a stop during the pause after a failure ends the watch', async () => {
   const watching = watchHost(
     {
       host,
-      placement: placementOf(),
+      placement: () => placementOf(),
       onChange: () => assert.fail('nothing happened'),
       onFailure: () => undefined,
     },
