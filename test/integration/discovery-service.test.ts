@@ -219,7 +219,7 @@ test('an operator looks and forgets by the command', () =>
     }
     const tag = hashOf('one').slice(0, 8)
     assert.match(await admin('clusters'), new RegExp(`^${tag}\\w* +2 +0$`, 'm'))
-    assert.match(await admin('affiliates', tag), /^a +1 B +0 +(1m|\d+s)$/m)
+    assert.match(await admin('affiliates', tag), /^a +1 B +0 +\d+s ago +(1m|\d+s)$/m)
     const told = once(watch, 'data')
     assert.equal(await admin('forget', tag, 'a'), '1 affiliates forgotten\n')
     const [change] = await told

@@ -82,6 +82,6 @@ test('any history leads to what the model says', () => {
         affiliates.reduce((total, { endpoints }) => total + endpoints.length, 0),
       )
     }),
-    { numRuns: 2000 },
+    { numRuns: 10_000 },
   )
 })

@@ -88,6 +88,6 @@ test('after any history every watcher that reads has what the model has', async 
       assert.equal(state.clock.armed, 0)
       assert.equal(state.subscriptions.watchers, 0)
     }),
-    { numRuns: 1500 },
+    { numRuns: 10_000 },
   )
 })
