@@ -83,7 +83,11 @@ export async function applyDesiredState(
   const rest = isLinkTouched
     ? diffRouting(plan, await observeRouting(host, placement, families))
     : rerouting.filter((change) => !isGuard(change))
-  routing.push(...(await applyRouting(host, placement, rest)))
+  // Without IPv6 on the link the kernel refuses that route, and what is left there refuses packets.
+  const possible = rest.filter(
+    ({ route }) => settled.hasIpv6 || route?.dev === undefined || route.family === 4,
+  )
+  routing.push(...(await applyRouting(host, placement, possible)))
 
   const known = refusals.among(diff.set)
   const hopeless = new Set(known.map(({ publicKey }) => publicKey))

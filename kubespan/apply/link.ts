@@ -116,6 +116,8 @@ export async function isWireGuard(host: Host, linkName: string): Promise<boolean
 
 export interface LinkReport {
   readonly changes: readonly Change[]
+  /** False where it is turned off for the link and may not be turned on, as in some containers. */
+  readonly hasIpv6: boolean
   readonly warnings: readonly string[]
 }
 
@@ -135,7 +137,7 @@ export async function applyLink(host: Host, desired: DesiredState, link: LinkVie
     await host.run('ip', linkArguments(linkName, operation))
     changes.push(describeLinkOperation(operation))
   }
-  return { changes, warnings }
+  return { changes, warnings, hasIpv6: settings.disableIpv6 === 0 }
 }
 
 async function observeLinkSettings(host: Host, linkName: string): Promise<LinkSettings> {

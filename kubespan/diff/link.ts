@@ -69,7 +69,10 @@ export function diffLink(
   const wanted: ObservedAddress[] = []
   const warnings: string[] = []
   if (disableIpv6 === 0) wanted.push({ address, bits: addressBits, scope: 'global' })
-  else warnings.push('there is no IPv6 on this host: mesh addresses do not work, IPv4 through the mesh does')
+  else
+    warnings.push(
+      `${withoutIpv6(disableIpv6, placement)}: mesh addresses do not work, IPv4 through the mesh does`,
+    )
   if (rpFilter === RP_FILTER_LOOSE) wanted.push({ address: LINK_IPV4 as Address, bits: 32, scope: 'link' })
   if (rpFilter === RP_FILTER_STRICT) {
     const setting = `net.ipv4.conf.${rpFilterAll === rpFilter ? 'all' : placement.linkName}.rp_filter`
@@ -82,6 +85,12 @@ export function diffLink(
   if (link.mtuBytes !== mtuBytes) operations.push({ kind: 'mtu', mtuBytes })
   if (!link.isUp) operations.push({ kind: 'up' })
   return { operations: [...operations, ...diffAddresses(wanted, link.addresses)], warnings }
+}
+
+function withoutIpv6(disableIpv6: number | undefined, { linkName }: DesiredState['placement']): string {
+  if (disableIpv6 === undefined) return 'there is no IPv6 on this host'
+  const setting = `net.ipv6.conf.${linkName}.disable_ipv6`
+  return `${setting} is ${disableIpv6} and cannot be set from here (sysctl -w ${setting}=0, on the host of a container)`
 }
 
 function diffAddresses(

@@ -76,6 +76,19 @@ async function picture(host: Host): Promise<unknown> {
   }
 }
 
+/** The same host as a plain value, of which parts can be replaced. */
+const boundHost = (host: Host): Host => ({
+  clock: host.clock,
+  run: (...call) => host.run(...call),
+  stream: (...call) => host.stream(...call),
+  spawnDetached: (...call) => host.spawnDetached(...call),
+  readSetting: (path) => host.readSetting(path),
+  writeSetting: (...call) => host.writeSetting(...call),
+  hasSocket: (name) => host.hasSocket(name),
+  removeSocket: (name) => host.removeSocket(name),
+  limitLog: (name) => host.limitLog(name),
+})
+
 async function mustBeQuiet(site: Site, desired: DesiredState): Promise<void> {
   const before = site.writes.length
   const report = await bringInLine(site.host, desired)
@@ -260,6 +273,31 @@ export const HOST_CASES: readonly HostCase[] = [
         await bringInLine(site.host, desired)
         await mustBeQuiet(site, desired)
       }
+    },
+  },
+  {
+    name: 'where IPv6 is off and settings are read-only, IPv4 works, IPv6 goes nowhere, and one line says why',
+    async run(site) {
+      for (const name of ['all', 'default'])
+        await site.host.writeSetting(`ipv6/conf/${name}/disable_ipv6`, '1')
+      const host: Host = { ...boundHost(site.host), writeSetting: async () => false }
+      const desired = desiredOf(peersOf(2))
+      const first = await bringInLine(host, desired)
+      assert.equal(first.warnings.length, 1)
+      assert.match(
+        first.warnings[0] ?? '',
+        /net\.ipv6\.conf\.kubespan\.disable_ipv6 is 1 .* IPv4 through the mesh does/,
+      )
+      await mustBeQuiet({ ...site, host, writes: site.writes }, desired)
+      assert.equal((await observeWireGuard(host, 'kubespan'))?.peers.size, 2)
+      const { routes } = await observeRouting(host, placementOf(), [4, 6])
+      assert.deepEqual(routes.map(({ family, dev }) => `${family} ${dev ?? 'unreachable'}`).sort(), [
+        '4 kubespan',
+        '4 unreachable',
+        '6 unreachable',
+      ])
+      for (const name of ['all', 'default'])
+        await site.host.writeSetting(`ipv6/conf/${name}/disable_ipv6`, '0')
     },
   },
   {

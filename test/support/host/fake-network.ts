@@ -293,6 +293,8 @@ export class FakeNetwork {
       return ''
     }
     if (link?.isUp === false) return refuse('ip', args, 'Error: Device for nexthop is not up.')
+    if (family === 6 && dev !== undefined && this.settings.get(`ipv6/conf/${dev}/disable_ipv6`) === '1')
+      return refuse('ip', args, 'Error: IPv6 is disabled on nexthop device.')
     if (verb === 'add' && exists) return refuse('ip', args, 'RTNETLINK answers: File exists')
     this.routes = [...this.routes.filter((other) => !same(other)), route]
     return ''
