@@ -80,11 +80,13 @@ export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepO
   const { endpoints, starts, racing, nextAt } = await racer.plan(peers, now)
 
   const statuses = new Map(judged)
-  for (const { publicKey, isRetry } of starts) {
+  for (const { publicKey, isRetry, reset } of starts) {
     const status = judged.get(publicKey)
     const best = ranked.get(publicKey)?.[0]?.endpoint
-    if (!isRetry && status !== undefined && best !== undefined)
-      statuses.set(publicKey, beginTrial(status, status.endpoint ?? best, now))
+    if (status === undefined || best === undefined) continue
+    const begun = isRetry ? status : beginTrial(status, status.endpoint ?? best, now)
+    // Its next handshake is another one, be it within the same second.
+    statuses.set(publicKey, reset ? { ...begun, lastHandshakeStamp: undefined } : begun)
   }
   const isThere = ({ publicKey }: { publicKey: PublicKey }): boolean => view?.peers.has(publicKey) === true
   return {
@@ -123,10 +125,10 @@ export function stepByRotation(
     if (endpoint === undefined) continue
     endpoints.set(key, endpoint)
     const isNewRound = rotation.turn % ranked.length === 0
-    statuses.set(
-      key,
-      isNewRound ? beginTrial(status, endpoint, now) : { ...status, endpoint, lastUsedEndpoint: endpoint },
-    )
+    const begun = isNewRound
+      ? beginTrial(status, endpoint, now)
+      : { ...status, endpoint, lastUsedEndpoint: endpoint }
+    statuses.set(key, { ...begun, lastHandshakeStamp: undefined })
   }
   const nextAt = Math.min(...Array.from(rotations.values(), (rotation) => rotation.nextAt))
   return {

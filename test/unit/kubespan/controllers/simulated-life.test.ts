@@ -212,6 +212,8 @@ class Life {
 const BOTH_UP_WITHIN = 30_000
 const FLOWS_AGAIN_WITHIN = { echo: 16_000, silence: 30_000 }
 const UPGRADED_WITHIN = 60_000
+/** Of a minute in which private addresses that lead nowhere are tried as well; 1 % is passed once in some hundred lives. */
+const LOST_SHARE_MAX = 0.02
 
 async function live(seed: number, { loss, canEcho }: { readonly loss: number; readonly canEcho: boolean }) {
   const life = new Life(seed, loss, canEcho)
@@ -234,7 +236,7 @@ async function live(seed: number, { loss, canEcho }: { readonly loss: number; re
     await life.pass(50_000)
   })
   assert.equal(life.wayInUse(), 'lan', 'and they stay there')
-  if (loss === 0) assert.ok(lost <= 0.01, `${(100 * lost).toFixed(1)} % lost on the way to the LAN`)
+  if (loss === 0) assert.ok(lost <= LOST_SHARE_MAX, `${(100 * lost).toFixed(1)} % lost on the way to the LAN`)
 
   life.dead.add('lan')
   await life.pass(200)

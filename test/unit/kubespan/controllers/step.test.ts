@@ -162,3 +162,14 @@ test('rotation leaves alone who is up, unless it is suspect or on a relay that n
   const left = stepByRotation(inputOf({ view: viewOf({ endpoint: RELAY, ...UP }) }), new Map())
   assert.deepEqual([...left.endpoints], [['key', GOOD]])
 })
+
+test('the handshake after a reset is a new one, even within the second of the last', async () => {
+  const { racer } = racing()
+  const view = viewOf({ endpoint: GOOD, ...UP })
+  const raced = await stepByRaces(inputOf({ view, suspects: new Set(['key']) }), racer)
+  const rotated = stepByRotation(inputOf({ view, suspects: new Set(['key']) }), new Map())
+  for (const { statuses } of [raced, rotated]) {
+    const after = inputOf({ view, memory: statuses, now: 100 })
+    assert.equal(after.judged.get('key')?.state, 'up')
+  }
+})
