@@ -4,7 +4,7 @@ import { describeWireGuardDiff, diffWireGuard, NEW_DEVICE } from '../diff/wiregu
 import type { Host } from '../host/host.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { WireGuardView } from '../model/peer.ts'
-import { applyLink, createLink, observeLink, type WireGuardImplementation } from './link.ts'
+import { applyLink, createLink, findLink, observeLink, type WireGuardImplementation } from './link.ts'
 import { applyNftables, observeNftTable } from './nftables.ts'
 import { RefusedPeers } from './refused-peers.ts'
 import { applyRouting, observeFamilies, observeRouting } from './routing.ts'
@@ -13,6 +13,8 @@ import { applyDevice, applyPeers, type MeshSecrets, removePeers } from './wiregu
 export interface ApplyOptions {
   /** The device as it was just observed; undefined when there is none. */
   readonly view: WireGuardView | undefined
+  /** What `ip` has just said of all links, where it was asked; else it is asked for ours. */
+  readonly addresses?: string | undefined
   readonly implementation?: WireGuardImplementation
   /** What is remembered of peers that were refused; by default nothing is. */
   readonly refusals?: RefusedPeers
@@ -53,13 +55,13 @@ export async function applyDesiredState(
   host: Host,
   desired: DesiredState,
   secrets: MeshSecrets,
-  { view, implementation = 'auto', refusals = new RefusedPeers(host.clock) }: ApplyOptions,
+  { view, addresses, implementation = 'auto', refusals = new RefusedPeers(host.clock) }: ApplyOptions,
 ): Promise<ApplyReport> {
   const { placement } = desired
   const { linkName } = placement
   const families = await observeFamilies(host)
   const [found, foundRouting, foundTable] = await Promise.all([
-    observeLink(host, linkName),
+    addresses === undefined ? observeLink(host, linkName) : findLink(addresses, linkName),
     observeRouting(host, placement, families),
     observeNftTable(host, placement.nftTable),
   ])

@@ -44,6 +44,11 @@ export async function observeLink(host: Host, linkName: string): Promise<LinkVie
       if (error instanceof ToolError && /does not exist/.test(error.stderr)) return '[]'
       throw error
     })
+  return findLink(text, linkName)
+}
+
+/** In `ip -json -details address show` of one link or all. */
+export function findLink(text: string, linkName: string): LinkView | undefined {
   const row = (JSON.parse(text) as LinkRow[]).find(({ ifname }) => ifname === linkName)
   if (row === undefined) return undefined
   return {

@@ -12,7 +12,7 @@ import type { ObservedLink } from '../model/observed.ts'
 import type { PublicKey, WireGuardView } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { chooseMac, macOfNodeId } from '../plan/choose-mac.ts'
-import { observeLinks } from '../sources/addresses.ts'
+import { parseLinks, showAddresses } from '../sources/addresses.ts'
 import { loadAffiliates, saveAffiliates } from '../sources/affiliate-cache.ts'
 import { askByEcho, type EchoAnswers } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
@@ -56,11 +56,16 @@ export interface ApplyOutcome {
 /** The real host, through its tools and the files of the state directory. */
 export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   let view: WireGuardView | undefined
+  let shown: string | undefined
+  let addresses: string | undefined
   const refusals = new RefusedPeers(host.clock)
   const readAddresses = new AddressMemo()
   return {
     identity: (settings, links) => loadIdentity(settings, links),
-    links: () => observeLinks(host),
+    async links() {
+      shown = await showAddresses(host)
+      return parseLinks(shown)
+    },
     affiliates: {
       load: async ({ cluster, node }) =>
         cluster === undefined ? [] : await loadAffiliates(cachePath(node), cluster.key, host.clock.wall()),
@@ -75,6 +80,9 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     echo: (addresses) => askByEcho(host, addresses),
     deafen: (placement, sources) => deafen(host, placement, sources),
     async wireguard({ placement, cluster }) {
+      // A pass looks at the links, if at all, before it looks at WireGuard.
+      addresses = shown
+      shown = undefined
       view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey(), readAddresses)
       return view
     },
@@ -83,6 +91,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
       const { count, warnings } = await applyDesiredState(host, desired, secrets, {
         view,
+        addresses,
         refusals,
         implementation: node.wireguard,
       })

@@ -3,9 +3,12 @@ import type { Runner } from '../host/runner.ts'
 import type { AddressScope, ObservedAddress, ObservedLink } from '../model/observed.ts'
 
 /** All links of this host with their addresses, in the order of the kernel. */
-export async function observeLinks(runner: Runner): Promise<ObservedLink[]> {
-  return parseLinks(await runner.run('ip', ['-json', '-details', 'address', 'show']))
-}
+export const observeLinks = async (runner: Runner): Promise<ObservedLink[]> =>
+  parseLinks(await showAddresses(runner))
+
+/** What parseLinks reads. */
+export const showAddresses = (runner: Runner): Promise<string> =>
+  runner.run('ip', ['-json', '-details', 'address', 'show'])
 
 interface LinkRow {
   readonly ifname: string
