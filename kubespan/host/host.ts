@@ -31,6 +31,7 @@ export function createHost(options: HostOptions): Host {
   return {
     clock: options.clock,
     run: (tool, args, input) => runner.run(tool, args, input),
+    hasStarted: (pid) => runner.hasStarted(pid),
     stream: (tool, args, signal) => runner.stream(tool, args, signal),
     spawnDetached: (tool, args, logName) => runner.spawnDetached(tool, args, logName),
     ...procSettings(options.settingsRoot),

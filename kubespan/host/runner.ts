@@ -22,6 +22,8 @@ export interface Runner {
    * @throws ToolError when the tool is missing, fails, or does not end in time
    */
   run(tool: Tool, args: readonly string[], input?: string): Promise<string>
+  /** Whether this was one of the last processes that `run` started. */
+  hasStarted(pid: number): boolean
   /**
    * The lines that a monitor prints, until `signal` aborts (the iteration then just ends).
    * @throws ToolError when the tool ends by itself
@@ -53,11 +55,15 @@ type Descriptor = 3
 /** Long enough for the kernel to remove a chunk of peers at 17 ms each on a slow machine. */
 const TIMEOUT: Milliseconds = 30_000
 
+/** What they did is told of within milliseconds; a number is used again after thousands. */
+const REMEMBERED_PROCESSES = 32
+
 /** Runs the tools of the network namespace that this process lives in. */
 export class ToolRunner implements Runner {
   readonly #runDirectory: string
   readonly #options: Options
   readonly #notifySocket: string | undefined
+  readonly #started: number[] = []
 
   constructor({ runDirectory, path = SYSTEM_PATH, timeout = TIMEOUT, notifySocket }: RunnerOptions) {
     this.#runDirectory = runDirectory
@@ -86,9 +92,20 @@ export class ToolRunner implements Runner {
         ? { ...this.#options.env, NOTIFY_SOCKET: this.#notifySocket }
         : this.#options.env
     const options = { ...this.#options, ...(env && { env }), stdin, stripFinalNewline: false }
-    const result = await execa(tool, args, options)
+    const child = execa(tool, args, options)
+    this.#remember(child.pid)
+    const result = await child
     if (!result.failed) return text(result.stdout)
     throw toToolError({ tool, args }, { ...result, stderr: hide(text(result.stderr)) })
+  }
+
+  hasStarted(pid: number): boolean {
+    return this.#started.includes(pid)
+  }
+
+  #remember(pid: number | undefined): void {
+    if (pid !== undefined) this.#started.push(pid)
+    if (this.#started.length > REMEMBERED_PROCESSES) this.#started.shift()
   }
 
   async *stream(tool: Tool, args: readonly string[], signal: AbortSignal): AsyncIterable<string> {

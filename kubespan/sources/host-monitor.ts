@@ -38,13 +38,54 @@ async function follow(
   const concerns = tool === 'ip' ? isIpEventOfOurs : isNftEventOfOurs
   while (!signal.aborted) {
     try {
-      for await (const line of host.stream(tool, args, signal)) if (concerns(line, placement())) paced.wake()
+      using transaction = new Transaction(host, () => paced.wake())
+      for await (const line of host.stream(tool, args, signal))
+        if (!concerns(line, placement())) transaction.end(line)
+        else if (tool === 'nft') transaction.begin()
+        else paced.wake()
     } catch (error) {
       onFailure(error)
     }
     await pause(host.clock, RESTART_AFTER, signal)
     // Whatever happened meanwhile was not heard.
     if (!signal.aborted) paced.wake()
+  }
+}
+
+/** Its last line follows at once; where it does not, whoever made it counts as somebody else. */
+const TRANSACTION_LIMIT: Milliseconds = 50
+
+/** Tells of what others changed, and not of what our own tools did: that was looked at when it was done. */
+class Transaction implements Disposable {
+  readonly #host: Pick<Host, 'clock' | 'hasStarted'>
+  readonly #wake: () => void
+  #alarm: Disposable | undefined
+
+  constructor(host: Pick<Host, 'clock' | 'hasStarted'>, wake: () => void) {
+    this.#host = host
+    this.#wake = wake
+  }
+
+  begin(): void {
+    this.#alarm ??= this.#host.clock.after(TRANSACTION_LIMIT, () => this.#tell())
+  }
+
+  /** Of a transaction that did not begin, and of every other line, nothing comes. */
+  end(line: string): void {
+    const author = /^# new generation \d+ by process (\d+)/.exec(line)?.[1]
+    if (author === undefined || this.#alarm === undefined) return
+    if (this.#host.hasStarted(Number(author))) this[Symbol.dispose]()
+    else this.#tell()
+  }
+
+  #tell(): void {
+    this[Symbol.dispose]()
+    this.#wake()
+  }
+
+  [Symbol.dispose](): void {
+    this.#alarm?.[Symbol.dispose]()
+    this.#alarm = undefined
   }
 }
 

@@ -73,6 +73,13 @@ export class FakeHost implements Host {
     return answer
   }
 
+  /** Processes that a test says are ours. */
+  readonly started = new Set<number>()
+
+  hasStarted(pid: number): boolean {
+    return this.started.has(pid)
+  }
+
   async *stream(tool: Tool, _args: readonly string[], signal: AbortSignal): AsyncIterable<string> {
     for await (const line of this.monitors.get(tool) ?? []) {
       if (signal.aborted) return

@@ -80,6 +80,7 @@ async function picture(host: Host): Promise<unknown> {
 const boundHost = (host: Host): Host => ({
   clock: host.clock,
   run: (...call) => host.run(...call),
+  hasStarted: (pid) => host.hasStarted(pid),
   stream: (...call) => host.stream(...call),
   spawnDetached: (...call) => host.spawnDetached(...call),
   readSetting: (path) => host.readSetting(path),

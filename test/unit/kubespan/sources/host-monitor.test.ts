@@ -120,3 +120,45 @@ test('a stop during the pause after a failure ends the watch', async () => {
   await watching
   assert.equal(host.clock.armed, 0)
 })
+
+test('of changes to the table, those of our own tools are no news', async () => {
+  const host = new FakeHost()
+  const nft = speaker()
+  host.monitors.set('nft', nft.lines)
+  host.started.add(77)
+  const stop = new AbortController()
+  let wakes = 0
+  const watching = watchHost(
+    {
+      host,
+      placement: () => placementOf(),
+      onChange: () => {
+        wakes += 1
+      },
+      onFailure: () => undefined,
+    },
+    stop.signal,
+  )
+  const change = 'add element inet openspan routed_v4 { 10.0.0.0/8 }'
+  const hear = async (...lines: readonly string[]): Promise<number> => {
+    for (const line of lines) nft.say(line)
+    await settle()
+    return wakes
+  }
+  assert.equal(await hear(change, '# new generation 2 by process 77 (nft)'), 0)
+  await host.clock.advance(1000)
+  assert.equal(wakes, 0)
+  assert.equal(await hear(change, '# new generation 3 by process 78 (nft)'), 1)
+  await host.clock.advance(1000)
+  assert.equal(await hear('# new generation 4 by process 78 (nft)'), 1, 'not our table')
+  await hear(change)
+  await host.clock.advance(49)
+  assert.equal(wakes, 1)
+  await host.clock.advance(1)
+  assert.equal(wakes, 2, 'nobody says who it was')
+
+  stop.abort()
+  nft.say('')
+  await host.clock.advance(20_000)
+  await watching
+})
