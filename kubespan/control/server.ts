@@ -7,6 +7,7 @@ import type { RawAffiliate } from '../model/affiliate.ts'
 import type { CandidateView, DaemonView, FullView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
 import type { HostView } from '../model/host-view.ts'
+import { takeStartLock } from './start-lock.ts'
 
 /** What a command may ask of the running daemon. */
 export interface DaemonControl {
@@ -44,6 +45,7 @@ export class AlreadyRunningError extends Error {
  */
 export async function serveControl(path: string, control: DaemonControl): Promise<AsyncDisposable> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
+  await using _lock = await takeStartLock(path)
   if (await answers(path))
     throw new AlreadyRunningError(`another kubespan daemon answers on ${path}: stop it first`)
   rmSync(path, { force: true })

@@ -173,7 +173,7 @@ export class Mesh implements AsyncDisposable {
           if (isSo(view)) return view
         }
       } catch (error) {
-        if (!(error instanceof NotRunningError) && !isBrokenOff(error)) throw error
+        if (!(error instanceof NotRunningError) && !isBrokenOff(error) && !over.aborted) throw error
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS))
     }

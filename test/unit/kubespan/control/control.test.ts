@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { ControlClient, NotRunningError } from '../../../../kubespan/control/client.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from '../../../../kubespan/control/server.ts'
@@ -53,6 +53,19 @@ function world(t: { after(clean: () => void): void }) {
   const path = join(directory, 'run', 'kubespan.sock')
   return { path, daemon: new FakeDaemon(), client: new ControlClient(path) }
 }
+
+test('of several that start at the same moment one has the socket, whatever a killed one left', async (t) => {
+  const { path, daemon, client } = world(t)
+  mkdirSync(dirname(path))
+  writeFileSync(path, '')
+  const started = await Promise.allSettled(Array.from({ length: 5 }, () => serveControl(path, daemon)))
+  await using servers = new AsyncDisposableStack()
+  for (const one of started) if (one.status === 'fulfilled') servers.use(one.value)
+  assert.equal(started.filter(({ status }) => status === 'fulfilled').length, 1)
+  for (const one of started)
+    if (one.status === 'rejected') assert.ok(one.reason instanceof AlreadyRunningError, String(one.reason))
+  assert.equal((await client.view()).pid, daemon.current.pid)
+})
 
 test('commands reach the daemon, and its refusals come back as errors', async (t) => {
   const { path, daemon, client } = world(t)
