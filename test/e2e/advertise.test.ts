@@ -42,7 +42,7 @@ test('what a node advertises is what others use of it', { skip }, async (t) => {
   assert.ok(a && b && c && open)
   await using mesh = new Mesh(lab, { timing: FAST, documents: ({ name }) => DOCUMENTS[name] })
   await mesh.startDiscovery()
-  for (const host of lab.hosts) mesh.startDaemon(host)
+  for (const host of lab.hosts) mesh.startDaemon(host, ['--log-level', 'debug'])
   await mesh.full(PATIENCE_MS)
   /** How `of` stands in the eyes of `host`, once its record is complete. */
   const seenBy = async (
@@ -64,6 +64,10 @@ test('what a node advertises is what others use of it', { skip }, async (t) => {
   await t.test('endpoints: filtered, and those that are announced besides', async () => {
     const { peer } = await seenBy(b, a, ({ endpoints }) => endpoints.length >= 3)
     assert.deepEqual(peer?.endpoints, [`${a.v4}:51820`, '203.0.113.9:4242', `${a.v4}:51999`])
+    assert.match(
+      mesh.daemon(a).output,
+      /"what":"own address, not announced","address":"2001:db8:1::2","reason":"the endpoint filters"/,
+    )
     const other = await seenBy(a, b, ({ endpoints }) => endpoints.length >= 2)
     assert.ok(other.peer?.endpoints.includes(`[${b.v6}]:51820` as never))
   })

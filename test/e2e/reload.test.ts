@@ -55,6 +55,8 @@ test('a changed configuration changes the mesh without a restart', { skip }, asy
     const refused = await mesh.until(a, ({ config }) => config.problem !== undefined, PATIENCE_MS)
     assert.match(refused.config.problem ?? '', /kubespan\.yaml.*mtu.*1280/s)
     assert.ok(isUp(await afterPeriod(mesh, a), 'b'))
+    mesh.daemon(a).kill('SIGHUP')
+    await mesh.until(a, ({ config }) => config.refusals > refused.config.refusals, PATIENCE_MS)
     mesh.writeConfig(a)
     await mesh.until(a, ({ config }) => config.problem === undefined, PATIENCE_MS)
     await assertNoneLost(pinger)
