@@ -19,7 +19,7 @@ const GROWTH_MAX = 1.2
 /** What was held when an abuse ended may go with the timers of the service: expiry, stalls, calls cut off. */
 const SETTLE_LIMIT_MS = 12_000
 /** For a service that is abused by a few connections at a time; the long form brings ten times the clusters and more. */
-const RSS_CAP_BYTES = (SCALE === 1 ? 300 : 600) * 1024 * 1024
+const RSS_CAP_BYTES = (SCALE === 1 ? 300 : 420) * 1024 * 1024
 
 let service: ProbedService
 let normal: Memory

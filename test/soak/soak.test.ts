@@ -9,7 +9,7 @@ const PLAN: Omit<SoakPlan, 'seed' | 'report'> = isLong
   : { clusters: 20, watchersPerCluster: 10, seconds: 24, changesPerSecond: 150 }
 
 const GROWTH_MAX = 1.1
-const RSS_CAP_BYTES = (isLong ? 800 : 400) * 1024 * 1024
+const RSS_CAP_BYTES = (isLong ? 500 : 250) * 1024 * 1024
 
 test('every watcher ends with what List says, and the memory is flat', async () => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32)
