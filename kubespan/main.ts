@@ -12,6 +12,7 @@ import { renderPeers, renderStatus } from './cli/status.ts'
 import { ConfigError, loadConfig } from './config/load.ts'
 import { renderSettings } from './config/show.ts'
 import { ControlClient } from './control/client.ts'
+import { keepHeapSmall } from './host/heap.ts'
 import type { DaemonView } from './model/daemon-view.ts'
 
 const DEFAULT_CONFIG_FILE = '/etc/kubespan/config.yaml'
@@ -49,6 +50,8 @@ function show(options: Options, value: unknown, table: () => string): void {
 
 const commands: Record<string, Command> = {
   async run(options) {
+    // Before anything else is loaded: that is where most of the heap comes from.
+    keepHeapSmall()
     const { runDaemon } = await import('./run.ts')
     await runDaemon({
       configFile: configFile(options),

@@ -9,7 +9,6 @@ import { createMeshHost, loadIdentity } from './controllers/mesh-host.ts'
 import { Daemon, daemonLogger, socketPath } from './daemon.ts'
 import { missingForStart } from './doctor/start.ts'
 import { observePrivileges } from './host/capabilities.ts'
-import { keepHeapSmall } from './host/heap.ts'
 import { createHost } from './host/host.ts'
 import { findPrograms } from './host/installed.ts'
 import { observeFates } from './inspect/fate.ts'
@@ -37,7 +36,6 @@ const hostOf = (settings: Settings) =>
 
 /** Runs the daemon until it is told to end. Ending takes nothing back, unless `downOnExit` says so. */
 export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions): Promise<void> {
-  keepHeapSmall()
   const log = daemonLogger(logLevel)
   const loaded = await loadConfig(configFile)
   await checkStart(loaded.settings)

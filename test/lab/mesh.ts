@@ -124,7 +124,8 @@ export class Mesh implements AsyncDisposable {
     const command = [process.execPath, PROGRAM, 'run', '--config', this.configFile(host), ...flags]
     const daemon = host.spawn('sh', ['-ec', `${setup ?? ''}\nexec "$@"`, 'sh', ...command], {
       name: `kubespan${this.#instance}`,
-      env: { ...COMPILED_ONCE, ...env },
+      // The second as the service file has it.
+      env: { ...COMPILED_ONCE, MALLOC_ARENA_MAX: '1', ...env },
     })
     this.#daemons.set(host, daemon)
     return daemon
