@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { encodeCall, HELLO_OF_A_CLIENT } from './warm-up-frames.ts'
@@ -52,6 +53,7 @@ async function beClient(order: ClientsOrder, round: number, index: number): Prom
   return socket
 }
 
+flushCompileCache() // its end is always a sudden one
 const [port, how] = process.argv.slice(2)
 const order: ClientsOrder = { port: Number(port), isTls: how === 'tls' }
 for (let round = 0; ; round += 1) {
