@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { env, execArgv, execPath, exit, getuid } from 'node:process'
+import { env, execArgv, execPath, exit, getuid, stderr } from 'node:process'
 
 /** Set in the process that lives in the private namespaces. */
 const INSIDE = 'OPENSPAN_PRIVATE_HOST'
@@ -33,10 +33,15 @@ export function enterPrivateHost(file: string): void {
   const selection = execArgv.filter((option) => option.startsWith('--test-name-pattern'))
   const inside = ['sh', '-c', PREPARE, 'sh', execPath, ...selection, file]
   // `--kill-child` covers all that is inside; the signal covers `unshare` itself, should this process be killed.
-  const { status } = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...NAMESPACES, ...inside], {
-    stdio: 'inherit',
-    env: { ...env, [INSIDE]: '1' },
-  })
+  const { status, signal, error } = spawnSync(
+    'setpriv',
+    ['--pdeathsig', 'KILL', 'unshare', ...NAMESPACES, ...inside],
+    {
+      stdio: 'inherit',
+      env: { ...env, [INSIDE]: '1' },
+    },
+  )
+  if (status === null) stderr.write(`the private host of ${file} ended by ${signal ?? error}\n`)
   exit(status ?? 1)
 }
 
