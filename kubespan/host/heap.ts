@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 
 /** The heap may grow by so much of what is alive before it is swept. */
-const GROWTH_PERCENT = 40
+const GROWTH_PERCENT = 80
 
 /**
  * Has garbage collected early. A look at a thousand peers leaves some megabytes of it, of which V8 would keep hundreds on
