@@ -30,6 +30,8 @@ export interface RoundSettings {
 export const ROUNDS: RoundSettings = {
   after: 2500,
   ...QUICK_ROTATION,
+  // In between the kernel calls a second time, with the cookie that a responder under load may have sent it.
+  rest: 7000,
   concurrent: 4,
   freely: 8,
   pause: 1000,

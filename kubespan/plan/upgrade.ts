@@ -12,6 +12,8 @@ export interface UpgradeSettings {
   readonly silence: Milliseconds
   /** So often a peer is touched whose packets on the old path undo that before the next look. */
   readonly touches: number
+  /** For how long: what is sent meanwhile is lost where the path is dead. */
+  readonly touchFor: Milliseconds
   /** How often the trial looks, and writes again what packets in flight have undone. */
   readonly lookEvery: Milliseconds
   /** A trial that has not settled by then has failed. */
@@ -25,6 +27,7 @@ export const UPGRADE: UpgradeSettings = {
   roundTrips: 3,
   silence: 300,
   touches: 4,
+  touchFor: 30,
   lookEvery: 50,
   longest: 3000,
 }
@@ -190,13 +193,13 @@ const underway = (
   trial: Trial,
   endpoint: AddressPort | undefined,
   now: Instant,
-  { lookEvery }: UpgradeSettings,
+  { lookEvery, touchFor }: UpgradeSettings,
 ): UpgradeStep => ({
   upgrade: { ...upgrade, trial },
   endpoint,
   echo: true,
   deafTo: trial.phase === 'move' ? trial.from : undefined,
-  nextAt: now + lookEvery,
+  nextAt: now + (trial.phase === 'touch' ? touchFor : lookEvery),
 })
 
 const QUIET = { endpoint: undefined, echo: false, deafTo: undefined } as const

@@ -255,7 +255,7 @@ test('both ends find the LAN, whoever begins, under any traffic', () => {
         `lost ${lost}: no more than was in flight when each began`,
       )
     }),
-    { numRuns: 400 },
+    { numRuns: 100 },
   )
 })
 
@@ -271,6 +271,6 @@ test('where it works in one direction or none they stay on the old path and lose
       // In a minute each end makes two, and each costs both ends what they send meanwhile.
       assert.ok(lost <= 2 * 2 * Math.ceil(attempt / 100), `lost ${lost} of ${sent} in ${attempt} ms`)
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   )
 })
