@@ -6,8 +6,8 @@ import { encodeCall, HELLO_OF_A_CLIENT } from './warm-up-frames.ts'
 
 /**
  * Clients for a service that warms up: `warm-up-clients.ts PORT plaintext|tls`, on loopback. They are a program of their
- * own, so that V8 gets to know the service only, and nothing of them stays in it. They go on until they are killed, or
- * the service is gone.
+ * own, so that V8 gets to know the service only, and nothing of them stays in it. They say when they begin, and go on
+ * until they are killed, or the service is gone.
  */
 interface ClientsOrder {
   readonly port: number
@@ -54,6 +54,7 @@ async function beClient(order: ClientsOrder, round: number, index: number): Prom
 }
 
 flushCompileCache() // its end is always a sudden one
+process.stdout.write('ready\n')
 const [port, how] = process.argv.slice(2)
 const order: ClientsOrder = { port: Number(port), isTls: how === 'tls' }
 for (let round = 0; ; round += 1) {

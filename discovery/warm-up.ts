@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Clock } from '../shared/clock.ts'
+import type { Clock, Milliseconds } from '../shared/clock.ts'
 import { plainAnswer } from '../shared/http.ts'
 import type { Prefix } from '../shared/net/address.ts'
 import { PrefixSet } from '../shared/net/prefix-set.ts'
@@ -22,6 +22,8 @@ import { CallMetrics } from './web/call-metrics.ts'
 
 /** A program of its own: as a thread it would leave some 20 MB behind. */
 const CLIENTS = fileURLToPath(new URL('./warm-up-clients.ts', import.meta.url))
+/** They begin a tenth of a second after they were started, on a busy machine later. */
+const CLIENTS_START_LIMIT_MS: Milliseconds = 1_000
 const LOOPBACK = '127.0.0.1'
 const LOOPBACK_NETWORK = '127.0.0.0/8' as Prefix
 const nothing = (): void => {}
@@ -34,16 +36,19 @@ const nothing = (): void => {}
 export async function warmUp(clock: Clock, config: WarmUpConfig): Promise<void> {
   if (config.warmUp === 0) return
   const over = new AbortController()
-  using _alarm = clock.after(config.warmUp, () => over.abort())
+  using _late = clock.after(config.warmUp + CLIENTS_START_LIMIT_MS, () => over.abort())
   const certificate = certificateOf(config)
   const { grpc, log } = makeScratch(clock)
   using _log = log
   try {
     await using listener = await listen(grpc, clock, certificate)
     const order = [`${listener.port}`, certificate === undefined ? 'plaintext' : 'tls']
-    const clients = spawn(process.execPath, [CLIENTS, ...order], { stdio: 'ignore' })
+    const clients = spawn(process.execPath, [CLIENTS, ...order], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const gone = once(clients, 'exit', { signal: over.signal })
     try {
-      await once(clients, 'exit', { signal: over.signal })
+      await Promise.race([gone, once(clients.stdout, 'data', { signal: over.signal })])
+      using _alarm = clock.after(config.warmUp, () => over.abort())
+      await gone
     } finally {
       clients.kill('SIGKILL')
     }
