@@ -50,6 +50,8 @@ export interface MeshHost {
 export interface ApplyOutcome {
   /** How many things were changed on the host; 0 when it was as it should be. */
   readonly changes: number
+  /** What was changed causes more, as a link that came up or a peer that is called; by default everything does. */
+  readonly isUnsettled?: boolean
   readonly warnings: readonly string[]
 }
 
@@ -89,13 +91,16 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     async apply(desired, identity, { cluster, node }) {
       const { privateKey, publicKey } = identity
       const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
-      const { count, warnings } = await applyDesiredState(host, desired, secrets, {
+      const { link, wireguard, count, warnings } = await applyDesiredState(host, desired, secrets, {
         view,
         addresses,
         refusals,
         implementation: node.wireguard,
       })
-      return { changes: count, warnings }
+      // Sets, rules and addresses of peers that are there cause nothing that we would have to see.
+      const isUnsettled =
+        link.length > 0 || wireguard.some(({ action, what }) => action === 'add' || what === 'device')
+      return { changes: count, isUnsettled, warnings }
     },
     async resetPeers({ linkName }, keys) {
       await removePeers(host, linkName, keys)

@@ -215,7 +215,9 @@ export class MeshController {
     await this.#cache.keep(settings, gathered.retained)
     this.#sayOnce(this.#memory.warnings)
     return {
-      outcome: { again: this.#nextLook(settings, applied.changes, now, step.again) },
+      outcome: {
+        again: this.#nextLook(settings, applied.isUnsettled ?? applied.changes > 0, now, step.again),
+      },
       changes: applied.changes,
     }
   }
@@ -260,14 +262,14 @@ export class MeshController {
 
   #nextLook(
     { timing }: Settings,
-    changes: number,
+    isUnsettled: boolean,
     now: Instant,
     race: Milliseconds | undefined,
   ): Milliseconds {
     const isOnTrial = [...this.#memory.statuses.values()].some(({ state }) => state === 'unknown')
     return Math.min(
       timing.reconcileEvery,
-      changes > 0 ? SETTLE_LOOK_AFTER : Infinity,
+      isUnsettled ? SETTLE_LOOK_AFTER : Infinity,
       isOnTrial ? TRIAL_LOOK_EVERY : Infinity,
       race ?? Infinity,
       Math.max(0, (nextDeadline(this.#memory.retained) ?? Infinity) - now),

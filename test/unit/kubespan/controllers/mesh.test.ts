@@ -180,6 +180,19 @@ test('a quiet pass touches the host only when a whole look is due', async () => 
   assert.equal(host.applied, before + 2)
 })
 
+test('after changes that cause more the next look is soon, after others it is not', async () => {
+  for (const [isUnsettled, again] of [
+    [undefined, 100],
+    [true, 100],
+    [false, 30_000],
+  ] as const) {
+    const { host, mesh, pool } = world()
+    await using _ = pool
+    host.apply = async () => ({ changes: 1, warnings: [], ...(isUnsettled !== undefined && { isUnsettled }) })
+    assert.deepEqual(await mesh.pass(), { again })
+  }
+})
+
 test('an apply that failed is done again, and said', async () => {
   const { host, mesh, pool } = world()
   await using _ = pool
