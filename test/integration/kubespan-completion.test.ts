@@ -8,7 +8,7 @@ import { RESOURCES } from '../../kubespan/cli/resources.ts'
 /** What a shell offers behind these words when the last of them is completed. */
 function offered(shell: 'bash' | 'zsh', ...words: string[]): string[] {
   const drive = `
-    complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=(); _kubespan; printf '%s\\n' "\${COMPREPLY[@]}"; }
+    complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=(); PREFIX="\${COMP_WORDS[COMP_CWORD]}"; _kubespan; printf '%s\\n' "\${COMPREPLY[@]}"; }
     complete_words "$@"`
   const before = shell === 'zsh' ? 'autoload -Uz compinit && compinit -u -D\nsetopt KSH_ARRAYS\n' : ''
   const script = `${before}${renderCompletion(shell)}${drive}`
@@ -17,7 +17,9 @@ function offered(shell: 'bash' | 'zsh', ...words: string[]): string[] {
     encoding: 'utf8',
   })
   assert.equal(status, 0, stderr)
-  return stdout.split('\n').filter((word) => word !== '')
+  const all = stdout.split('\n').filter((word) => word !== '')
+  // The compgen of zsh gives all words there are: what fits the one that is completed its own completion finds afterwards.
+  return shell === 'zsh' ? all.filter((word) => word.startsWith(words.at(-1) ?? '')) : all
 }
 
 const isThere = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).status === 0
