@@ -17,7 +17,7 @@ interface Selection {
   readonly only?: string
 }
 
-/** What differs, or might, where the kernel has WireGuard itself. A quarter of an hour on two cores with nothing else to do. */
+/** What differs, or might, where the kernel has WireGuard itself. Twenty minutes on two cores that have other work as well. */
 const ESSENTIAL: readonly Selection[] = [
   {
     file: 'test/integration/kubespan-host.test.ts',
