@@ -11,6 +11,7 @@ const ASKED_MAX = 1000
 const ANSWER_WITHIN_MS = 400
 /** fping's own: some did not answer. */
 const SOME_SILENT = 1
+const REPORT = /^\S+\s*: (?:-|\d)/m
 
 /**
  * Who of these answers an echo request now, by one run of `fping`. Undefined when it cannot be asked: `fping` is not
@@ -24,8 +25,10 @@ export async function askByEcho(
   try {
     return answeredIn(await host.run('fping', ['-C', '1', '-i', '1', '-t', `${ANSWER_WITHIN_MS}`, ...asked]))
   } catch (error) {
-    const isOfFping = error instanceof ToolError && error.kind === 'failed'
-    return isOfFping && error.exitCode === SOME_SILENT ? answeredIn(error.stderr) : undefined
+    if (!(error instanceof ToolError) || error.kind !== 'failed' || error.exitCode !== SOME_SILENT)
+      return undefined
+    // Whatever else ends so has not reported on anybody.
+    return REPORT.test(error.stderr) ? answeredIn(error.stderr) : undefined
   }
 }
 

@@ -42,5 +42,6 @@ test('one run asks all, and its report says who has answered', async () => {
 test('where fping is missing or not permitted nobody was asked', async () => {
   assert.equal(await askByEcho(hostOf(ended('missing')), asked), undefined)
   assert.equal(await askByEcho(hostOf(ended('failed', 4)), asked), undefined)
+  assert.equal(await askByEcho(hostOf(ended('failed', 1, 'fping: cannot')), asked), undefined)
   assert.equal(await askByEcho(hostOf(ended('killed')), asked), undefined)
 })
