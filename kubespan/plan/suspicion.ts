@@ -96,13 +96,17 @@ const sent = ({ sending, sampledAt }: Vigil, now: Instant): Sending => ({
 const stillSending = ({ sending }: Vigil, now: Instant, gap: Milliseconds): Sending | undefined =>
   sending !== undefined && now - sending.lastSeenAt <= gap ? sending : undefined
 
-/** The outcome of one echo. An answer also shows in the counters, but here it comes sooner. */
+/**
+ * The outcome of one echo. An answer also shows in the counters, but here it comes sooner. It begins the question anew
+ * whether we are sending: the echo itself shows as sent, and would else cause the next one.
+ */
 export const noteEcho = (vigil: Vigil, isAnswered: boolean, now: Instant): Vigil =>
   isAnswered
     ? {
         ...vigil,
         heardAfter: now,
         heardBefore: now,
+        sending: undefined,
         answersEcho: true,
         unanswered: 0,
         recheckSince: undefined,

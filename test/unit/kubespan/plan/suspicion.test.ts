@@ -18,6 +18,7 @@ class Watch {
   now = 0
   rx = 0
   tx = 0
+  echoes = 0
   vigil: Vigil
   readonly verdicts: string[] = []
 
@@ -35,7 +36,10 @@ class Watch {
     this.rx += said.rx ?? 0
     this.tx += said.tx ?? 0
     this.vigil = sample(this.vigil, { receiveBytes: this.rx, transmitBytes: this.tx }, this.now, SUSPICION)
-    if (this.verdict === 'doubtful') this.vigil = noteEcho(this.vigil, said.answers ?? false, this.now)
+    if (this.verdict === 'doubtful') {
+      this.echoes += 1
+      this.vigil = noteEcho(this.vigil, said.answers ?? false, this.now)
+    }
     this.verdicts.push(`${this.now / 1000} ${this.verdict}`)
     return this.verdict
   }
@@ -64,6 +68,17 @@ test('an answered echo ends the doubt: one-way traffic is legitimate', () => {
   watch.look(busy)
   for (let look = 0; look < 50; look += 1)
     assert.notEqual(watch.look({ ...oneWay, answers: true }), 'suspect')
+})
+
+test('the bytes of an answered echo cause no other one', () => {
+  const watch = new Watch(true)
+  watch.look(busy)
+  for (let look = 0, asked = 0; look < 20; look += 1) {
+    const itsBytes = watch.echoes > asked ? { tx: 128, rx: 128 } : {}
+    asked = watch.echoes
+    watch.look({ ...(look === 0 ? oneWay : itsBytes), answers: true })
+  }
+  assert.equal(watch.echoes, 1)
 })
 
 test('a single lost echo condemns nobody', () => {
