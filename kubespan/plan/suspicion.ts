@@ -66,6 +66,12 @@ export const beginVigil = (counters: PeerCounters, now: Instant, answersEcho = f
   recheckSince: undefined,
 })
 
+/**
+ * A packet without content: a header and a tag of 16 bytes each. WireGuard sends one when it has received and had nothing to say for
+ * 10 s, so each answered echo is followed by one.
+ */
+const KEEPALIVE_BYTES = 32
+
 /** Takes in totals that outlive resets (PeerStatus). */
 export function sample(
   vigil: Vigil,
@@ -73,7 +79,7 @@ export function sample(
   now: Instant,
   { sampleEvery }: SuspicionSettings,
 ): Vigil {
-  const hasSent = counters.transmitBytes > vigil.counters.transmitBytes
+  const hasSent = counters.transmitBytes - vigil.counters.transmitBytes > KEEPALIVE_BYTES
   const next: Vigil = {
     ...vigil,
     sampledAt: now,
@@ -118,7 +124,7 @@ export const recheck = (vigil: Vigil, now: Instant): Vigil => ({ ...vigil, unans
 
 /**
  * What the silence of a peer means. It counts only while we keep sending: an idle tunnel is legitimately silent, and a
- * single sample with traffic is its keepalive.
+ * single sample with traffic is a handshake.
  *
  *     heard        echoAfter          suspectAfter               suspectWithoutEchoAfter
  *     |   calm     |   doubtful       |  suspect if echoes fail  |  suspect if it never answered one

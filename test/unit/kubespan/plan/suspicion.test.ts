@@ -70,13 +70,17 @@ test('an answered echo ends the doubt: one-way traffic is legitimate', () => {
     assert.notEqual(watch.look({ ...oneWay, answers: true }), 'suspect')
 })
 
-test('the bytes of an answered echo cause no other one', () => {
+test('neither the bytes of an answered echo nor the keepalive behind it cause another one', () => {
   const watch = new Watch(true)
   watch.look(busy)
+  let answeredAt = Number.POSITIVE_INFINITY
   for (let look = 0, asked = 0; look < 20; look += 1) {
     const itsBytes = watch.echoes > asked ? { tx: 128, rx: 128 } : {}
+    if (watch.echoes > asked) answeredAt = watch.now
     asked = watch.echoes
-    watch.look({ ...(look === 0 ? oneWay : itsBytes), answers: true })
+    const isAfterSilence = watch.now >= answeredAt + 5_000
+    if (isAfterSilence) answeredAt = Number.POSITIVE_INFINITY
+    watch.look({ ...(look === 0 ? oneWay : isAfterSilence ? { tx: 32 } : itsBytes), answers: true })
   }
   assert.equal(watch.echoes, 1)
 })
