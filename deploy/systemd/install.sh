@@ -7,7 +7,9 @@ root=${DESTDIR:-}
 [ -x "$here/node_modules/.bin/node" ] || { echo "run npm ci --omit=dev in $here first" >&2; exit 1; }
 
 wrapper() { # name, program
-  printf '#!/bin/sh\nexec "%s/node_modules/.bin/node" "%s/%s" "$@"\n' "$here" "$here" "$2" > "$root/usr/local/bin/$1"
+  # Compiled code is kept where only the owner of the checkout writes: a command starts in half the time.
+  printf '#!/bin/sh\nexport NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-%s/node_modules/.cache/compile}"\nexec "%s/node_modules/.bin/node" "%s/%s" "$@"\n' \
+    "$here" "$here" "$here" "$2" > "$root/usr/local/bin/$1"
   chmod 0755 "$root/usr/local/bin/$1"
 }
 mkdir -p "$root/usr/local/bin" "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/kubespan"

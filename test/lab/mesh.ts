@@ -144,7 +144,8 @@ export class Mesh implements AsyncDisposable {
 
   /** A `kubespan` command as its user would type it on that host. */
   kubespan(host: LabHost, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    return host.exec(process.execPath, [PROGRAM, ...args, '--config', this.configFile(host)], options)
+    const command = [PROGRAM, ...args, '--config', this.configFile(host)]
+    return host.exec(process.execPath, command, { env: COMPILED_ONCE, ...options })
   }
 
   /** Speaks to the daemon of the host from outside its namespace: a unix socket knows no network. */
