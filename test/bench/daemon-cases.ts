@@ -24,6 +24,8 @@ export const CASES: Readonly<Record<string, () => Promise<readonly Figure[]>>> =
   update: timeOfAnUpdate,
 }
 
+/** Who has just come up is asked by echo, and written down: that is not idling yet. */
+const SETTLE_MS = 30_000
 const IDLE_MS = 60_000
 const CHANGES = 20
 const CHANGE_EVERY_MS = 2_000
@@ -32,6 +34,7 @@ const STATUS_CALLS = 10
 async function peersThatAnswer(): Promise<readonly Figure[]> {
   await using played = await playPeers(true)
   const { hub, upAfterMilliseconds = Number.NaN } = played
+  await sleep(SETTLE_MS)
   const idle = await idlePercent(hub)
   const change = await costOfChange(hub, idle)
   const status = await statusMilliseconds(hub)
