@@ -10,11 +10,15 @@ export interface PingKind {
   readonly addresses: (host: LabHost, from: LabHost) => readonly string[]
 }
 
-/** Every address of the hosts' own links, also of a family for which the sender has no uplink. */
+/**
+ * Every address of the hosts' own links, the IPv6 ones also from hosts without an uplink for them: their mesh address is one to
+ * send from. A host without any IPv4 address has none.
+ */
 export const nodeAddresses: PingKind = {
   title: 'node addresses (IPv4, IPv6, LAN)',
   from: (host) => host,
-  addresses: (host) => host.addresses,
+  addresses: (host, from) =>
+    host.addresses.filter((address) => address.includes(':') || from.v4 !== undefined),
 }
 
 /** From pod to pod. */
