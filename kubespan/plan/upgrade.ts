@@ -32,12 +32,11 @@ export const UPGRADE: UpgradeSettings = {
   longest: 3000,
 }
 
-/** The classes that are worth leaving a working path for: they stay inside the site. */
-const WORTH: ReadonlySet<EndpointClass> = new Set([
-  'in a preferred range',
-  'on a shared link',
-  'in a shared private range',
-])
+/**
+ * The classes that are worth leaving a working path for. A shared private range is not: hosts with a bridge for pods share 10.0.0.0/8
+ * with everybody behind a NAT somewhere, each attempt may cost a packet, and where such a path works it has won the race already.
+ */
+const WORTH: ReadonlySet<EndpointClass> = new Set(['in a preferred range', 'on a shared link'])
 
 /** Of one peer that is up. */
 export interface Upgrade {
