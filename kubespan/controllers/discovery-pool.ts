@@ -13,6 +13,7 @@ import {
 } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import { type HarvestedEndpoint, planTelling } from '../plan/harvest.ts'
+import { ownAddresses } from '../plan/own-addresses.ts'
 import type { ServiceReport } from '../plan/unite-services.ts'
 import { DiscoveryClient } from '../sources/discovery/client.ts'
 import type { ClientLog, ClientStatus } from '../sources/discovery/client-options.ts'
@@ -165,13 +166,3 @@ export class DiscoveryPool implements AsyncDisposable {
     ])
   }
 }
-
-/** What packets of this host may come from: without the mesh's own link, which comes up because of all this. */
-const ownAddresses = (links: readonly ObservedLink[], meshLink: string): string =>
-  links
-    .filter(({ name, isUp }) => isUp && name !== meshLink)
-    .flatMap(({ name, addresses }) =>
-      addresses.filter(({ scope }) => scope === 'global').map(({ address }) => `${name} ${address}`),
-    )
-    .sort()
-    .join('\n')

@@ -2,6 +2,7 @@ import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { AddressPort } from '../../shared/net/address.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
+import { ownAddresses } from '../plan/own-addresses.ts'
 import {
   beginVigil,
   judgeVigil,
@@ -67,7 +68,7 @@ export class PeerWatch {
     for (const key of this.#answering) if (!statuses.has(key)) this.#answering.delete(key)
     this.#takeEchoes()
 
-    const network = networkOf(input)
+    const network = ownAddresses(input.links, input.linkName)
     const isElsewhere = this.#network !== undefined && this.#network !== network
     this.#network = network
     const verdicts = new Map<PublicKey, Verdict>()
@@ -145,13 +146,3 @@ export class PeerWatch {
 const isDue = (vigil: Vigil, now: Instant): boolean =>
   vigil.recheckSince !== undefined ||
   now - vigil.sampledAt >= nextSample([judgeVigil(vigil, now, SUSPICION)], SUSPICION) * 0.9
-
-/** The addresses by which we can be reached: when they change, every path may be another one. */
-const networkOf = ({ links, linkName }: WatchInput): string =>
-  links
-    .filter(({ name, isUp }) => isUp && name !== linkName)
-    .flatMap(({ name, addresses }) =>
-      addresses.filter(({ scope }) => scope === 'global').map(({ address }) => `${name} ${address}`),
-    )
-    .sort()
-    .join()

@@ -1,5 +1,4 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import { encodeEndpoint } from '../../../shared/affiliate/codec.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
 import { type Address, type AddressPort, addressFromBytes, familyOf } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
@@ -7,7 +6,7 @@ import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort, parseHostPort } from '../../model/service-endpoint.ts'
 import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
 import { OthersRecord } from './others.ts'
-import { type OwnRecord, sealOwnRecord } from './own-record.ts'
+import { type OwnRecord, sealEndpoints, sealOwnRecord } from './own-record.ts'
 import { afterFailure, afterSuccess, followRedirect, type Route, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
 import { type DiscoveryTransport, RefusedCall } from './transport.ts'
@@ -78,9 +77,7 @@ export class DiscoveryClient implements AsyncDisposable {
 
   /** Sets the endpoints that we have seen working for others, by node id (SPEC 6.4, harvest). */
   publishOthers(endpoints: ReadonlyMap<string, readonly AddressPort[]>): void {
-    const seal = (endpoint: AddressPort) => this.#options.key.sealEndpoint(encodeEndpoint(endpoint))
-    const sealed = new Map(Array.from(endpoints, ([id, list]) => [id, list.map(seal)]))
-    if (this.#others.want(sealed)) this.#refreshWanted.set()
+    if (this.#others.want(endpoints)) this.#refreshWanted.set()
   }
 
   /**
@@ -260,18 +257,20 @@ export class DiscoveryClient implements AsyncDisposable {
 
   /** One call for each; the rate limit makes them take their time, so our own news goes first. */
   async #tellOthers(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
-    const { clock, ownId, ttl, log, name } = this.#options
+    const { clock, key, ownId, ttl, log, name } = this.#options
     for (const telling of this.#others.due(clock.now(), ttl / 4)) {
       if (this.#refreshWanted.isSet || signal.aborted) return
-      if (telling.affiliateId === ownId) continue
+      const { affiliateId } = telling
+      if (affiliateId === ownId) continue
+      const endpoints = sealEndpoints(telling.endpoints, key)
       try {
         await within(clock, REFRESH_TIMEOUT, signal, 'refresh', (limit) =>
-          transport.update({ ...telling, data: undefined, ttl }, limit),
+          transport.update({ affiliateId, endpoints, data: undefined, ttl }, limit),
         )
       } catch (error) {
         if (!(error instanceof RefusedCall)) throw error
         log.info(
-          { service: name, affiliate: telling.affiliateId, problem: error.message },
+          { service: name, affiliate: affiliateId, problem: error.message },
           'harvested endpoints refused',
         )
       }

@@ -1,9 +1,10 @@
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { AddressPort } from '../../../shared/net/address.ts'
 
-/** What is told of one other node: its endpoints as ciphertext. */
+/** What is told of one other node. */
 export interface Telling {
   readonly affiliateId: string
-  readonly endpoints: readonly Uint8Array[]
+  readonly endpoints: readonly AddressPort[]
 }
 
 /**
@@ -11,36 +12,28 @@ export interface Telling {
  * of n - 1 others by each of n nodes, against a rate limit: so only what is new is told at once, and the rest when it ages.
  */
 export class OthersRecord {
-  #wanted: ReadonlyMap<string, readonly Uint8Array[]> = new Map()
-  #texts: ReadonlyMap<string, string> = new Map()
+  #wanted: ReadonlyMap<string, readonly AddressPort[]> = new Map()
   readonly #told = new Map<string, { readonly text: string; readonly at: Instant }>()
 
   /** Whether there is something new to tell. */
-  want(endpoints: ReadonlyMap<string, readonly Uint8Array[]>): boolean {
-    const texts = new Map(
-      Array.from(endpoints, ([id, list]) => [
-        id,
-        list.map((one) => Buffer.from(one).toString('base64')).join(),
-      ]),
-    )
-    const isNew = [...texts].some(([id, text]) => this.#texts.get(id) !== text)
+  want(endpoints: ReadonlyMap<string, readonly AddressPort[]>): boolean {
+    const before = this.#wanted
     this.#wanted = endpoints
-    this.#texts = texts
-    for (const id of this.#told.keys()) if (!texts.has(id)) this.#told.delete(id)
-    return isNew
+    for (const id of this.#told.keys()) if (!endpoints.has(id)) this.#told.delete(id)
+    return [...endpoints].some(([id, list]) => before.get(id)?.join() !== list.join())
   }
 
   /** What was never told, has changed, or was told `age` ago or longer. */
   due(now: Instant, age: Milliseconds): readonly Telling[] {
     return [...this.#wanted].flatMap(([affiliateId, endpoints]) => {
       const told = this.#told.get(affiliateId)
-      const isKnown = told !== undefined && told.text === this.#texts.get(affiliateId) && now - told.at < age
+      const isKnown = told !== undefined && told.text === endpoints.join() && now - told.at < age
       return isKnown ? [] : [{ affiliateId, endpoints }]
     })
   }
 
-  told({ affiliateId }: Telling, at: Instant): void {
-    this.#told.set(affiliateId, { text: this.#texts.get(affiliateId) ?? '', at })
+  told({ affiliateId, endpoints }: Telling, at: Instant): void {
+    this.#told.set(affiliateId, { text: endpoints.join(), at })
   }
 
   /** The service may not remember: it was restarted, or it is another one. */

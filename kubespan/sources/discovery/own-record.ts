@@ -1,6 +1,7 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../../shared/affiliate/codec.ts'
 import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
+import type { AddressPort } from '../../../shared/net/address.ts'
 
 /** SPEC 2.1: 2048 bytes of data less nonce and tag. */
 export const AFFILIATE_PLAINTEXT_MAX_BYTES = 2020
@@ -28,9 +29,12 @@ export function sealOwnRecord(
   return {
     plaintext,
     data: fits ? key.sealAffiliate(message) : undefined,
-    endpoints: kubespan.endpoints.map((endpoint) => key.sealEndpoint(encodeEndpoint(endpoint))),
+    endpoints: sealEndpoints(kubespan.endpoints, key),
     problem: fits
       ? undefined
       : `our own record is ${message.length} bytes and the protocol takes ${AFFILIATE_PLAINTEXT_MAX_BYTES}: advertise fewer addresses or networks`,
   }
 }
+
+export const sealEndpoints = (endpoints: readonly AddressPort[], key: ClusterKey): readonly Uint8Array[] =>
+  endpoints.map((endpoint) => key.sealEndpoint(encodeEndpoint(endpoint)))

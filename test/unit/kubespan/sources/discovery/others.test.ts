@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OthersRecord } from '../../../../../kubespan/sources/discovery/others.ts'
+import type { AddressPort } from '../../../../../shared/net/address.ts'
 
-const one = Uint8Array.of(1)
-const two = Uint8Array.of(2)
+const one = '192.0.2.1:51820' as AddressPort
+const two = '192.0.2.2:51820' as AddressPort
 const ids = (record: OthersRecord, now: number, age = 100): string[] =>
   record.due(now, age).map(({ affiliateId }) => affiliateId)
 
@@ -43,5 +44,15 @@ test('who is no longer wanted is no news, and is told anew when it comes back', 
   assert.equal(record.want(new Map()), false)
   assert.deepEqual(ids(record, 1), [])
   assert.equal(record.want(new Map([['a', [one]]])), true)
+  assert.deepEqual(ids(record, 1), ['a'])
+})
+
+test('what changes while it is told is due again', () => {
+  const record = new OthersRecord()
+  record.want(new Map([['a', [one]]]))
+  const [telling] = record.due(0, 100)
+  assert.ok(telling)
+  record.want(new Map([['a', [two]]]))
+  record.told(telling, 1)
   assert.deepEqual(ids(record, 1), ['a'])
 })
