@@ -71,7 +71,7 @@ export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepO
       state,
       // Ranking costs more than the rest of a look, and who is up is never raced.
       ranked: state === 'up' ? [] : rank(spec, status?.heardFrom ?? status?.endpoint),
-      isOnRelay: endpoint === undefined || isRelay(endpoint),
+      endpoint: isRelay(endpoint) ? undefined : endpoint,
       receiveBytes: status?.receiveBytes ?? 0,
       isFollower: identity.publicKey > publicKey,
     }

@@ -37,8 +37,8 @@ export interface RacePeer {
   /** `suspect` is a peer with a session that nothing arrives through; `up` is never raced. */
   readonly state: 'up' | 'suspect' | 'down'
   readonly ranked: readonly RankedEndpoint[]
-  /** Whether the endpoint that WireGuard has is a relay of ours, or none at all. */
-  readonly isOnRelay: boolean
+  /** Where WireGuard calls it, or heard it; undefined is a relay of ours, or nowhere. */
+  readonly endpoint: AddressPort | undefined
   /** In all, whatever was reset. */
   readonly receiveBytes: number
   /** Whether our public key is the higher one of the two. */
@@ -111,7 +111,13 @@ export function planRaces(
     else {
       const followed = follow(race, peer, now, settings)
       const isRetry = retryAt(followed, settings) <= now
-      if (isRetry) starts.push({ publicKey: race.publicKey, isRetry, reset: true })
+      if (isRetry)
+        starts.push({
+          publicKey: race.publicKey,
+          isRetry,
+          reset: true,
+          endpoint: beginsAgainAt(followed, peer, memory.rounds),
+        })
       races.set(race.publicKey, isRetry ? retry(followed, peer) : followed)
     }
   }
@@ -150,7 +156,7 @@ function endOf(race: Race, peer: RacePeer | undefined): RaceEnd {
   const { publicKey, ranked } = race
   if (peer === undefined) return { publicKey, reason: 'gone', endpoint: undefined }
   // A relay must not outlive its race, whatever became of the peer.
-  const endpoint = peer.isOnRelay ? ranked[0]?.endpoint : undefined
+  const endpoint = peer.endpoint === undefined ? ranked[0]?.endpoint : undefined
   return { publicKey, reason: peer.state === 'up' ? 'up' : 'lost', endpoint }
 }
 
@@ -170,6 +176,13 @@ const retry = (race: Race, { receiveBytes }: RacePeer): Race => ({
   heardAt: undefined,
   retries: race.retries + 1,
 })
+
+/**
+ * Where the copies of races are dropped a relay leads nowhere, and the peer was heard because one of the two called the other: so
+ * WireGuard calls it there once more. Every other time it is the relay all the same, as a path may work one way only.
+ */
+const beginsAgainAt = ({ publicKey, retries }: Race, { endpoint }: RacePeer, rounds: RoundMemory) =>
+  retries % 2 === 0 && rounds.had.has(publicKey) ? endpoint : undefined
 
 const sameEndpoints = (race: Race, { ranked }: RacePeer): boolean =>
   race.ranked.length === ranked.length &&

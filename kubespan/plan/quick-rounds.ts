@@ -33,7 +33,7 @@ export const ROUNDS: RoundSettings = {
   // In between the kernel calls a second time, with the cookie that a responder under load may have sent it.
   rest: 7000,
   concurrent: 4,
-  freely: 8,
+  freely: 16,
   pause: 1000,
   pauseCap: 60_000,
 }
@@ -68,7 +68,8 @@ export function planRounds(
   const rounds = new Map<PublicKey, { readonly turn: number; readonly until: Instant }>()
   const had = new Map([...memory.had].filter(([key]) => races.has(key)))
   const writes: { readonly publicKey: PublicKey; readonly endpoint: AddressPort | undefined }[] = []
-  let vain = [...memory.rounds.keys()].some((key) => won.has(key)) ? 0 : memory.vain
+  const isFound = (key: PublicKey): boolean => won.has(key) || races.get(key)?.heardAt !== undefined
+  let vain = [...memory.rounds.keys()].some(isFound) ? 0 : memory.vain
   let freeAt = vain === 0 ? now : memory.nextAt
 
   const giveTurn = ({ publicKey, ranked }: Race, turn: number): void => {
@@ -79,14 +80,16 @@ export function planRounds(
 
   for (const [key, round] of memory.rounds) {
     const race = races.get(key)
+    if (race === undefined) continue
+    const count = had.get(key)?.count ?? 0
+    const restUntil = now + doubled(settings.rest, count, settings.restCap)
     // Whoever was heard must not be removed again: the race sees to it.
-    if (race === undefined || race.heardAt !== undefined) continue
-    if (now < round.until) rounds.set(key, round)
+    if (race.heardAt !== undefined) had.set(key, { count, nextAt: restUntil })
+    else if (now < round.until) rounds.set(key, round)
     else if (round.turn + 1 < race.ranked.length) giveTurn(race, round.turn + 1)
     else {
       writes.push({ publicKey: key, endpoint: undefined })
-      const count = (had.get(key)?.count ?? 0) + 1
-      had.set(key, { count, nextAt: now + doubled(settings.rest, count - 1, settings.restCap) })
+      had.set(key, { count: count + 1, nextAt: restUntil })
       vain += 1
       freeAt =
         vain < settings.freely

@@ -76,7 +76,7 @@ export class SimulatedNode {
         publicKey,
         state: this.isUp(publicKey) ? ('up' as const) : ('down' as const),
         ranked,
-        isOnRelay: peer?.endpoint === undefined,
+        endpoint: peer?.endpoint,
         receiveBytes,
         isFollower: this.key > publicKey,
       }

@@ -14,7 +14,7 @@ const peer = (said: Partial<RacePeer> = {}): RacePeer => ({
     { endpoint: at('10.0.0.1:1'), class: 'on a shared link', rank: 0 },
     { endpoint: at('192.0.2.1:1'), class: 'public IPv4', rank: 1 },
   ],
-  isOnRelay: true,
+  endpoint: undefined,
   receiveBytes: 0,
   isFollower: false,
   ...said,
@@ -65,7 +65,7 @@ test('who is up has no relay any more, and no copy is sent after that', async ()
   const late = relay()
   late(initiation())
   const sent = sockets.sent.length
-  const orders = await racer.plan([peer({ state: 'up', isOnRelay: false })], 10)
+  const orders = await racer.plan([peer({ state: 'up', endpoint: at('192.0.2.1:1') })], 10)
   assert.deepEqual([[...orders.endpoints], orders.racing, sockets.relays.size], [[], 0, 0])
   late(initiation())
   await clock.advance(3000)
@@ -74,7 +74,7 @@ test('who is up has no relay any more, and no copy is sent after that', async ()
 
 test('a race that ends on its relay is given a real endpoint; a suspect is reset', async () => {
   const { racer } = world()
-  const first = await racer.plan([peer({ state: 'suspect', isOnRelay: false })], 0)
+  const first = await racer.plan([peer({ state: 'suspect', endpoint: at('192.0.2.1:1') })], 0)
   assert.deepEqual(
     first.starts.map(({ reset }) => reset),
     [true],

@@ -19,17 +19,19 @@ const endpoints = (count: number): RankedEndpoint[] =>
     rank: 0,
   }))
 
+const HEARD = '192.0.2.200:1' as AddressPort
+
 const peer = (publicKey: string, said: Partial<RacePeer> = {}): RacePeer => ({
   publicKey,
   state: 'down',
   ranked: endpoints(3),
-  isOnRelay: true,
+  endpoint: undefined,
   receiveBytes: 0,
   isFollower: false,
   ...said,
 })
 
-/** Plans in turn and remembers; answers with `+key`, `+key!` for a reset, and `-key reason endpoint`. */
+/** Plans in turn and remembers; answers with `+key` or `*key` (again) with `!` for a reset and where it begins, and `-key reason endpoint`. */
 class Planner {
   memory: RaceMemory = NO_RACES
   nextAt: number | undefined
@@ -44,7 +46,8 @@ class Planner {
         ({ publicKey, reason, endpoint }) => `-${publicKey} ${reason}${endpoint ? ` ${endpoint}` : ''}`,
       ),
       ...starts.map(
-        ({ publicKey, reset, isRetry }) => `${isRetry ? '*' : '+'}${publicKey}${reset ? '!' : ''}`,
+        ({ publicKey, reset, isRetry, endpoint }) =>
+          `${isRetry ? '*' : '+'}${publicKey}${reset ? '!' : ''}${endpoint ? ` ${endpoint}` : ''}`,
       ),
     ]
   }
@@ -55,15 +58,15 @@ test('a peer that is down is raced until it is up, and then left alone', () => {
   assert.deepEqual(planner.plan(0, peer('a')), ['+a'])
   assert.equal(planner.nextAt, RACES.longest)
   assert.deepEqual(planner.plan(50, peer('a')), [])
-  assert.deepEqual(planner.plan(100, peer('a', { state: 'up', isOnRelay: false })), ['-a up'])
-  assert.deepEqual(planner.plan(200, peer('a', { state: 'up', isOnRelay: false })), [])
+  assert.deepEqual(planner.plan(100, peer('a', { state: 'up', endpoint: HEARD })), ['-a up'])
+  assert.deepEqual(planner.plan(200, peer('a', { state: 'up', endpoint: HEARD })), [])
   assert.equal(planner.nextAt, undefined)
 })
 
 test('a peer that is up is never raced, a suspect one at once and with a new session', () => {
   const planner = new Planner()
-  assert.deepEqual(planner.plan(0, peer('a', { state: 'up', isOnRelay: false })), [])
-  assert.deepEqual(planner.plan(1, peer('a', { state: 'suspect', isOnRelay: false })), ['+a!'])
+  assert.deepEqual(planner.plan(0, peer('a', { state: 'up', endpoint: HEARD })), [])
+  assert.deepEqual(planner.plan(1, peer('a', { state: 'suspect', endpoint: HEARD })), ['+a!'])
 })
 
 test('who has nowhere to be looked for is waited for', () => {
@@ -139,7 +142,7 @@ test('places are few: suspects first, then who lost least; who has had a turn ma
     '+c',
   ])
   const up = all.map((one) =>
-    one.publicKey === 'b' ? { ...one, state: 'up' as const, isOnRelay: false } : one,
+    one.publicKey === 'b' ? { ...one, state: 'up' as const, endpoint: HEARD } : one,
   )
   assert.deepEqual(planner.plan(RACES.turn + 1500, ...up), ['-b up', '+a'])
 })
@@ -177,6 +180,19 @@ test('a peer that was heard and has no session begins anew, the leader first, le
   assert.equal(follower.nextAt, 800)
 })
 
+test('where only WireGuard’s own call was heard it calls there once more, and every other time the relay', () => {
+  const planner = new Planner()
+  planner.plan(0, peer('a'))
+  const race = planner.memory.races.get('a') ?? assert.fail()
+  planner.memory = { ...planner.memory, races: new Map([['a', onInitiation(race, 0, RACES)]]) }
+  assert.deepEqual(planner.plan(2500, peer('a')), ['*a! 192.0.2.0:1'], 'a round begins')
+  const heard = (receiveBytes: number) => peer('a', { receiveBytes, endpoint: HEARD })
+  assert.deepEqual(planner.plan(2600, heard(100)), [])
+  assert.deepEqual(planner.plan(2900, heard(100)), [`*a! ${HEARD}`])
+  assert.deepEqual(planner.plan(3000, heard(200)), [])
+  assert.deepEqual(planner.plan(3600, heard(200)), ['*a!'])
+})
+
 test('there are never too many, everyone has a turn, and every race that began also ends', () => {
   const states = fc.array(fc.constantFrom('up', 'down', 'suspect'), { minLength: 8, maxLength: 8 })
   fc.assert(
@@ -198,7 +214,9 @@ test('there are never too many, everyone has a turn, and every race that began a
         follow(
           planner.plan(
             round * 3000,
-            ...drawn.map((state, index) => peer(String(index), { state, isOnRelay: state !== 'up' })),
+            ...drawn.map((state, index) =>
+              peer(String(index), { state, endpoint: state === 'up' ? HEARD : undefined }),
+            ),
           ),
         )
       const down = Array.from({ length: 8 }, (_, index) => peer(String(index)))

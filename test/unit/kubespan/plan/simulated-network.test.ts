@@ -157,7 +157,8 @@ test('neither do slow ones, though they look like lost ones for a while', () => 
 
 test('where the copies of races are dropped, WireGuard calls by itself', () => {
   check({ skew: 1000, loss: 0, delay: 80, copiesDropped: 0.5 }, 15_000, 200)
-  check({ skew: 1000, loss: 0.05, delay: 80, copiesDropped: 1 }, 60_000, 100)
+  // A round may lose the one packet that matters, and rounds are far apart.
+  check({ skew: 1000, loss: 0.05, delay: 80, copiesDropped: 1 }, 120_000, 100)
 })
 
 test('two hosts behind NATs that cannot be punched are known to be so', () => {
