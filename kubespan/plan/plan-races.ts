@@ -118,7 +118,7 @@ export function planRaces(
           reset: true,
           endpoint: beginsAgainAt(followed, peer, memory.rounds),
         })
-      races.set(race.publicKey, isRetry ? retry(followed, peer) : followed)
+      races.set(race.publicKey, isRetry ? retry(followed, peer, now) : followed)
     }
   }
 
@@ -170,8 +170,9 @@ const retryAt = ({ heardAt, isFollower, retries }: Race, settings: RaceSettings)
   (heardAt ?? Number.POSITIVE_INFINITY) +
   (isFollower ? settings.followerSessionWithin : settings.sessionWithin) * 2 ** retries
 
-const retry = (race: Race, { receiveBytes }: RacePeer): Race => ({
+const retry = (race: Race, { receiveBytes }: RacePeer, now: Instant): Race => ({
   ...race,
+  begunAt: now,
   receiveBytes,
   heardAt: undefined,
   retries: race.retries + 1,

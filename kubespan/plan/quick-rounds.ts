@@ -9,7 +9,7 @@ import type { Race } from './race.ts'
  * peer off the relay now and then, and lets the kernel itself call each candidate once.
  */
 export interface RoundSettings {
-  /** How long a race goes unheard before its first round. */
+  /** How long a race goes unheard since it began, or began anew, before a round. */
   readonly after: Milliseconds
   /** Between the rounds of one peer: it doubles with each up to the cap. */
   readonly rest: Milliseconds
@@ -98,8 +98,8 @@ export function planRounds(
     }
   }
 
-  const mayBeginAt = ({ publicKey, startedAt }: Race): Instant =>
-    Math.max(startedAt + settings.after, had.get(publicKey)?.nextAt ?? 0)
+  const mayBeginAt = ({ publicKey, begunAt }: Race): Instant =>
+    Math.max(begunAt + settings.after, had.get(publicKey)?.nextAt ?? 0)
   const waiting = [...races.values()]
     .filter(
       ({ publicKey, initiationAt, heardAt }) =>

@@ -28,6 +28,8 @@ export const COPIES: CopySettings = {
 export interface Race {
   readonly publicKey: PublicKey
   readonly startedAt: Instant
+  /** When the kernel was last made to begin, be it anew. */
+  readonly begunAt: Instant
   /** Whether this end lets the other one speak first: that with the lower key leads. */
   readonly isFollower: boolean
   readonly ranked: readonly RankedEndpoint[]
@@ -63,6 +65,7 @@ export const startRace = (
 ): Race => ({
   publicKey,
   startedAt: now,
+  begunAt: now,
   isFollower,
   ranked,
   initiationAt: undefined,

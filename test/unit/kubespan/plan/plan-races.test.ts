@@ -193,6 +193,16 @@ test('where only WireGuard’s own call was heard it calls there once more, and 
   assert.deepEqual(planner.plan(3600, heard(200)), ['*a!'])
 })
 
+test('a race that begins anew has time for its copies before it has a round', () => {
+  const planner = new Planner()
+  planner.plan(0, peer('a'))
+  const race = planner.memory.races.get('a') ?? assert.fail()
+  planner.memory = { ...planner.memory, races: new Map([['a', onInitiation(race, 0, RACES)]]) }
+  planner.plan(2400, peer('a', { receiveBytes: 100 }))
+  assert.deepEqual(planner.plan(2700, peer('a', { receiveBytes: 100 })), ['*a!'], 'and nothing else at once')
+  assert.equal(planner.nextAt, 2700 + RACES.rounds.after)
+})
+
 test('there are never too many, everyone has a turn, and every race that began also ends', () => {
   const states = fc.array(fc.constantFrom('up', 'down', 'suspect'), { minLength: 8, maxLength: 8 })
   fc.assert(
