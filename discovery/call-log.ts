@@ -1,10 +1,12 @@
 import type { Clock, Milliseconds, UnixMilliseconds } from '../shared/clock.ts'
-import { clusterTag } from '../shared/log.ts'
+import { clusterTag, type LogLevel } from '../shared/log.ts'
 import type { FinishedCall } from './transport/observe.ts'
 import { STATUS, statusName } from './transport/status.ts'
 
 export interface CallLogOptions {
   readonly clock: Clock
+  /** What its lines are, for those who choose among them. */
+  readonly level: LogLevel
   /** Takes whole lines, several at once. */
   readonly write: (lines: string) => void
   /** Show cluster ids, which are capabilities, and not only their tags. */
@@ -80,7 +82,7 @@ export class CallLog implements Disposable {
     const affiliate = affiliateId === undefined ? '' : `,"affiliate_id":${JSON.stringify(affiliateId)}`
     const version = clientVersion === undefined ? '' : `,"client_version":${JSON.stringify(clientVersion)}`
     const who = `${peer}${cluster}${affiliate}${version}`
-    return `{"level":"info","time":"${time}","method":"${entry.method}","duration":${duration},"code":"${statusName(code)}"${error}${who},"msg":"call"}\n`
+    return `{"level":"${this.#options.level}","time":"${time}","method":"${entry.method}","duration":${duration},"code":"${statusName(code)}"${error}${who},"msg":"call"}\n`
   }
 
   /** ISO 8601. Many calls fall into one second. */

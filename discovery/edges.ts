@@ -13,6 +13,7 @@ import type { IpRate } from './limits/ip-rate.ts'
 import { chooseBounds, MemoryGuard, observeBounds } from './memory-guard.ts'
 import type { Clusters } from './state/clusters.ts'
 import { HealthService } from './transport/health.ts'
+import type { HealthObserver } from './transport/health-call.ts'
 import { type Metrics, metricsPages } from './web/metrics.ts'
 import { makePages } from './web/pages.ts'
 
@@ -24,6 +25,9 @@ export interface EdgesOptions {
   readonly metrics: Metrics
   /** Of those who ask for the health. */
   readonly healthRate: IpRate | undefined
+  readonly healthObserver: HealthObserver
+  /** Ends the watches of clusters that are served no more; says how many those were. */
+  readonly endWatches: (isServed: (clusterId: string) => boolean) => number
 }
 
 /** What stands around the calls: who may come in, and the listeners for people and supervisors. */
@@ -36,9 +40,9 @@ export class Edges implements AsyncDisposable {
   #isReady = false
 
   private constructor(options: EdgesOptions) {
-    const { config, clock, clusters, healthRate } = options
+    const { config, clock, clusters, healthRate, healthObserver } = options
     this.#options = options
-    this.health = new HealthService({ clock, rate: healthRate })
+    this.health = new HealthService({ clock, rate: healthRate, observer: healthObserver })
     const memory = this.#open.use(new MemoryGuard(chooseBounds(config.memoryLimit, observeBounds()), clock))
     memory.start()
     this.admission = new ClusterAdmission({
@@ -46,7 +50,8 @@ export class Edges implements AsyncDisposable {
       exists: (clusterId) => clusters.has(clusterId),
       isMemoryShort: () => memory.isShort,
     })
-    this.pages = makePages({ clusters, clock, statsInterval: config.statsInterval })
+    const isServed = (clusterId: string): boolean => this.admission.cluster(clusterId) === undefined
+    this.pages = makePages({ clusters, clock, isServed, statsInterval: config.statsInterval })
   }
 
   /** @throws when a file cannot be read, or an address cannot be listened on. */
@@ -116,13 +121,14 @@ export class Edges implements AsyncDisposable {
   }
 
   async #readAllowedClusters(): Promise<void> {
-    const { config, log } = this.#options
+    const { config, log, endWatches } = this.#options
     if (config.allowedClusters === '') return
     const parse = ([content]: readonly Buffer[]): AllowedClusters =>
       new AllowedClusters(String(content), sha256)
     const allow = (allowed: AllowedClusters): void => {
       this.admission.allowOnly(allowed)
-      log.info({ clusters: allowed.size }, 'allowed clusters read')
+      const watchesEnded = endWatches((clusterId) => allowed.has(clusterId))
+      log.info({ clusters: allowed.size, watchesEnded }, 'allowed clusters read')
     }
     allow((await this.#watchFile(config.allowedClusters, parse, allow)).value)
   }

@@ -1,5 +1,5 @@
 import type { Clock, Instant } from '../shared/clock.ts'
-import type { Logger } from '../shared/log.ts'
+import type { Logger, LogLevel } from '../shared/log.ts'
 import { PrefixSet } from '../shared/net/prefix-set.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
 import { ownVersion } from '../shared/version.ts'
@@ -113,6 +113,7 @@ export class Service implements AsyncDisposable {
     const loaded = await this.#snapshot?.load()
     this.#isRestored = loaded !== undefined && loaded.error === undefined
     const clock = this.#clock
+    const calls = this.#observer('info', writeLines)
     const edges = this.#background.use(
       await Edges.open({
         config,
@@ -121,18 +122,26 @@ export class Service implements AsyncDisposable {
         clusters: this.#clusters,
         metrics: this.#metrics,
         healthRate: makeRate(config),
+        healthObserver: this.#observer('debug', writeLines),
+        endWatches: (isServed) => this.#subscriptions.keepOnly(isServed),
       }),
     )
     this.#edges = edges
-    const callLog =
-      config.logCalls && this.#log.isLevelEnabled('info')
-        ? this.#background.use(new CallLog({ clock, write: writeLines, showsIds: config.logClusterIds }))
-        : undefined
-    const grpc = this.#makeGrpc(edges, observeCalls(this.#metrics.calls, callLog))
+    const grpc = this.#makeGrpc(edges, calls)
     this.#listener = this.#background.use(await Listener.listen(this.#listenerOptions(grpc, edges)))
     this.#startSweeping(edges)
     if (this.#snapshot !== undefined) this.#background.use(this.#snapshot).start()
     edges.ready()
+  }
+
+  /** Counts calls, and logs them at this level if that is wanted. */
+  #observer(level: LogLevel, write: (lines: string) => void): CallObserver {
+    const { logCalls, logClusterIds: showsIds } = this.#config
+    const log =
+      logCalls && this.#log.isLevelEnabled(level)
+        ? this.#background.use(new CallLog({ clock: this.#clock, level, write, showsIds }))
+        : undefined
+    return observeCalls(this.#metrics.calls, log)
   }
 
   #makeGrpc(edges: Edges, observer: CallObserver): GrpcService {

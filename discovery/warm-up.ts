@@ -71,7 +71,7 @@ function makeScratch(clock: Clock): { grpc: GrpcService; log: CallLog } {
     onAbort: nothing,
   })
   const clusters = new Clusters(subscriptions)
-  const log = new CallLog({ clock, write: nothing, showsIds: false })
+  const log = new CallLog({ clock, level: 'info', write: nothing, showsIds: false })
   const peers = new PeerJudge({
     trustedProxies: PrefixSet.of([LOOPBACK_NETWORK]),
     trust: { 'x-real-ip': true, 'x-forwarded-for': true },

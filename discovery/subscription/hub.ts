@@ -89,11 +89,11 @@ export class Hub implements WatcherKeeper {
     this.#around.emptied()
   }
 
-  /** Ends every watcher, as the service does when it stops. */
-  end(): void {
+  /** Ends every watcher: well, as the service does when it stops, or because the cluster is not served any more. */
+  end(how: 'end' | 'forbid'): void {
     for (const watcher of this.#watchers) {
       this.closed(watcher)
-      watcher.sink.end()
+      watcher.sink[how]()
     }
   }
 

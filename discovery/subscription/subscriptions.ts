@@ -49,7 +49,18 @@ export class Subscriptions implements ChangeSink {
 
   /** Ends every watcher well. */
   endAll(): void {
-    for (const hub of this.#hubs.values()) hub.end()
+    for (const hub of this.#hubs.values()) hub.end('end')
+  }
+
+  /** Sends away the watchers of clusters that are not served any more; says how many those were. */
+  keepOnly(isServed: (clusterId: string) => boolean): number {
+    let sentAway = 0
+    for (const [clusterId, hub] of this.#hubs) {
+      if (isServed(clusterId)) continue
+      sentAway += hub.size
+      hub.end('forbid')
+    }
+    return sentAway
   }
 
   #open(clusterId: string): Hub {

@@ -11,6 +11,8 @@ export interface WatcherSink {
   readonly bytesTaken: number
   /** The watcher cannot be brought up to date any more. It is forgotten already. */
   abort(): void
+  /** The cluster is not served any more. The watcher is forgotten already. */
+  forbid(): void
   /** The service stops. The watcher is forgotten already. */
   end(): void
 }

@@ -4,9 +4,12 @@ import type { StatusCode } from './status.ts'
 
 export type MethodName = 'Hello' | 'AffiliateUpdate' | 'AffiliateDelete' | 'List' | 'Watch'
 
+/** Every call that is counted: those of the service, and the questions about its health. */
+export type ObservedMethod = MethodName | 'Health/Check' | 'Health/Watch'
+
 /** One call that has ended, for the log and the histogram. What was not known is undefined. */
 export interface FinishedCall {
-  readonly method: MethodName
+  readonly method: ObservedMethod
   readonly code: StatusCode
   /** Empty when it went well. */
   readonly message: string
@@ -24,10 +27,10 @@ export interface FinishedCall {
  * keep nothing of what it is given.
  */
 export interface CallObserver {
-  started(method: MethodName): void
-  messageReceived(method: MethodName): void
+  started(method: ObservedMethod): void
+  messageReceived(method: ObservedMethod): void
   /** `bytes` is the message with its frame. */
-  messageSent(method: MethodName, bytes: number): void
+  messageSent(method: ObservedMethod, bytes: number): void
   /** Before validation (SPEC 1.6). */
   hello(clientVersion: string): void
   finished(call: FinishedCall): void

@@ -6,6 +6,7 @@ export const STATUS = {
   Canceled: 1,
   InvalidArgument: 3,
   DeadlineExceeded: 4,
+  NotFound: 5,
   PermissionDenied: 7,
   ResourceExhausted: 8,
   Aborted: 10,

@@ -2,10 +2,11 @@ import type { Clock } from '../../shared/clock.ts'
 import type { Subscriptions } from '../subscription/subscriptions.ts'
 import type { Frame, Watcher, WatcherSink } from '../subscription/watcher.ts'
 import type { Call } from './call.ts'
-import { OK, STATUS, type Status } from './status.ts'
+import { OK, STATUS, type Status, toStatus } from './status.ts'
 
 /** The words of SPEC 1.5. */
 const LOST_UPDATE: Status = { code: STATUS.Aborted, message: 'subscription canceled: lost update' }
+const FORBIDDEN = toStatus({ kind: 'forbidden' })
 export const TIMED_OUT: Status = {
   code: STATUS.DeadlineExceeded,
   message: 'the deadline of the call has passed',
@@ -39,6 +40,10 @@ export class WatchStream implements WatcherSink {
 
   abort(): void {
     this.#call.end(LOST_UPDATE)
+  }
+
+  forbid(): void {
+    this.#call.end(FORBIDDEN)
   }
 
   end(): void {

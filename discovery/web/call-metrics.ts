@@ -2,9 +2,25 @@ import type { Milliseconds } from '../../shared/clock.ts'
 import { type MetricValue, type ReadMetric, readMetric } from '../../shared/read-metric.ts'
 import { ClientVersionSeries, UNKNOWN_VERSION } from './client-version.ts'
 
-const SERVICE = 'sidero.discovery.server.Cluster'
-const METHODS = ['Hello', 'AffiliateUpdate', 'AffiliateDelete', 'List', 'Watch'] as const
-type Method = (typeof METHODS)[number]
+const CLUSTER = 'sidero.discovery.server.Cluster'
+const HEALTH = 'grpc.health.v1.Health'
+
+/** What is counted, and the labels that dashboards know it by. */
+const METHODS = {
+  Hello: labelsOf('unary', CLUSTER, 'Hello'),
+  AffiliateUpdate: labelsOf('unary', CLUSTER, 'AffiliateUpdate'),
+  AffiliateDelete: labelsOf('unary', CLUSTER, 'AffiliateDelete'),
+  List: labelsOf('unary', CLUSTER, 'List'),
+  Watch: labelsOf('server_stream', CLUSTER, 'Watch'),
+  'Health/Check': labelsOf('unary', HEALTH, 'Check'),
+  'Health/Watch': labelsOf('server_stream', HEALTH, 'Watch'),
+} as const
+type Method = keyof typeof METHODS
+const METHOD_NAMES = Object.keys(METHODS) as Method[]
+
+function labelsOf(type: 'unary' | 'server_stream', service: string, method: string): Record<string, string> {
+  return { grpc_type: type, grpc_service: service, grpc_method: method }
+}
 
 /** All codes of gRPC by number, in the spelling of dashboards (SPEC 1.10). */
 const CODES = [
@@ -81,7 +97,7 @@ export class CallMetrics {
       took: Array.from({ length: BUCKETS_SECONDS.length + 1 }, () => 0),
       secondsSum: 0,
     })
-    this.#methods = Object.fromEntries(METHODS.map((method) => [method, counts()])) as Record<
+    this.#methods = Object.fromEntries(METHOD_NAMES.map((method) => [method, counts()])) as Record<
       Method,
       MethodCounts
     >
@@ -174,16 +190,7 @@ export class CallMetrics {
   }
 
   #each(values: (labels: Record<string, string>, counts: MethodCounts) => MetricValue[]): MetricValue[] {
-    return METHODS.flatMap((method) =>
-      values(
-        {
-          grpc_type: method === 'Watch' ? 'server_stream' : 'unary',
-          grpc_service: SERVICE,
-          grpc_method: method,
-        },
-        this.#methods[method],
-      ),
-    )
+    return METHOD_NAMES.flatMap((method) => values(METHODS[method], this.#methods[method]))
   }
 }
 

@@ -9,6 +9,8 @@ import { type Html, html, PAGE_HEADERS, pageFrame } from './templates.ts'
 export interface PagesOptions {
   readonly clusters: Pick<Clusters, 'affiliatesOf' | 'counts'>
   readonly clock: Clock
+  /** Of a cluster that is not served nothing is shown. */
+  readonly isServed: (clusterId: string) => boolean
   /** /stats is counted anew at most this often. */
   readonly statsInterval: Milliseconds
 }
@@ -54,12 +56,12 @@ nodes of its cluster have left. Nothing more: traffic between nodes never passes
 `,
 )
 
-function inspect(clusterId: string, { clusters, clock }: PagesOptions): HttpAnswer {
+function inspect(clusterId: string, { clusters, clock, isServed }: PagesOptions): HttpAnswer {
   if (clusterId === '') return page(200, 'Inspect a cluster', inspectForm(''))
   if (Buffer.byteLength(clusterId) > CLUSTER_ID_MAX_BYTES)
     return page(400, 'Inspect a cluster', html`${inspectForm('')}<p>This cluster ID is too long.</p>\n`)
   // Values do not change, so the page may be made while its reader takes it.
-  const affiliates = [...clusters.affiliatesOf(clusterId).values()]
+  const affiliates = isServed(clusterId) ? [...clusters.affiliatesOf(clusterId).values()] : []
   return { status: 200, headers: PAGE_HEADERS, body: inspectPage(clusterId, affiliates, clock.now()) }
 }
 

@@ -9,9 +9,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { status } from '@grpc/grpc-js'
+import { type StatusObject, status } from '@grpc/grpc-js'
 import { ClusterClient } from '../support/cluster-client.ts'
 import { DiscoveryProcess, freePort } from '../support/discovery-process.ts'
+
+type Watch = ReturnType<ClusterClient['watch']>
 
 const MINUTE = { seconds: 60n }
 const hashOf = (id: string): string => createHash('sha256').update(id).digest('hex')
@@ -167,11 +169,22 @@ test('only allowed clusters are served, as the file says at the time', () =>
     assert.equal(await codeOf(announce(client, 'one', 'a')), status.OK)
     assert.equal(await codeOf(client.hello('two')), status.OK)
     assert.equal(await codeOf(client.list('three')), status.PERMISSION_DENIED)
-    await writeFile(file, 'three\n')
+    const [one, two] = ['one', 'two'].map((id) => client.watch(id).on('error', () => {})) as [Watch, Watch]
+    await Promise.all([once(one, 'data'), once(two, 'data')])
+    const ended = new Promise<StatusObject>((done) => one.resume().once('status', done))
+    await writeFile(file, `three\n${hashOf('two')}\n`)
+    assert.equal((await ended).code, status.PERMISSION_DENIED)
     for (let turn = 0; turn < 200 && (await codeOf(client.list('three'))) !== status.OK; turn++)
       await sleep(20)
     assert.equal(await codeOf(client.list('three')), status.OK)
     assert.equal(await codeOf(client.list('one')), status.PERMISSION_DENIED)
+    const told = once(two, 'data')
+    await announce(client, 'two', 'b')
+    assert.equal((await told)[0].affiliates[0].id, 'b', 'who may stay is told of what comes')
+    two.cancel()
+    await writeFile(file, `one\n`)
+    for (let turn = 0; turn < 200 && (await codeOf(client.list('one'))) !== status.OK; turn++) await sleep(20)
+    assert.equal((await client.list('one')).length, 1, 'what was known is there until it expires')
   }))
 
 test('without memory for new clusters, those that exist go on', () =>

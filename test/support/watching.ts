@@ -16,7 +16,7 @@ export class FakeWatcher implements WatcherSink {
   readonly messages: string[] = []
   readonly view = new Map<string, string>()
   readonly frames: Frame[] = []
-  ended: 'aborted' | 'ended' | undefined
+  ended: 'aborted' | 'forbidden' | 'ended' | undefined
   /** A slow one takes a message, and wants no more until it is told to go on. */
   isSlow = false
   bytesTaken = 0
@@ -34,6 +34,10 @@ export class FakeWatcher implements WatcherSink {
 
   abort(): void {
     this.ended = 'aborted'
+  }
+
+  forbid(): void {
+    this.ended = 'forbidden'
   }
 
   end(): void {

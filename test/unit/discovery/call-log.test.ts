@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CallLog } from '../../../discovery/call-log.ts'
 import type { FinishedCall } from '../../../discovery/transport/observe.ts'
-import { clusterTag } from '../../../shared/log.ts'
+import { clusterTag, type LogLevel } from '../../../shared/log.ts'
 import type { Address } from '../../../shared/net/address.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 
@@ -20,7 +20,10 @@ const CALL: FinishedCall = {
   clientVersion: undefined,
 }
 
-function open(showsIds = false): {
+function open(
+  showsIds = false,
+  level: LogLevel = 'info',
+): {
   log: CallLog
   clock: ManualClock
   writes: string[]
@@ -28,7 +31,7 @@ function open(showsIds = false): {
 } {
   const writes: string[] = []
   const clock = new ManualClock()
-  const log = new CallLog({ clock, write: (lines) => void writes.push(lines), showsIds })
+  const log = new CallLog({ clock, level, write: (lines) => void writes.push(lines), showsIds })
   const entries = (): object[] => {
     log.flush()
     return writes
@@ -85,6 +88,13 @@ test('a refused call says why, and what was not known is left out', () => {
       msg: 'call',
     },
   ])
+})
+
+test('a line bears the level of its log', () => {
+  const { log, entries } = open(false, 'debug')
+  log.note({ ...CALL, method: 'Health/Check' })
+  const [entry] = entries() as [{ level: string; method: string }]
+  assert.deepEqual([entry.level, entry.method], ['debug', 'Health/Check'])
 })
 
 test('who asks for them sees cluster ids', () => {

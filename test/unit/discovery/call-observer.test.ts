@@ -25,6 +25,7 @@ test('everything is counted, logged or not', async () => {
     const metrics = new CallMetrics()
     using log = new CallLog({
       clock: new ManualClock(),
+      level: 'info',
       write: (text) => void lines.push(text),
       showsIds: false,
     })

@@ -19,7 +19,11 @@ interface World {
   readonly clusters: Clusters
   readonly clock: ManualClock
   readonly lines: string[]
+  /** For each reading of the list: which of these clusters may go on to be watched. */
+  readonly kept: string[][]
 }
+
+const CLUSTERS = ['one', 'two']
 
 async function open(...flags: readonly string[]): Promise<World> {
   const reading = readConfig({
@@ -45,8 +49,18 @@ async function open(...flags: readonly string[]): Promise<World> {
   )
   const log = createLogger('debug', { write: (line: string) => void lines.push(line) })
   const { config } = reading
-  const edges = await Edges.open({ config, clock, log, clusters, metrics, healthRate: new IpRate() })
-  return { edges, clusters, clock, lines }
+  const kept: string[][] = []
+  const edges = await Edges.open({
+    config,
+    clock,
+    log,
+    clusters,
+    metrics,
+    healthRate: new IpRate(),
+    healthObserver: metrics.calls,
+    endWatches: (isServed) => kept.push(CLUSTERS.filter(isServed)),
+  })
+  return { edges, clusters, clock, lines, kept }
 }
 
 async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {
@@ -101,12 +115,13 @@ test('the list of allowed clusters is read, and read again when it changes', () 
   inDirectory(async (directory) => {
     const file = join(directory, 'allowed')
     await writeFile(file, 'one\n')
-    const { edges, clock, lines } = await open(`-allowed-clusters=${file}`)
+    const { edges, clock, lines, kept } = await open(`-allowed-clusters=${file}`)
     assert.equal(edges.admission.cluster('one'), undefined)
     assert.equal(edges.admission.cluster('two')?.kind, 'forbidden')
     await writeFile(file, `${createHash('sha256').update('two').digest('hex')}\n`)
     while (edges.admission.cluster('two') !== undefined) await clock.advance(100)
     assert.equal(edges.admission.cluster('one')?.kind, 'forbidden')
+    assert.deepEqual(kept, [['one'], ['two']])
     assert.ok(lines.some((line) => line.includes('allowed clusters read')))
     await edges[Symbol.asyncDispose]()
   }))

@@ -195,6 +195,26 @@ test('who is too many deletions behind is dropped', async () => {
   assert.equal(quick.ended, undefined)
 })
 
+test('watchers of clusters that are not served any more are sent away, and only they', async () => {
+  const state = new WatchedState()
+  const [gone, slow, kept] = [state.watch('gone'), state.watch('gone'), state.watch('kept')]
+  slow.isSlow = true
+  await state.clock.advance(0)
+  assert.equal(
+    state.subscriptions.keepOnly((clusterId) => clusterId === 'kept'),
+    2,
+  )
+  assert.deepEqual([gone.ended, slow.ended, kept.ended], ['forbidden', 'forbidden', undefined])
+  assert.equal(state.subscriptions.watchers, 1)
+  state.update('gone', 'a')
+  state.update('kept', 'b')
+  await state.clock.advance(1000)
+  assert.deepEqual(gone.take(), ['+'])
+  assert.deepEqual(kept.take(), ['+', '+b'])
+  assert.deepEqual(state.aborted, [])
+  assert.equal(state.clock.armed, 0)
+})
+
 test('what comes and goes while nobody looks costs a slow watcher nothing', async () => {
   const state = new WatchedState()
   const slow = state.watch('c')

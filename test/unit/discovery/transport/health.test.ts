@@ -15,6 +15,8 @@ interface World {
   readonly health: HealthService
   readonly clock: ManualClock
   readonly rate: IpRate
+  /** What was told of calls, in short. */
+  readonly told: string[]
   /** Without a message the question is never complete. */
   readonly ask: (method: string, message?: Uint8Array) => ClientHttp2Stream
 }
@@ -24,7 +26,17 @@ const ADDRESS = '192.0.2.1' as Address
 async function withServer(run: (world: World) => Promise<void>, timeout = Infinity): Promise<void> {
   const clock = new ManualClock()
   const rate = new IpRate({ ...RATE_LIMITS, burst: 4 })
-  const health = new HealthService({ clock, rate })
+  const told: string[] = []
+  const health = new HealthService({
+    clock,
+    rate,
+    observer: {
+      started: (method) => told.push(`${method} started`),
+      messageReceived: (method) => told.push(`${method} received`),
+      messageSent: (method, bytes) => told.push(`${method} sent ${bytes}`),
+      finished: ({ method, code, address }) => told.push(`${method} finished ${code} ${address}`),
+    },
+  })
   const server: Http2Server = createServer()
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {})
@@ -38,6 +50,7 @@ async function withServer(run: (world: World) => Promise<void>, timeout = Infini
     health,
     clock,
     rate,
+    told,
     ask: (method, message) => {
       const stream = session.request({
         ':method': 'POST',
@@ -131,7 +144,7 @@ test('a question that does not end is cut off, and leaves no timer behind', () =
   }))
 
 test('a watch ends at its deadline', () =>
-  withServer(async ({ ask, clock }) => {
+  withServer(async ({ ask, clock, told }) => {
     const stream = ask('Watch', request(''))
     await once(stream, 'response')
     stream.on('error', () => {})
@@ -139,4 +152,27 @@ test('a watch ends at its deadline', () =>
     await clock.advance(5000)
     await closed
     assert.equal(clock.armed, 0)
+    assert.match(told.at(-1) ?? '', /^Health.Watch finished 4/)
   }, 5000))
+
+test('each call is told of from its beginning to its end', () =>
+  withServer(async ({ ask, clock, told, health }) => {
+    const take = (): string[] => told.splice(0).map((line) => line.replace(/^Health.| 192.*$/g, ''))
+    await outcome(ask('Check', request('')))
+    assert.deepEqual(take(), ['Check started', 'Check received', 'Check sent 7', 'Check finished 0'])
+    await outcome(ask('Check', request('nobody')))
+    assert.deepEqual(take(), ['Check started', 'Check received', 'Check finished 5'])
+    const gone = ask('Watch', request('')).resume()
+    await once(gone, 'response')
+    gone.close()
+    while (told.length < 4) await new Promise(setImmediate)
+    assert.deepEqual(take(), ['Watch started', 'Watch received', 'Watch sent 7', 'Watch finished 1'])
+    const watch = ask('Watch', request('')).resume()
+    await once(watch, 'response')
+    health.end()
+    await once(watch, 'close')
+    assert.deepEqual(take().slice(2), ['Watch sent 7', 'Watch sent 7', 'Watch finished 0'])
+    await outcome(ask('Check', request(''))) // the fifth
+    assert.deepEqual(take(), ['Check started', 'Check finished 8'])
+    assert.equal(clock.armed, 0)
+  }))

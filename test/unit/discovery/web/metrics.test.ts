@@ -81,6 +81,18 @@ test('calls are counted by method, code and time; waiting for a turn is no handl
   assert.equal(found.get('discovery_sent_bytes_total'), 25)
 })
 
+test('questions about the health are counted apart', async () => {
+  const metrics = make()
+  metrics.calls.started('Health/Watch')
+  metrics.calls.finished({ method: 'Health/Check', code: 5, message: '', duration: 1, throttled: 0 })
+  const found = await series(metrics)
+  const labels = (type: string, method: string): string =>
+    `grpc_type="${type}",grpc_service="grpc.health.v1.Health",grpc_method="${method}"`
+  assert.equal(found.get(`grpc_server_started_total{${labels('server_stream', 'Watch')}}`), 1)
+  assert.equal(found.get(grpc('grpc_server_started_total', 'Watch')), 0)
+  assert.equal(found.get(`grpc_server_handled_total{${labels('unary', 'Check')},grpc_code="NotFound"}`), 1)
+})
+
 test('what did not end well is counted by reason', async () => {
   const metrics = make()
   for (const [code, message, reason] of [

@@ -11,10 +11,10 @@ interface Site {
   readonly get: (target: string) => Promise<HttpAnswer & { readonly text: string }>
 }
 
-function site(): Site {
+function site(isServed = (_clusterId: string): boolean => true): Site {
   const clusters = new Clusters()
   const clock = new ManualClock()
-  const pages: HttpHandler = makePages({ clusters, clock, statsInterval: 3_600_000 })
+  const pages: HttpHandler = makePages({ clusters, clock, isServed, statsInterval: 3_600_000 })
   return {
     clusters,
     clock,
@@ -108,4 +108,11 @@ test('affiliates are counted once an hour, for everybody', async () => {
   assert.deepEqual(JSON.parse((await get('/stats')).text), { affiliates: 0 })
   await clock.advance(1)
   assert.deepEqual(JSON.parse((await get('/stats')).text), { affiliates: 1 })
+})
+
+test('of a cluster that is not served nothing is shown', async () => {
+  const { clusters, get } = site((clusterId) => clusterId === 'ours')
+  for (const clusterId of ['ours', 'other']) clusters.update(clusterId, 'node', update('x'))
+  assert.match((await get('/inspect?clusterID=ours')).text, /<code>node/)
+  assert.match((await get('/inspect?clusterID=other')).text, /No Affiliate data found/)
 })
