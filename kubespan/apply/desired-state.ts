@@ -70,7 +70,7 @@ export async function applyDesiredState(
   const plan = planRouting(desired, families, foundRouting.waysOut)
   const rerouting = diffRouting(plan, foundRouting)
   const routing = await applyRouting(host, placement, rerouting.filter(isGuard))
-  const nftables = await applyNftables(host, desired, foundTable)
+  const nftables = await applyNftables(host, desired, foundTable, view)
 
   const made = found === undefined ? [await createLink(host, linkName, implementation)] : []
   const link = found ?? (await observeLink(host, linkName))

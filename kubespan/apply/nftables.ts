@@ -1,10 +1,13 @@
+import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import type { Change } from '../diff/change.ts'
 import { planNftTable } from '../diff/nft-table.ts'
 import { type NftTableView, parseNftTable } from '../diff/nft-view.ts'
 import { diffNftTable } from '../diff/nftables.ts'
+import { olderConnectionsScript, parseAccepted } from '../diff/older-connections.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
 import type { DesiredState } from '../model/desired.ts'
+import type { WireGuardView } from '../model/peer.ts'
 
 /** Undefined when there is no such table. */
 export async function observeNftTable(host: Host, name: string): Promise<NftTableView | undefined> {
@@ -21,8 +24,31 @@ export async function applyNftables(
   host: Host,
   desired: DesiredState,
   observed: NftTableView | undefined,
+  view: WireGuardView | undefined,
 ): Promise<readonly Change[]> {
   const { script, changes } = diffNftTable(desired.placement.nftTable, planNftTable(desired), observed)
   if (script !== '') await host.run('nft', ['-f', '-'], script)
+  const guarded = new Set(observed?.sets.get('bypass_ports')?.elements)
+  const fresh = desired.bypass?.localPorts.filter((port) => !guarded.has(`${port}`)) ?? []
+  if (fresh.length > 0) await letOlderAnswer(host, desired, fresh, view)
   return changes
+}
+
+/** After the ports are guarded, because from then on every new connection is marked: none is missed in between. */
+async function letOlderAnswer(
+  host: Host,
+  { placement }: DesiredState,
+  ports: readonly number[],
+  view: WireGuardView | undefined,
+): Promise<void> {
+  const heard = [...(view?.peers.values() ?? [])]
+    .filter(({ receiveBytes }) => receiveBytes > 0)
+    .flatMap(({ allowedIps }) => allowedIps)
+  const script = olderConnectionsScript(
+    placement,
+    parseAccepted(await host.tcpSockets()),
+    ports,
+    PrefixSet.of(heard),
+  )
+  if (script !== '') await host.run('nft', ['-f', '-'], script)
 }

@@ -1,6 +1,6 @@
 import { familyOf, type Prefix, prefixOf, splitAddressPort } from '../../shared/net/address.ts'
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
-import { MSS_OVERHEAD_V4_BYTES, MSS_OVERHEAD_V6_BYTES } from '../model/constants.ts'
+import { MSS_OVERHEAD_V4_BYTES, MSS_OVERHEAD_V6_BYTES, OLDER } from '../model/constants.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 
 export interface NftSet {
@@ -8,6 +8,8 @@ export interface NftSet {
   /** One word per field, as `ipv4_addr` and `inet_service`. */
   readonly type: readonly string[]
   readonly isInterval: boolean
+  /** Of sets whose elements are put there at some moment, and end by themselves: they are not compared. */
+  readonly timeoutSeconds?: number
   /** As `nft` reads them: `10.0.0.0/8`, `192.0.2.1 . 443`, `443`. */
   readonly elements: readonly string[]
 }
@@ -59,8 +61,19 @@ function planSets({ routedV4, routedV6, address, addressBits, bypass }: DesiredS
       isInterval: false,
       elements: (bypass?.localPorts ?? []).map(String),
     },
+    ...olderSets(),
   ]
 }
+
+/** By the remote address and port, and ours. */
+const olderSets = (): NftSet[] =>
+  (['ipv4_addr', 'ipv6_addr'] as const).map((type) => ({
+    name: type === 'ipv4_addr' ? OLDER.setV4 : OLDER.setV6,
+    type: [type, 'inet_service', 'inet_service'],
+    isInterval: false,
+    timeoutSeconds: OLDER.timeoutSeconds,
+    elements: [],
+  }))
 
 /** `nft` prints a single address without its length. */
 const element = (prefix: Prefix): string => prefix.replace(/^(\d+\..*)\/32$|^(.*:.*)\/128$/, '$1$2')
@@ -97,6 +110,7 @@ function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): Nf
         'ip daddr . tcp dport @bypass_v4 accept',
         'ip6 daddr . tcp dport @bypass_v6 accept',
         ...answers,
+        ...(bypass === undefined || answers.length === 0 ? [] : answerOlder(bypass)),
         ...intoTunnel,
       ],
     },
@@ -112,6 +126,16 @@ const answerOutside = (bypass: Bypass | undefined): string[] =>
   bypass === undefined || bypass.localPorts.length === 0
     ? []
     : [`ct direction reply ct mark & ${hex(bypass.conntrackMark)} == ${hex(bypass.conntrackMark)} accept`]
+
+/**
+ * Connections that are older than this table are known one by one, until their mark is set. The direction that they are
+ * tracked in is that of the first packet that was seen of them.
+ */
+const answerOlder = ({ conntrackMark }: Bypass): string[] => [
+  `tcp sport @bypass_ports ct mark & ${hex(conntrackMark)} == ${hex(conntrackMark)} accept`,
+  `ip daddr . tcp dport . tcp sport @${OLDER.setV4} ct mark set ct mark | ${hex(conntrackMark)} accept`,
+  `ip6 daddr . tcp dport . tcp sport @${OLDER.setV6} ct mark set ct mark | ${hex(conntrackMark)} accept`,
+]
 
 /** Before destinations are translated, so that a service in a container is seen under the port it is called by. */
 const inbound = ({ conntrackMark }: Bypass, linkName: string): NftChain => ({

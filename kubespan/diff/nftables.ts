@@ -61,8 +61,9 @@ function build(table: string, { sets, chains }: NftTable, reason: string): NftDi
 }
 
 /** Intervals are not merged by nft: what it lists is then what we gave it, as minimal covers neither touch nor overlap. */
-const declareSet = (table: string, { name, type, isInterval }: NftSet): string =>
-  `add set ${table} ${name} { type ${type.join(' . ')}; ${isInterval ? 'flags interval; ' : ''}}`
+const declareSet = (table: string, { name, type, isInterval, timeoutSeconds }: NftSet): string =>
+  `add set ${table} ${name} { type ${type.join(' . ')}; ${isInterval ? 'flags interval; ' : ''}` +
+  `${timeoutSeconds === undefined ? '' : `flags timeout; timeout ${timeoutSeconds}s; `}}`
 
 const fillSet = (table: string, { name, elements }: NftSet): string[] =>
   elements.length === 0 ? [] : [`add element ${table} ${name} { ${elements.join(', ')} }`]
@@ -103,8 +104,12 @@ const hasOtherShape = (set: NftSet, found: NftSetView | undefined): boolean =>
   found !== undefined &&
   (found.type.join(' . ') !== set.type.join(' . ') || found.isInterval !== set.isInterval)
 
-function setDifference({ elements }: NftSet, found: NftSetView | undefined): string | undefined {
+function setDifference(
+  { elements, timeoutSeconds }: NftSet,
+  found: NftSetView | undefined,
+): string | undefined {
   if (found === undefined) return 'missing'
+  if (timeoutSeconds !== undefined) return undefined
   const have = new Set(found.elements)
   const missing = elements.filter((element) => !have.has(element)).length
   const surplus = have.size - (elements.length - missing)

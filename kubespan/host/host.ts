@@ -1,4 +1,4 @@
-import { rm, stat, truncate } from 'node:fs/promises'
+import { readFile, rm, stat, truncate } from 'node:fs/promises'
 import type { Clock } from '../../shared/clock.ts'
 import { type KernelSettings, procSettings } from './kernel-settings.ts'
 import { type Runner, type RunnerOptions, ToolRunner } from './runner.ts'
@@ -9,6 +9,8 @@ export interface Host extends Runner, KernelSettings {
   /** Whether a userspace WireGuard has left, or holds, the control socket of this link. */
   hasSocket(linkName: string): Promise<boolean>
   removeSocket(linkName: string): Promise<void>
+  /** The TCP sockets of this network namespace, as /proc/net/tcp and tcp6 list them. */
+  tcpSockets(): Promise<string>
   /** Empties the log of a detached tool when it has grown beyond a megabyte. */
   limitLog(logName: string): Promise<void>
 }
@@ -49,6 +51,13 @@ export function createHost(options: HostOptions): Host {
       // Its writers append, so they go on at the new end.
       if (size > LOG_MAX_BYTES) await truncate(path)
     },
+    tcpSockets: async () =>
+      (
+        await Promise.all(
+          // A kernel without IPv6 has no list of it.
+          ['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')),
+        )
+      ).join(''),
     removeSocket: async (linkName) => await rm(socketPath(linkName), { force: true }),
   }
 }

@@ -1,204 +1,32 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
-import { mkdtemp } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createHost, type Host } from '../../kubespan/host/host.ts'
-import type { Bypass, DesiredPeer, DesiredState } from '../../kubespan/model/desired.ts'
-import { publicKeyOf } from '../../kubespan/sources/identity-file.ts'
-import { systemClock } from '../../shared/clock.ts'
-import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
-import { desiredOf, keyOf, peersOf, placementOf, SECRETS } from '../support/desired-states.ts'
+import { peersOf } from '../support/desired-states.ts'
 import { bringInLine } from '../support/host-cases.ts'
-import { patient } from '../support/patience.ts'
 import { enterPrivateHost, whyNoPrivateHost } from '../support/private-host.ts'
+import {
+  a,
+  ask,
+  askFrom,
+  assertNothingInClear,
+  counter,
+  cutOff,
+  desiredA,
+  ip,
+  meshUp,
+  NODE_B,
+  ORDINARY,
+  POD_OF_B,
+  ULA_B,
+  wireUp,
+} from '../support/wired-hosts.ts'
 
-/**
- * Packets between two hosts on one wire: this process lives on host A, host B is a namespace, and a pod of A another.
- * What B receives on the wire that is not WireGuard's has been sent in clear.
- */
 const skip = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go']) ?? false
 if (skip === false) enterPrivateHost(fileURLToPath(import.meta.url))
 
-const NODE_A = '192.0.2.1'
-const NODE_B = '192.0.2.2'
-const POD_OF_A = '10.66.0.2'
-const POD_OF_B = '10.77.0.1'
-const ULA_A = 'fd11:2233:4455:6602::a'
-const ULA_B = 'fd11:2233:4455:6602::b'
-const BYPASSED = 3000
-const ORDINARY = 4000
-
-const KEYS_B = { ...SECRETS, privateKey: keyOf(9), publicKey: publicKeyOf(keyOf(9)) }
-const children: ChildProcess[] = []
-let a: Host
-let b: Host
-
-const ip = (line: string): Promise<string> => a.run('ip', line.split(' '))
-const inB = (line: string, input?: string): Promise<string> =>
-  a.run('ip', ['netns', 'exec', 'b', ...line.split(' ')], input)
-
-/** The host of namespace `b`, through `ip netns exec`. */
-const hostOfB = (host: Host): Host => ({
-  ...host,
-  run: (tool, args, input) => host.run('ip', ['netns', 'exec', 'b', tool, ...args], input),
-  spawnDetached: (tool, args, log) => host.spawnDetached('ip', ['netns', 'exec', 'b', tool, ...args], log),
-  readSetting: async (path) => (await inB(`cat /proc/sys/net/${path}`)).trim(),
-  writeSetting: async (path, value) => {
-    await inB(`tee /proc/sys/net/${path}`, value)
-    return true
-  },
-})
-
-const peerB = (said: Partial<DesiredPeer> = {}): DesiredPeer => ({
-  publicKey: KEYS_B.publicKey,
-  allowedIps: [`${NODE_B}/32`, '10.77.0.0/24', `${ULA_B}/128`] as Prefix[],
-  endpoint: `${NODE_B}:51820` as AddressPort,
-  ...said,
-})
-
-const bypass = (address: string): Bypass => ({
-  destinations: [`${address}:${BYPASSED}` as AddressPort],
-  localPorts: [BYPASSED],
-  conntrackMark: 0x80,
-})
-
-const desiredA = (peers: readonly DesiredPeer[] = [], said: Partial<DesiredState> = {}): DesiredState =>
-  desiredOf([peerB(), ...peers], { address: ULA_A as Address, ...said })
-
-const desiredB = (said: Partial<DesiredState> = {}): DesiredState =>
-  desiredOf(
-    [
-      {
-        publicKey: SECRETS.publicKey,
-        allowedIps: [`${NODE_A}/32`, '10.66.0.0/24', `${ULA_A}/128`] as Prefix[],
-        endpoint: `${NODE_A}:51820` as AddressPort,
-      },
-    ],
-    { address: ULA_B as Address, placement: placementOf({ linkName: 'kubespan-b' }), ...said },
-  )
-
-before(async () => {
-  if (skip !== false) return
-  a = createHost({
-    clock: systemClock,
-    runDirectory: await mkdtemp(join(tmpdir(), 'openspan-path-')),
-    timeout: patient(60_000),
-  })
-  b = hostOfB(a)
-  for (const name of ['all', 'default']) await a.writeSetting(`ipv6/conf/${name}/accept_dad`, '0')
-  await a.writeSetting('ipv4/ip_forward', '1')
-  for (const line of [
-    'netns add b',
-    'netns add pod',
-    'link add wire type veth peer name wire netns b',
-    `address add ${NODE_A}/24 dev wire`,
-    'link set dev wire up',
-    `route add default via ${NODE_B}`,
-    `-n b address add ${NODE_B}/24 dev wire`,
-    `-n b address add ${POD_OF_B}/32 dev lo`,
-    '-n b link set dev lo up',
-    '-n b link set dev wire up',
-    `-n b route add default via ${NODE_A}`,
-    'link add cni type veth peer name eth0 netns pod',
-    'address add 10.66.0.1/24 dev cni',
-    'link set dev cni up',
-    `-n pod address add ${POD_OF_A}/24 dev eth0`,
-    '-n pod link set dev eth0 up',
-    '-n pod route add default via 10.66.0.1',
-  ])
-    await ip(line)
-  await inB(
-    'nft -f -',
-    `table inet watch {
-      counter clear { }
-      set seen4 { typeof ip saddr . ip daddr . ip protocol . th dport; flags dynamic; size 64; }
-      set seen6 { typeof ip6 saddr . ip6 daddr . ip6 nexthdr . th dport; flags dynamic; size 64; }
-      counter bypassed { }
-      counter tall { }
-      counter clamped { }
-      chain wire {
-        type filter hook prerouting priority -300; policy accept;
-        iifname "kubespan-b" tcp flags & (syn|rst) == syn tcp option maxseg size > 1368 counter name tall
-        iifname "kubespan-b" tcp flags & (syn|rst) == syn tcp option maxseg size == 1368 counter name clamped
-        iifname != "wire" accept
-        udp dport 51820 accept
-        ip6 saddr fe80::/10 accept
-        ip6 saddr :: accept
-        tcp dport ${BYPASSED} counter name bypassed accept
-        tcp sport ${BYPASSED} counter name bypassed accept
-        counter name clear
-        add @seen4 { ip saddr . ip daddr . ip protocol . th dport }
-        add @seen6 { ip6 saddr . ip6 daddr . ip6 nexthdr . th dport }
-      }
-    }`,
-  )
-  const script = `const { createServer } = require('node:net')
-    for (const port of [${BYPASSED}, ${ORDINARY}]) createServer((socket) => socket.end('b')).listen(port, '::')
-    setTimeout(() => console.log('ready'), ${patient(50)})`
-  const server = spawn('ip', ['netns', 'exec', 'b', process.execPath, '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.push(server)
-  await once(server.stdout, 'data')
-})
-
-after(() => {
-  for (const child of children) child.kill('SIGKILL')
-})
-
-/** What the server says, or why it does not. */
-const ask = (host: string, port = ORDINARY, timeout = 1500): Promise<string> =>
-  new Promise((done) => {
-    const socket = connect({ host, port, timeout: patient(timeout) })
-    let said = ''
-    socket.on('data', (data) => {
-      said += data
-    })
-    socket.on('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'error'))
-    socket.on('timeout', () => {
-      socket.destroy()
-      done('timeout')
-    })
-    socket.on('end', () => {
-      socket.end()
-      done(said)
-    })
-  })
-
-/** The same question from another namespace. */
-async function askFrom(namespace: string, host: string, port = ORDINARY): Promise<string> {
-  const script = `const socket = require('node:net').connect({ host: '${host}', port: ${port}, timeout: ${patient(1500)} })
-    const say = (text) => { process.stdout.write(text); process.exit() }
-    socket.on('data', (data) => say(String(data))).on('error', (error) => say(error.code)).on('timeout', () => say('timeout'))`
-  return await a.run('ip', ['netns', 'exec', namespace, process.execPath, '-e', script])
-}
-
-const counter = async (name: string): Promise<number> => {
-  const { nftables } = JSON.parse(await inB(`nft -j list counter inet watch ${name}`)) as {
-    nftables: { counter?: { packets: number } }[]
-  }
-  return nftables.find((row) => row.counter !== undefined)?.counter?.packets ?? Number.NaN
-}
-
-/** @throws with the addresses, protocols and ports that were seen */
-async function assertNothingInClear(): Promise<void> {
-  if ((await counter('clear')) === 0) return
-  assert.fail(`${await inB('nft list set inet watch seen4')}${await inB('nft list set inet watch seen6')}`)
-}
-
-const meshUp = async (
-  saidA: Partial<DesiredState> = {},
-  saidB: Partial<DesiredState> = {},
-): Promise<void> => {
-  await bringInLine(a, desiredA([], saidA))
-  await bringInLine(b, desiredB(saidB), KEYS_B)
-}
+before(() => (skip === false ? wireUp() : undefined))
+after(cutOff)
 
 test('node, pod and mesh addresses are reached through the tunnel, and nothing is sent in clear', {
   skip,
@@ -256,32 +84,4 @@ test('while everything changes all the time, nothing is sent in clear', { skip }
   t.diagnostic(`${sent} packets sent during 25 rounds of changes`)
   assert.ok(sent > 1000)
   await assertNothingInClear()
-})
-
-test('what the mesh comes up through is reached without it, and nothing else is', { skip }, async () => {
-  const server = createServer((socket) => socket.end('a'))
-  const other = createServer((socket) => socket.end('a'))
-  server.listen(BYPASSED)
-  other.listen(ORDINARY)
-  try {
-    // The tunnel is of no use: B has another key than A thinks.
-    const broken = peerB({ publicKey: keyOf(3) })
-    const withoutTunnel = (said: Partial<DesiredState>): DesiredState =>
-      desiredOf([broken], { address: ULA_A as Address, ...said })
-    await meshUp({}, { bypass: bypass(NODE_A) })
-    await bringInLine(a, withoutTunnel({}))
-    assert.equal(await ask(NODE_B, BYPASSED), 'timeout')
-    assert.equal(await counter('bypassed'), 0)
-
-    await bringInLine(a, withoutTunnel({ bypass: bypass(NODE_B) }))
-    assert.equal(await ask(NODE_B, BYPASSED), 'b', 'from here to a service there')
-    assert.equal(await ask(NODE_B, ORDINARY), 'timeout')
-    assert.equal(await ask(POD_OF_B, BYPASSED), 'timeout', 'another address with the same port')
-    assert.equal(await askFrom('b', NODE_A, BYPASSED), 'a', 'from there to a service here')
-    assert.equal(await askFrom('b', NODE_A, ORDINARY), 'timeout')
-    await assertNothingInClear()
-  } finally {
-    server.close()
-    other.close()
-  }
 })

@@ -107,6 +107,13 @@ export class FakeHost implements Host {
     return true
   }
 
+  /** In the form of /proc/net/tcp. */
+  tcpListing = ''
+
+  async tcpSockets(): Promise<string> {
+    return this.tcpListing
+  }
+
   async hasSocket(linkName: string): Promise<boolean> {
     return this.sockets.has(linkName)
   }

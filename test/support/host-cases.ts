@@ -87,6 +87,7 @@ const boundHost = (host: Host): Host => ({
   writeSetting: (...call) => host.writeSetting(...call),
   hasSocket: (name) => host.hasSocket(name),
   removeSocket: (name) => host.removeSocket(name),
+  tcpSockets: () => host.tcpSockets(),
   limitLog: (name) => host.limitLog(name),
 })
 

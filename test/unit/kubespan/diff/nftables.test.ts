@@ -73,6 +73,8 @@ add element bypass_v4 { 192.0.2.7 . 443 }
 add set bypass_v6 { type ipv6_addr . inet_service; }
 add set bypass_ports { type inet_service; }
 add element bypass_ports { 3000 }
+add set older_v4 { type ipv4_addr . inet_service . inet_service; flags timeout; timeout 3600s; }
+add set older_v6 { type ipv6_addr . inet_service . inet_service; flags timeout; timeout 3600s; }
 add chain kubespan_inbound { type filter hook prerouting priority -150; policy accept; }
 add rule kubespan_inbound iifname != "lo" iifname != "kubespan" fib daddr type local tcp dport @bypass_ports ct direction original ct mark set ct mark | 0x80
 add chain kubespan_prerouting { type filter hook prerouting priority 0; policy accept; }
@@ -88,6 +90,9 @@ add rule kubespan_outgoing oifname "lo" accept
 add rule kubespan_outgoing ip daddr . tcp dport @bypass_v4 accept
 add rule kubespan_outgoing ip6 daddr . tcp dport @bypass_v6 accept
 add rule kubespan_outgoing ct direction reply ct mark & 0x80 == 0x80 accept
+add rule kubespan_outgoing tcp sport @bypass_ports ct mark & 0x80 == 0x80 accept
+add rule kubespan_outgoing ip daddr . tcp dport . tcp sport @older_v4 ct mark set ct mark | 0x80 accept
+add rule kubespan_outgoing ip6 daddr . tcp dport . tcp sport @older_v6 ct mark set ct mark | 0x80 accept
 add rule kubespan_outgoing ip daddr @routed_v4 tcp flags & (syn|rst) == syn tcp option maxseg size > 1368 tcp option maxseg size set 1368
 add rule kubespan_outgoing ip6 daddr @routed_v6 tcp flags & (syn|rst) == syn tcp option maxseg size > 1348 tcp option maxseg size set 1348
 add rule kubespan_outgoing ip daddr @routed_v4 meta mark set meta mark & 0xffffff9f | 0x40 accept

@@ -59,3 +59,7 @@ test('tools are run by the runner', async () => {
     for await (const _ of host.stream('ip', [], new AbortController().signal)) assert.fail('nothing to say')
   }, ToolError)
 })
+
+test('the TCP sockets of this namespace are listed, those of both families', async () => {
+  assert.match(await host.tcpSockets(), /^ +sl +local_address/)
+})
