@@ -1,9 +1,10 @@
 import { chmod, lstat, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Milliseconds } from './clock.ts'
 import type { ListenAddress } from './net/listen-address.ts'
+import { createServer } from './node-http.ts'
 
 /** What is asked, without the body: nothing here reads one. */
 export interface HttpQuestion {

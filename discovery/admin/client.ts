@@ -1,6 +1,6 @@
-import { request } from 'node:http'
 import type { Milliseconds } from '../../shared/clock.ts'
 import type { ListenAddress } from '../../shared/net/listen-address.ts'
+import { request } from '../../shared/node-http.ts'
 
 export interface AdminClientOptions {
   readonly at: ListenAddress

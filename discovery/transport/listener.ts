@@ -1,4 +1,4 @@
-import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http'
+import type { Server as Http1Server } from 'node:http'
 import {
   createServer as createHttp2Server,
   type Http2Server,
@@ -11,6 +11,7 @@ import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } 
 import type { Clock, Milliseconds } from '../../shared/clock.ts'
 import { answerRequest, type HttpHandler, REQUEST_HEAD_TIMEOUT_MS } from '../../shared/http.ts'
 import type { ListenAddress } from '../../shared/net/listen-address.ts'
+import { createServer as createHttp1Server } from '../../shared/node-http.ts'
 import { FILE_POLL_MS, WatchedFiles } from '../../shared/watched-files.ts'
 import { type CertificatePair, checkPair, secureContextOptions, tlsOptions } from './certificate.ts'
 import { HTTP2_SETTINGS } from './grpc.ts'

@@ -81,6 +81,13 @@ test('one port serves calls, health and pages; the others what they are for', as
   assert.equal(JSON.stringify(service.log).includes('"cluster":"cluster"'), false)
 })
 
+test('no second HTTP client is loaded (shared/node-http.ts)', async () => {
+  const look = `import './discovery/service.ts'
+    console.log(process.moduleLoadList.filter((name) => name.includes('undici')).length)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', look])
+  assert.equal(stdout, '0\n')
+})
+
 test('the same under TLS', async () => {
   const ca = await readFile('test/support/tls/one.crt')
   await using service = await DiscoveryProcess.start(
