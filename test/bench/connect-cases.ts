@@ -35,6 +35,22 @@ async function inMesh<T>(
   return await measure(nodes, lab)
 }
 
+/** The same once all are up and `from` has begun to send its only peer ten echoes a second, which come back. */
+const whileTalking = <T>(
+  plan: Topology,
+  from: string,
+  measure: (nodes: Mesh, lab: Lab, pinger: Pinger) => Promise<T>,
+  options: (lab: Lab) => MeshOptions = () => ({}),
+): Promise<T> =>
+  inMesh(plan, options, async (nodes, lab) => {
+    await nodes.full()
+    const host = lab.host(from)
+    const address = (await nodes.until(host, () => true)).peers[0]?.address ?? ''
+    await using pinger = new Pinger(host, address, 0.1)
+    await pinger.nextAnswer(PATIENCE_MS)
+    return await measure(nodes, lab, pinger)
+  })
+
 /**
  * From the moment in which the first host knows the second one until an echo comes back through the tunnel. Both daemons
  * are there before they hear of each other, so that nobody's start is measured.
@@ -139,68 +155,50 @@ const steadyState = (count: number, milliseconds: number): Promise<number> =>
     return racePackets + counters.endpointChanges - before.endpointChanges
   })
 
-/** The family that two hosts use is dropped between them while they exchange ten echoes a second; the other one works. */
+/** The family that two hosts use is dropped between them while they talk; the other one works. */
 const pathDies = (): Promise<number> =>
-  inMesh(
-    topology({ hosts: [publicHost('a'), publicHost('b')] }),
-    () => ({}),
-    async (nodes, lab) => {
-      await nodes.full()
-      const [a, b] = [lab.host('a'), lab.host('b')]
-      const address = (await nodes.until(a, () => true)).peers[0]?.address ?? ''
-      await using pinger = new Pinger(a, address, 0.1)
-      await pinger.nextAnswer(PATIENCE_MS)
-      // Each run at another moment between two samples.
-      await pause(8_000 + Math.random() * 5_000)
-      const { peers } = await nodes.until(a, () => true)
-      const diesAt = performance.now()
-      await using _dead = await block(lab, a, b, { family: peers[0]?.endpoint?.startsWith('[') ? 6 : 4 })
-      await pause(300)
-      await pinger.nextAnswer(PATIENCE_MS)
-      return performance.now() - diesAt
-    },
-  )
+  whileTalking(topology({ hosts: [publicHost('a'), publicHost('b')] }), 'a', async (nodes, lab, pinger) => {
+    const [a, b] = [lab.host('a'), lab.host('b')]
+    // Each run at another moment between two samples.
+    await pause(8_000 + Math.random() * 5_000)
+    const { peers } = await nodes.until(a, () => true)
+    const diesAt = performance.now()
+    await using _dead = await block(lab, a, b, { family: peers[0]?.endpoint?.startsWith('[') ? 6 : 4 })
+    await pause(300)
+    await pinger.nextAnswer(PATIENCE_MS)
+    return performance.now() - diesAt
+  })
 
 const hostMoves = (): Promise<number> =>
-  inMesh(
+  whileTalking(
     topology({
       hosts: [publicHost('a', v4), behind('na', 'm', v4), behind('nb', 'other', v4)],
       nats: [nat('na', 'port-restricted'), nat('nb', 'port-restricted')],
     }),
-    (lab) => ({ hosts: [lab.host('a'), lab.host('m')] }),
-    async (nodes, lab) => {
-      await nodes.full()
-      const mover = lab.host('m')
-      const address = (await nodes.until(mover, () => true)).peers[0]?.address ?? ''
-      await using pinger = new Pinger(mover, address, 0.1)
-      await pinger.nextAnswer(PATIENCE_MS)
-      await move(lab, mover, 'nb')
+    'm',
+    async (_, lab, pinger) => {
+      await move(lab, lab.host('m'), 'nb')
       return await pinger.nextAnswer(PATIENCE_MS)
     },
+    (lab) => ({ hosts: [lab.host('a'), lab.host('m')] }),
   )
 
-/** Two that talk over the wan, ten echoes a second, get a LAN. `lost` is in thousandths, of all until `isOver`. */
-async function lanAppears(
+/** Two that talk over the wan get a LAN. `lost` is in thousandths, of all until `isOver`. */
+const lanAppears = (
   isOver: (nodes: Mesh, lab: Lab) => Promise<unknown>,
-): Promise<{ readonly took: number; readonly lost: number }> {
-  return await inMesh(
+): Promise<{ readonly took: number; readonly lost: number }> =>
+  whileTalking(
     topology({ hosts: [publicHost('a', v4), publicHost('b', v4)] }),
-    () => ({}),
-    async (nodes, lab) => {
-      await nodes.full()
-      const [a, b] = [lab.host('a'), lab.host('b')]
-      const address = (await nodes.until(a, () => true)).peers[0]?.address ?? ''
-      await using pinger = new Pinger(a, address, 0.1)
-      await pinger.nextAnswer(PATIENCE_MS)
+    'a',
+    async (nodes, lab, pinger) => {
       const startedAt = performance.now()
-      await addLan(lab, 'office', [a, b])
+      await addLan(lab, 'office', [lab.host('a'), lab.host('b')])
       await isOver(nodes, lab)
       const took = performance.now() - startedAt
       const { sent, received } = await pinger.stop()
       return { took, lost: (1000 * (sent - received)) / sent }
     },
   )
-}
 
 const movedToLan = (nodes: Mesh, lab: Lab): Promise<unknown> =>
   Promise.all(

@@ -5,6 +5,7 @@ import { addLan } from '../lab/changes.ts'
 import { cut } from '../lab/faults.ts'
 import { Lab } from '../lab/lab.ts'
 import { Mesh } from '../lab/mesh.ts'
+import type { PingRun } from '../lab/ping.ts'
 import { publicHost, topology } from '../lab/topology.ts'
 import {
   afterPeriod,
@@ -48,18 +49,30 @@ async function triesOn(host: LabHost): Promise<() => Promise<readonly number[]>>
 }
 const QUIET_BETWEEN_TRIES_MS = 2_000
 
-const twoHosts = () => topology({ hosts: ['a', 'b'].map((name) => publicHost(name, { families: [4] })) })
+/** Two hosts in a mesh that exchange ten echoes a second by the only way there is. */
+async function talkOverWan() {
+  await using made = new AsyncDisposableStack()
+  const hosts = ['a', 'b'].map((name) => publicHost(name, { families: [4] }))
+  const lab = made.use(await Lab.create(topology({ hosts }), { prefix: 'e2eupgrade' }))
+  const [a, b] = [lab.host('a'), lab.host('b')]
+  const mesh = made.use(new Mesh(lab, { timing: FAST }))
+  await mesh.startDiscovery()
+  for (const host of [a, b]) mesh.startDaemon(host)
+  await mesh.full(PATIENCE_MS)
+  const pinger = made.use(await steadyPing(a, await ulaOf(mesh, b)))
+  const kept = made.move()
+  return { lab, mesh, a, b, pinger, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+function assertFewLost({ sent, received }: PingRun): void {
+  assert.ok((sent - received) / sent <= LOST_SHARE_MAX, `${sent - received} of ${sent} lost`)
+}
 
 test('two peers that talk over the wan move to a LAN that appears, without losing their session', {
   skip,
 }, async () => {
-  await using lab = await Lab.create(twoHosts(), { prefix: 'e2eupgrade' })
-  const [a, b] = [lab.host('a'), lab.host('b')]
-  await using mesh = new Mesh(lab, { timing: FAST })
-  await mesh.startDiscovery()
-  for (const host of [a, b]) mesh.startDaemon(host)
-  await mesh.full(PATIENCE_MS)
-  await using pinger = await steadyPing(a, await ulaOf(mesh, b))
+  await using talk = await talkOverWan()
+  const { lab, mesh, a, b, pinger } = talk
 
   await addLan(lab, 'office', [a, b])
   const startedAt = performance.now()
@@ -82,11 +95,7 @@ test('two peers that talk over the wan move to a LAN that appears, without losin
     const { stdout } = await host.sh('nft list ruleset')
     assert.doesNotMatch(stdout, /deaf/, 'what was needed for a moment is gone')
   }
-  const run = await pinger.stop()
-  assert.ok(
-    (run.sent - run.received) / run.sent <= LOST_SHARE_MAX,
-    `${run.sent - run.received} of ${run.sent} lost`,
-  )
+  assertFewLost(await pinger.stop())
   assert.match(mesh.daemon(a).output, /endpoint changed/)
   assert.doesNotMatch(mesh.daemon(a).output, /"is":"down"/)
   await assertNothingInClear(lab)
@@ -95,13 +104,8 @@ test('two peers that talk over the wan move to a LAN that appears, without losin
 test('a LAN that is there and carries nothing disturbs nobody, and is tried less and less', {
   skip,
 }, async () => {
-  await using lab = await Lab.create(twoHosts(), { prefix: 'e2eupgrade' })
-  const [a, b] = [lab.host('a'), lab.host('b')]
-  await using mesh = new Mesh(lab, { timing: FAST })
-  await mesh.startDiscovery()
-  for (const host of [a, b]) mesh.startDaemon(host)
-  await mesh.full(PATIENCE_MS)
-  await using pinger = await steadyPing(a, await ulaOf(mesh, b))
+  await using talk = await talkOverWan()
+  const { lab, mesh, a, b, pinger } = talk
 
   await addLan(lab, 'office', [a, b])
   const startedAt = performance.now()
@@ -115,11 +119,7 @@ test('a LAN that is there and carries nothing disturbs nobody, and is tried less
   await afterPeriod(mesh, a, Math.max(2_000, startedAt + WINDOW_MS - performance.now()))
   const view = await mesh.until(a, (now) => peerOf(now, b)?.state === 'up', PATIENCE_MS)
   assert.equal(peerOf(view, b)?.endpoint, `${b.v4}:51820`)
-  const run = await pinger.stop()
-  assert.ok(
-    (run.sent - run.received) / run.sent <= LOST_SHARE_MAX,
-    `${run.sent - run.received} of ${run.sent} lost`,
-  )
+  assertFewLost(await pinger.stop())
   assert.doesNotMatch(mesh.daemon(a).output, /"is":"down"/)
   assert.doesNotMatch(await footprint(a), /deaf/)
   await assertNothingInClear(lab)
