@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
 import type { AddressPort } from '../../shared/net/address.ts'
 import { INTERNET_V4, INTERNET_V6 } from '../lab/attachment.ts'
 import type { LabHost } from '../lab/box.ts'
@@ -77,6 +78,33 @@ test('hosts with one or two discovery services make one mesh', { skip }, async (
         own.some((endpoint) => endpoint.includes(address)),
         `${address} is announced: ${own}`,
       )
+  })
+
+  await t.test('what the services say, before it is merged, is there to be asked for', async () => {
+    const told = async (...options: readonly string[]) => {
+      const { stdout } = await mesh.kubespan(d, ['get', 'affiliates', ...options, '-o', 'yaml'])
+      return parseAllDocuments(stdout).map((document) => document.toJS()) as {
+        metadata: { namespace: string; id: string }
+        spec: { nodename: string; kubespan: { address: string } }
+      }[]
+    }
+    const raw = await told('--namespace', 'cluster-raw')
+    assert.deepEqual([...new Set(raw.map(({ metadata }) => metadata.namespace))], ['cluster-raw'])
+    const others = (await told()).filter(({ spec }) => spec.nodename !== 'd')
+    assert.deepEqual(
+      raw.map(({ metadata, spec }) => [metadata.id, spec.nodename]).sort(),
+      others.map(({ metadata, spec }) => [`service/${metadata.id}`, spec.nodename]).sort(),
+    )
+    assert.deepEqual(raw.map(({ spec }) => spec.nodename).sort(), ['a', 'b', 'c'])
+    const [{ metadata } = assert.fail('nobody is there')] = raw
+    const { stdout } = await mesh.kubespan(d, [
+      'get',
+      'affiliates',
+      metadata.id,
+      '--namespace',
+      'cluster-raw',
+    ])
+    assert.match(stdout, new RegExp(`cluster-raw +Affiliate +${metadata.id} `))
   })
 
   await t.test('endpoints that only one of them knows are united with the others', async () => {
