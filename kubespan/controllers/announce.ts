@@ -19,7 +19,7 @@ export function announceStates(
   for (const { publicKey, label } of specs) {
     const is = after.get(publicKey)
     const was = before.get(publicKey)
-    if (is === undefined) continue
+    if (is === undefined || is === was) continue
     const peer = { peer: label, publicKey }
     if (is.state !== was?.state)
       log.info({ ...peer, is: is.state, was: was?.state, endpoint: is.endpoint }, 'peer state changed')

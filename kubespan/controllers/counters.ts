@@ -46,6 +46,7 @@ export class MeshCounters {
     const seen = { handshakes: 0, endpointChanges: 0, peersLost: 0 }
     for (const [publicKey, is] of after) {
       const was = before.get(publicKey)
+      if (is === was) continue
       const { lastHandshakeStamp: stamp } = is
       if (stamp !== undefined && stamp !== was?.lastHandshakeStamp) seen.handshakes += 1
       // While a peer is sought its endpoint changes all the time, and says nothing.

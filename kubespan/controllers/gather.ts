@@ -69,11 +69,12 @@ interface United {
 }
 
 const sayTheSame = (one: ServiceReport['affiliates'], other: ServiceReport['affiliates']): boolean =>
-  one.size === other.size &&
-  [...one].every(([id, { affiliate, changedAt }]) => {
-    const record = other.get(id)
-    return record?.affiliate === affiliate && record.changedAt === changedAt
-  })
+  one === other ||
+  (one.size === other.size &&
+    [...one].every(([id, { affiliate, changedAt }]) => {
+      const record = other.get(id)
+      return record?.affiliate === affiliate && record.changedAt === changedAt
+    }))
 
 /** What all sources say, to peers: united, merged, kept where a live tunnel depends on it, and free of overlaps. */
 export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Gathered {

@@ -18,7 +18,7 @@ import { askByEcho, type EchoAnswers } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
 import { loadPaths, savePaths } from '../sources/path-memory.ts'
 import type { Resolver } from '../sources/resolver.ts'
-import { AddressMemo, observeWireGuard } from '../sources/wireguard.ts'
+import { DumpMemo, observeWireGuard } from '../sources/wireguard.ts'
 import type { AffiliateStore } from './cache-keeper.ts'
 import type { PathStore } from './path-keeper.ts'
 
@@ -61,7 +61,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   let shown: string | undefined
   let addresses: string | undefined
   const refusals = new RefusedPeers(host.clock)
-  const readAddresses = new AddressMemo()
+  const lastDump = new DumpMemo()
   return {
     identity: (settings, links) => loadIdentity(settings, links),
     async links() {
@@ -85,7 +85,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       // A pass looks at the links, if at all, before it looks at WireGuard.
       addresses = shown
       shown = undefined
-      view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey(), readAddresses)
+      view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey(), lastDump)
       return view
     },
     async apply(desired, identity, { cluster, node }) {

@@ -1,6 +1,6 @@
 import type { Clock, Milliseconds } from '../../shared/clock.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
-import type { PeerStatus, PublicKey } from '../model/peer.ts'
+import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import { isRelay } from '../plan/peer-look.ts'
 import { judgePeers } from '../plan/peer-step.ts'
@@ -69,7 +69,8 @@ export class Paths {
     this.#racer = racer
     if (!settings.racing.enabled) {
       await this.#upgrades.end(settings.placement)
-      return { ...stepByTurns(input), racePort: undefined }
+      const step = stepByTurns(input)
+      return { ...step, statuses: withLearned(step.statuses, specs, () => NOTHING), racePort: undefined }
     }
 
     const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
@@ -98,12 +99,10 @@ export class Paths {
       placement: settings.placement,
       now,
     })
-    const statuses = placed(step.statuses, upgrades.at)
-    for (const { publicKey, address } of specs) {
-      const status = statuses.get(publicKey)
-      const [roundTrip, worked] = [this.#echoes.roundTrip(address), lastWorked.get(publicKey)]
-      if (status !== undefined) statuses.set(publicKey, { ...status, roundTrip, lastWorked: worked })
-    }
+    const statuses = withLearned(placed(step.statuses, upgrades.at), specs, ({ publicKey, address }) => ({
+      roundTrip: this.#echoes.roundTrip(address),
+      lastWorked: lastWorked.get(publicKey),
+    }))
     const outcome = { ...step, statuses, again: sooner(sooner(step.again, again), upgrades.again) }
     this.#ordered = outcome
     return { ...outcome, racePort: racer && settings.racing.port }
@@ -160,13 +159,33 @@ export class Paths {
 }
 
 /** With these endpoints instead of those that were seen. */
-function placed(statuses: Statuses, at: Endpoints): Map<PublicKey, PeerStatus> {
+function placed(statuses: Statuses, at: Endpoints): Statuses {
+  if (at.size === 0) return statuses
   const all = new Map(statuses)
   for (const [key, endpoint] of at) {
     const status = all.get(key)
     if (status !== undefined) all.set(key, { ...status, endpoint, lastUsedEndpoint: endpoint })
   }
   return all
+}
+
+type Learned = Pick<PeerStatus, 'roundTrip' | 'lastWorked'>
+const NOTHING: Learned = { roundTrip: undefined, lastWorked: undefined }
+
+/** With what is known of the paths apart from WireGuard; whose status says so already keeps it as it is. */
+function withLearned(
+  statuses: Statuses,
+  specs: readonly PeerSpec[],
+  learnedOf: (spec: PeerSpec) => Learned,
+): Statuses {
+  const news = new Map<PublicKey, PeerStatus>()
+  for (const spec of specs) {
+    const status = statuses.get(spec.publicKey)
+    const { roundTrip, lastWorked } = learnedOf(spec)
+    if (status !== undefined && (status.roundTrip !== roundTrip || status.lastWorked !== lastWorked))
+      news.set(spec.publicKey, { ...status, roundTrip, lastWorked })
+  }
+  return news.size === 0 ? statuses : new Map([...statuses, ...news])
 }
 
 const sooner = (one: Milliseconds | undefined, other: Milliseconds | undefined): Milliseconds | undefined =>

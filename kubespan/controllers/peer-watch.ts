@@ -6,11 +6,11 @@ import { ownAddresses } from '../plan/own-addresses.ts'
 import {
   beginVigil,
   judgeVigil,
-  nextSample,
   noteEcho,
   recheck,
   SUSPICION,
   sample,
+  sampleAfter,
   type Verdict,
   type Vigil,
 } from '../plan/suspicion.ts'
@@ -52,6 +52,7 @@ export class PeerWatch {
   readonly #paths = new Map<PublicKey, AddressPort | undefined>()
   readonly #heard: { readonly publicKey: PublicKey; readonly isAnswered: boolean; readonly at: Instant }[] =
     []
+  #specs: readonly PeerSpec[] = []
   #network: string | undefined
   #isAsking = false
 
@@ -60,51 +61,66 @@ export class PeerWatch {
     this.#clock = clock
   }
 
-  look(input: WatchInput): Watched {
-    const { specs, statuses, now } = input
-    const isUp = (key: PublicKey): boolean => statuses.get(key)?.state === 'up'
-    for (const key of this.#vigils.keys()) if (!isUp(key)) this.#vigils.delete(key)
-    this.#followPaths(input)
-    for (const key of this.#answering) if (!statuses.has(key)) this.#answering.delete(key)
+  look({ specs, statuses, links, linkName, now }: WatchInput): Watched {
+    this.#forgetOthers(specs, statuses)
     this.#takeEchoes()
-
-    const network = ownAddresses(input.links, input.linkName)
-    const isElsewhere = this.#network !== undefined && this.#network !== network
+    const network = ownAddresses(links, linkName)
+    const hasMoved = this.#network !== undefined && this.#network !== network
     this.#network = network
-    const verdicts = new Map<PublicKey, Verdict>()
-    for (const [key, status] of statuses) {
-      if (!isUp(key)) continue
-      const before = this.#vigils.get(key) ?? beginVigil(status, now, this.#answering.has(key))
-      const sampled = isDue(before, now) ? sample(before, status, now, SUSPICION) : before
-      const vigil = isElsewhere && this.#echoes.canAsk ? recheck(sampled, now) : sampled
-      this.#vigils.set(key, vigil)
-      verdicts.set(key, judgeVigil(vigil, now, SUSPICION))
+
+    const inDoubt = new Map<PublicKey, Verdict>()
+    const toAsk: PeerSpec[] = []
+    let isRechecking = false
+    for (const spec of specs) {
+      const key = spec.publicKey
+      const status = statuses.get(key)
+      const isUp = status?.state === 'up'
+      this.#followPath(spec, isUp ? status.endpoint : undefined)
+      if (!isUp) {
+        this.#vigils.delete(key)
+        continue
+      }
+      const vigil = this.#sample(key, status, hasMoved && this.#echoes.canAsk, now)
+      const verdict = judgeVigil(vigil, now, SUSPICION)
+      if (verdict !== 'calm') inDoubt.set(key, verdict)
+      if (verdict === 'doubtful' || this.#isStranger(key)) toAsk.push(spec)
+      if (vigil.recheckSince !== undefined) isRechecking = true
     }
-    this.#ask(specs.filter(({ publicKey: key }) => verdicts.get(key) === 'doubtful' || this.#isStranger(key)))
-    const isRechecking = [...this.#vigils.values()].some(({ recheckSince }) => recheckSince !== undefined)
+    this.#ask(toAsk)
     return {
-      hasMoved: isElsewhere,
-      suspects: new Set([...verdicts].flatMap(([key, verdict]) => (verdict === 'suspect' ? [key] : []))),
-      unsure: new Set([...verdicts].flatMap(([key, verdict]) => (verdict === 'calm' ? [] : [key]))),
-      again: isRechecking
-        ? RECHECK_LOOK_EVERY
-        : verdicts.size === 0
-          ? undefined
-          : nextSample(verdicts.values(), SUSPICION),
+      hasMoved,
+      suspects: new Set([...inDoubt].flatMap(([key, verdict]) => (verdict === 'suspect' ? [key] : []))),
+      unsure: new Set(inDoubt.keys()),
+      again: this.#again(isRechecking, inDoubt.size > 0),
     }
   }
 
+  #again(isRechecking: boolean, isInDoubt: boolean): Milliseconds | undefined {
+    if (isRechecking) return RECHECK_LOOK_EVERY
+    return this.#vigils.size === 0 ? undefined : sampleAfter(isInDoubt ? 'doubtful' : 'calm', SUSPICION)
+  }
+
+  #sample(key: PublicKey, status: PeerStatus, mustRecheck: boolean, now: Instant): Vigil {
+    const before = this.#vigils.get(key) ?? beginVigil(status, now, this.#answering.has(key))
+    const sampled = isDue(before, now) ? sample(before, status, now, SUSPICION) : before
+    const vigil = mustRecheck ? recheck(sampled, now) : sampled
+    this.#vigils.set(key, vigil)
+    return vigil
+  }
+
   /** Nothing is known of how long a path takes that a peer has just taken to. */
-  #followPaths({ specs, statuses }: WatchInput): void {
-    for (const { publicKey: key, address } of specs) {
-      const status = statuses.get(key)
-      const endpoint = status?.state === 'up' ? status.endpoint : undefined
-      if (this.#paths.get(key) === endpoint) continue
-      this.#paths.set(key, endpoint)
-      this.#introduced.delete(key)
-      this.#echoes.forget(address)
-    }
-    for (const key of this.#paths.keys()) if (!statuses.has(key)) this.#paths.delete(key)
+  #followPath({ publicKey: key, address }: PeerSpec, endpoint: AddressPort | undefined): void {
+    if (this.#paths.get(key) === endpoint) return
+    this.#paths.set(key, endpoint)
+    this.#introduced.delete(key)
+    this.#echoes.forget(address)
+  }
+
+  #forgetOthers(specs: readonly PeerSpec[], statuses: WatchInput['statuses']): void {
+    if (specs === this.#specs) return
+    this.#specs = specs
+    for (const known of [this.#vigils, this.#answering, this.#introduced, this.#paths])
+      for (const key of known.keys()) if (!statuses.has(key)) known.delete(key)
   }
 
   #isStranger(key: PublicKey): boolean {
@@ -145,4 +161,4 @@ export class PeerWatch {
 /** Passes come for many reasons; a sample is a stretch of time, and too short a one shows less than it seems. */
 const isDue = (vigil: Vigil, now: Instant): boolean =>
   vigil.recheckSince !== undefined ||
-  now - vigil.sampledAt >= nextSample([judgeVigil(vigil, now, SUSPICION)], SUSPICION) * 0.9
+  now - vigil.sampledAt >= sampleAfter(judgeVigil(vigil, now, SUSPICION), SUSPICION) * 0.9

@@ -19,7 +19,9 @@ export type Rank = (
 ) => readonly RankedEndpoint[]
 
 interface Known {
-  readonly of: string
+  readonly endpoints: readonly AddressPort[]
+  readonly observed: AddressPort | undefined
+  readonly worked: AddressPort | undefined
   readonly ranked: readonly RankedEndpoint[]
 }
 
@@ -37,14 +39,21 @@ export class Rankings {
     this.#known = known
     return ({ publicKey, endpoints }, observed) => {
       const worked = lastWorked.get(publicKey)
-      const of = [observed, worked, ...endpoints].join()
       const found = known.get(publicKey) ?? before.get(publicKey)
-      const { ranked } =
-        found?.of === of
-          ? found
-          : rankEndpoints(endpoints, { links, meshSubnet, lastWorked: worked, observed, ...filters })
-      known.set(publicKey, { of, ranked })
+      const isSame =
+        found !== undefined &&
+        found.observed === observed &&
+        found.worked === worked &&
+        haveSame(found.endpoints, endpoints)
+      const { ranked } = isSame
+        ? found
+        : rankEndpoints(endpoints, { links, meshSubnet, lastWorked: worked, observed, ...filters })
+      known.set(publicKey, isSame ? found : { endpoints, observed, worked, ranked })
       return ranked
     }
   }
 }
+
+const haveSame = (some: readonly AddressPort[], others: readonly AddressPort[]): boolean =>
+  some === others ||
+  (some.length === others.length && some.every((endpoint, place) => endpoint === others[place]))

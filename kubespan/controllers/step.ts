@@ -56,22 +56,21 @@ export function stepByTurns({ specs, memory, view, now, settings }: StepInput): 
 export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepOutcome> {
   const { specs, view, now, identity, judged, suspects, rank } = input
   const underway = racer.onRelay
-  const peers = specs.map((spec): RacePeer => {
+  const peers = specs.flatMap((spec): RacePeer | readonly RacePeer[] => {
     const { publicKey } = spec
     const endpoint = view?.peers.get(publicKey)?.endpoint
     const status = judged.get(publicKey)
-    const state =
-      status?.state !== 'up'
-        ? 'down'
-        : suspects.has(publicKey) || (isRelay(endpoint) && !underway.has(publicKey))
-          ? 'suspect'
-          : 'up'
+    const isRacing = underway.has(publicKey)
+    const isOnRelay = isRelay(endpoint)
+    const isSuspect = suspects.has(publicKey) || (isOnRelay && !isRacing)
+    const state = status?.state !== 'up' ? 'down' : isSuspect ? 'suspect' : 'up'
+    // Of most peers there is nothing to plan, and of a thousand that counts.
+    if (state === 'up' && !isRacing) return []
     return {
       publicKey,
       state,
-      // Ranking costs more than the rest of a look, and who is up is never raced.
       ranked: state === 'up' ? [] : rank(spec, status?.heardFrom ?? status?.endpoint),
-      endpoint: isRelay(endpoint) ? undefined : endpoint,
+      endpoint: isOnRelay ? undefined : endpoint,
       receiveBytes: status?.receiveBytes ?? 0,
       isFollower: identity.publicKey > publicKey,
     }

@@ -61,7 +61,7 @@ export class Upgrades {
       [...steps].flatMap(([key, { endpoint }]) => (endpoint === undefined ? [] : [[key, endpoint]])),
     )
     if (endpoints.size > 0) await this.#options.setEndpoints(placement, endpoints)
-    const pulled = specs.filter(({ publicKey }) => steps.get(publicKey)?.echo === true)
+    const pulled = steps.size === 0 ? [] : specs.filter(({ publicKey }) => steps.get(publicKey)?.echo)
     if (pulled.length > 0) this.#options.pull(pulled.map(({ address }) => address))
 
     this.#upgrades = new Map(
@@ -90,6 +90,7 @@ export class Upgrades {
     return from
   }
 
+  /** Without those of whom there is nothing to try, as it mostly is. */
   #step(input: UpgradesInput): ReadonlyMap<PublicKey, UpgradeStep> {
     const { specs, statuses, rank, roundTrip, moodOf, now } = input
     let trials = [...this.#upgrades.values()].filter(({ trial }) => trial !== undefined).length
@@ -117,7 +118,7 @@ export class Upgrades {
         UPGRADE,
       )
       if (!isOnTrial && step.upgrade?.trial !== undefined) trials += 1
-      steps.set(key, step)
+      if (before !== undefined || step.upgrade !== undefined) steps.set(key, step)
     }
     return steps
   }

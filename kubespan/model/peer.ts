@@ -47,7 +47,7 @@ export interface PeerStatus extends PeerCounters {
   readonly lastReceiveAt: Instant | undefined
   /** Since when the peer is not up, or first known of; undefined while it is up. */
   readonly notUpSince: Instant | undefined
-  /** When WireGuard was last asked about the peer, and what its counters stood at. */
+  /** When WireGuard last showed something new of the peer, and what its counters have stood at since. */
   readonly observedAt: Instant
   readonly counters: PeerCounters
   /** The endpoint that WireGuard had when something of the peer was last seen to have arrived; undefined when nothing ever was. */

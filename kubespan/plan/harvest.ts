@@ -36,6 +36,7 @@ export function planTelling(
   specs: readonly PeerSpec[],
   told: ReadonlyMap<string, readonly AddressPort[]>,
 ): ReadonlyMap<string, readonly AddressPort[]> {
+  if (harvested.length === 0) return NOBODY
   const announced = new Map(specs.map(({ nodeId, endpoints }) => [nodeId, endpoints]))
   return new Map(
     harvested.flatMap(({ nodeId, endpoint }) => {
@@ -44,3 +45,5 @@ export function planTelling(
     }),
   )
 }
+
+const NOBODY: ReadonlyMap<string, readonly AddressPort[]> = new Map()

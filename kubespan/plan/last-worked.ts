@@ -39,12 +39,11 @@ export function rememberPaths(
   statuses: ReadonlyMap<PublicKey, PeerStatus>,
 ): PathMemory {
   const known = pathsOn(memory, network)
-  const news = [...statuses].flatMap(([key, { state, endpoint }]) =>
-    state === 'up' && endpoint !== undefined && known.get(key) !== endpoint ? [[key, endpoint] as const] : [],
-  )
-  if (news.length === 0) return memory
-  const changed = new Set(news.map(([key]) => key))
-  const endpoints = [...[...known].filter(([key]) => !changed.has(key)), ...news].slice(-PEERS_MAX)
+  const news = new Map<PublicKey, AddressPort>()
+  for (const [key, { state, endpoint }] of statuses)
+    if (state === 'up' && endpoint !== undefined && known.get(key) !== endpoint) news.set(key, endpoint)
+  if (news.size === 0) return memory
+  const endpoints = [...[...known].filter(([key]) => !news.has(key)), ...news].slice(-PEERS_MAX)
   const others = memory.filter((one) => one.network !== network)
   return [{ network, endpoints: new Map(endpoints) }, ...others].slice(0, NETWORKS_MAX)
 }

@@ -1,5 +1,5 @@
 import type { Instant } from '../../shared/clock.ts'
-import { type AddressPort, isLoopback, splitAddressPort } from '../../shared/net/address.ts'
+import type { AddressPort } from '../../shared/net/address.ts'
 import type { PeerCounters, PeerSpec, PeerStatus, WireGuardPeer } from '../model/peer.ts'
 import { judgePeer, type PeerTiming } from './peer-state.ts'
 
@@ -14,16 +14,21 @@ export interface PeerLook {
 
 /** No peer is on this host: an endpoint that points back at it is a relay of a race. */
 export const isRelay = (endpoint: AddressPort | undefined): boolean =>
-  endpoint !== undefined && isLoopback(splitAddressPort(endpoint).address)
+  endpoint !== undefined && LOOPBACK.test(endpoint)
 
-/** What was seen, with the state that it means. */
+/** 127.0.0.0/8, also inside IPv6, and ::1, in canonical text. */
+const LOOPBACK = /^(?:127\.|\[::1[\]%]|\[::ffff:127\.)/
+
+/** What was seen, with the state that it means; the same value when it had that state before. */
 export function judgeSeen(seen: PeerStatus, now: Instant, timing: PeerTiming): PeerStatus {
   const state = judgePeer(seen, now, timing)
-  return { ...seen, state, notUpSince: state === 'up' ? undefined : (seen.notUpSince ?? now) }
+  const notUpSince = state === 'up' ? undefined : (seen.notUpSince ?? now)
+  return state === seen.state && notUpSince === seen.notUpSince ? seen : { ...seen, state, notUpSince }
 }
 
-/** Brings memory and observation together; the state is still the old one. */
+/** Brings memory and observation together; the state is still the old one. The same value when nothing new was seen. */
 export function lookAtPeer({ spec, status, view, now }: PeerLook): PeerStatus {
+  if (status !== undefined && view !== undefined && isAsBefore(spec, status, view)) return status
   const lastHandshakeAt = handshakeAt(status, view, now)
   const counters: PeerCounters = {
     receiveBytes: view?.receiveBytes ?? 0,
@@ -49,8 +54,18 @@ export function lookAtPeer({ spec, status, view, now }: PeerLook): PeerStatus {
     counters,
     // What we write while we look for it is no place where it was.
     heardFrom: (received > 0 && !isRelay(view?.endpoint) ? view?.endpoint : undefined) ?? status?.heardFrom,
+    roundTrip: status?.roundTrip,
+    lastWorked: status?.lastWorked,
   }
 }
+
+const isAsBefore = (spec: PeerSpec, status: PeerStatus, view: WireGuardPeer): boolean =>
+  view.receiveBytes === status.counters.receiveBytes &&
+  view.transmitBytes === status.counters.transmitBytes &&
+  view.lastHandshakeStamp === status.lastHandshakeStamp &&
+  (view.lastHandshakeStamp !== undefined || status.lastHandshakeAt === undefined) &&
+  view.endpoint === status.endpoint &&
+  spec.label === status.label
 
 /** WireGuard's counters begin anew when a peer is removed and added; what they show then has all been counted since. */
 const growth = (counter: number, before = 0): number => (counter < before ? counter : counter - before)
@@ -68,6 +83,7 @@ function handshakeAt(
   if (view?.lastHandshakeStamp === undefined) return undefined
   if (view.lastHandshakeStamp === status?.lastHandshakeStamp) return status.lastHandshakeAt
   const converted = Math.min(view.lastHandshakeAt ?? now, now)
-  // An endpoint may have been set at the last look, and this handshake is to count as later than that.
-  return status === undefined ? converted : Math.max(converted, status.observedAt + 1)
+  if (status === undefined) return converted
+  // It is later than what we saw or set before, whatever the clocks say.
+  return Math.max(converted, status.observedAt + 1, (status.lastEndpointChangeAt ?? -Infinity) + 1)
 }

@@ -97,13 +97,17 @@ export function judgePeers(
   now: Instant,
   timing: PeerTiming,
 ): ReadonlyMap<PublicKey, PeerStatus> {
-  return new Map(
-    specs.map((spec) => {
-      const [status, view] = [memory.get(spec.publicKey), views.get(spec.publicKey)]
-      const judged = judgeSeen(lookAtPeer({ spec, status, view, now }), now, timing)
-      const lastUsedEndpoint =
-        (judged.state === 'up' ? judged.endpoint : undefined) ?? judged.lastUsedEndpoint
-      return [spec.publicKey, { ...judged, lastUsedEndpoint }]
-    }),
-  )
+  const statuses = new Map<PublicKey, PeerStatus>()
+  for (const spec of specs) {
+    const key = spec.publicKey
+    const judged = judgeSeen(
+      lookAtPeer({ spec, status: memory.get(key), view: views.get(key), now }),
+      now,
+      timing,
+    )
+    const found = judged.state === 'up' ? judged.endpoint : undefined
+    const isKnown = found === undefined || found === judged.lastUsedEndpoint
+    statuses.set(key, isKnown ? judged : { ...judged, lastUsedEndpoint: found })
+  }
+  return statuses
 }

@@ -97,9 +97,8 @@ export const unconfirmedIds = (retained: readonly RetainedAffiliate[]): Readonly
 
 /** When `retainAffiliates` has something to do even if nothing happens; undefined when nothing waits. */
 export function nextDeadline(retained: readonly RetainedAffiliate[]): Instant | undefined {
-  const next = Math.min(
-    ...retained.map(({ unconfirmedUntil }) => unconfirmedUntil ?? Number.POSITIVE_INFINITY),
-  )
+  let next = Number.POSITIVE_INFINITY
+  for (const { unconfirmedUntil = next } of retained) next = Math.min(next, unconfirmedUntil)
   return Number.isFinite(next) ? next : undefined
 }
 

@@ -146,6 +146,6 @@ export function judgeVigil(vigil: Vigil, now: Instant, settings: SuspicionSettin
   return silence(heardBefore) >= settings.echoAfter ? 'doubtful' : 'calm'
 }
 
-/** How long until the counters are to be sampled again. */
-export const nextSample = (verdicts: Iterable<Verdict>, settings: SuspicionSettings): Milliseconds =>
-  [...verdicts].every((verdict) => verdict === 'calm') ? settings.sampleEvery : settings.sampleInDoubtEvery
+/** How long until the counters of a peer are to be sampled again; of many, until those of the one in most doubt are. */
+export const sampleAfter = (verdict: Verdict, settings: SuspicionSettings): Milliseconds =>
+  verdict === 'calm' ? settings.sampleEvery : settings.sampleInDoubtEvery

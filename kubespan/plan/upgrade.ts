@@ -216,7 +216,13 @@ function failed(
 }
 
 /** Endpoints of a better class than the one in use, best first. One that is not among them is as good as the worst. */
-function betterThan(endpoint: AddressPort | undefined, ranked: readonly RankedEndpoint[]): AddressPort[] {
+function betterThan(
+  endpoint: AddressPort | undefined,
+  ranked: readonly RankedEndpoint[],
+): readonly AddressPort[] {
+  if (ranked[0]?.endpoint === endpoint) return NONE
   const rank = ranked.find((one) => one.endpoint === endpoint)?.rank ?? Number.POSITIVE_INFINITY
   return ranked.filter((one) => WORTH.has(one.class) && one.rank < rank).map((one) => one.endpoint)
 }
+
+const NONE: readonly AddressPort[] = []

@@ -2,7 +2,7 @@ import type { Instant, UnixMilliseconds } from '../../shared/clock.ts'
 import { type AddressPort, type Prefix, parseAddressPort, parsePrefix } from '../../shared/net/address.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
-import type { WireGuardPeer, WireGuardView } from '../model/peer.ts'
+import type { PublicKey, WireGuardPeer, WireGuardView } from '../model/peer.ts'
 
 /** The same moment on both clocks. */
 export interface Moment {
@@ -10,29 +10,38 @@ export interface Moment {
   readonly wall: UnixMilliseconds
 }
 
-/** Addresses that were read before: of a thousand peers, next to none has others than at the last look. */
-export class AddressMemo {
-  #endpoints = new Map<string, AddressPort | undefined>()
-  #allowedIps = new Map<string, readonly Prefix[]>()
-  #before = { endpoints: this.#endpoints, allowedIps: this.#allowedIps }
+/**
+ * The lines of the last dump and what they said: of a thousand peers most say the same as at the last look, or other numbers and
+ * nothing else. A peer whose line has not changed is the very same value again.
+ */
+export class DumpMemo {
+  #expectedKey: string | undefined
+  readonly #known = new Map<PublicKey, { line: string; peer: WireGuardPeer }>()
 
-  /** A new look begins: what the last one did not need is forgotten. */
-  turn(): void {
-    this.#before = { endpoints: this.#endpoints, allowedIps: this.#allowedIps }
-    this.#endpoints = new Map()
-    this.#allowedIps = new Map()
+  /** A new look begins. What was read with another preshared key in mind is forgotten. */
+  begin(expectedKey: string | undefined): void {
+    if (expectedKey !== this.#expectedKey) this.#known.clear()
+    this.#expectedKey = expectedKey
   }
 
-  endpoint(text: string): AddressPort | undefined {
-    const endpoint = this.#before.endpoints.get(text) ?? parseAddressPort(text)
-    this.#endpoints.set(text, endpoint)
-    return endpoint
+  peer(line: string, read: (known: WireGuardPeer | undefined) => WireGuardPeer): WireGuardPeer {
+    const key = line.slice(0, line.indexOf('\t'))
+    const known = this.#known.get(key)
+    if (known === undefined) {
+      const peer = read(undefined)
+      this.#known.set(peer.publicKey, { line, peer })
+      return peer
+    }
+    if (known.line !== line) known.peer = read(known.peer)
+    // Also where it is equal: a part of a text keeps all of it in memory, and one dump is enough.
+    known.line = line
+    return known.peer
   }
 
-  allowedIps(list: string): readonly Prefix[] {
-    const prefixes = this.#before.allowedIps.get(list) ?? parsePrefixes(list)
-    this.#allowedIps.set(list, prefixes)
-    return prefixes
+  /** Forgets everybody else. */
+  end(present: ReadonlyMap<PublicKey, unknown>): void {
+    if (this.#known.size === present.size) return
+    for (const key of this.#known.keys()) if (!present.has(key)) this.#known.delete(key)
   }
 }
 
@@ -44,7 +53,7 @@ export async function observeWireGuard(
   host: Host,
   linkName: string,
   presharedKey?: string,
-  memo = new AddressMemo(),
+  memo = new DumpMemo(),
 ): Promise<WireGuardView | undefined> {
   try {
     const text = await host.run('wg', ['show', linkName, 'dump'])
@@ -63,21 +72,22 @@ export function parseWireGuardDump(
   text: string,
   moment: Moment,
   presharedKey?: string,
-  memo = new AddressMemo(),
+  memo = new DumpMemo(),
 ): WireGuardView {
-  memo.turn()
-  const [device = '', ...peers] = text.split('\n').filter((line) => line !== '')
+  memo.begin(presharedKey)
+  const [device = '', ...lines] = text.split('\n').filter((line) => line !== '')
   const [, publicKey = NONE, listenPort, fwmark = OFF] = device.split('\t')
+  const peers = new Map<PublicKey, WireGuardPeer>()
+  for (const line of lines) {
+    const peer = memo.peer(line, (known) => parsePeer(line.split('\t'), moment, presharedKey, known))
+    peers.set(peer.publicKey, peer)
+  }
+  memo.end(peers)
   return {
     publicKey: publicKey === NONE ? undefined : publicKey,
     listenPort: Number(listenPort),
     fwmark: fwmark === OFF ? 0 : Number(fwmark),
-    peers: new Map(
-      peers.map((line) => {
-        const peer = parsePeer(line.split('\t'), moment, presharedKey, memo)
-        return [peer.publicKey, peer]
-      }),
-    ),
+    peers,
   }
 }
 
@@ -88,16 +98,16 @@ function parsePeer(
   fields: readonly string[],
   moment: Moment,
   expectedKey: string | undefined,
-  memo: AddressMemo,
+  known: WireGuardPeer | undefined,
 ): WireGuardPeer {
   const [publicKey = '', presharedKey = NONE, endpoint = NONE, allowedIps = NONE, ...numbers] = fields
   const [handshake, received, sent, keepalive = OFF] = numbers
   const stamp = Number(handshake)
   return {
-    publicKey,
+    publicKey: known?.publicKey ?? standalone(publicKey),
     hasPresharedKey: expectedKey === undefined ? presharedKey !== NONE : presharedKey === expectedKey,
-    endpoint: endpoint === NONE ? undefined : memo.endpoint(endpoint),
-    allowedIps: allowedIps === NONE ? [] : memo.allowedIps(allowedIps),
+    endpoint: endpoint === known?.endpoint ? known.endpoint : parseEndpoint(endpoint),
+    allowedIps: allowedIps === known?.allowedIps.join() ? known.allowedIps : parsePrefixes(allowedIps),
     lastHandshakeStamp: stamp === 0 ? undefined : stamp,
     lastHandshakeAt: stamp === 0 ? undefined : instantOf(stamp, moment),
     receiveBytes: Number(received),
@@ -106,7 +116,18 @@ function parsePeer(
   }
 }
 
-const parsePrefixes = (list: string): Prefix[] => list.split(',').flatMap((text) => parsePrefix(text) ?? [])
+/** A copy that does not keep in memory what it was cut out of. */
+const standalone = (part: string): string => Buffer.from(part).toString()
+
+const parseEndpoint = (text: string): AddressPort | undefined =>
+  text === NONE ? undefined : parseAddressPort(standalone(text))
+
+const parsePrefixes = (list: string): readonly Prefix[] =>
+  list === NONE
+    ? []
+    : standalone(list)
+        .split(',')
+        .flatMap((text) => parsePrefix(text) ?? [])
 
 /** `wg` cuts the stamp to whole seconds: the handshake was in the second that it names. */
 const SECOND_MILLISECONDS = 1000

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PeerStatus } from '../../../../kubespan/model/peer.ts'
+import type { PeerStatus, WireGuardPeer } from '../../../../kubespan/model/peer.ts'
 import { isRelay, judgeSeen, lookAtPeer } from '../../../../kubespan/plan/peer-look.ts'
 import { PEER_TIMING } from '../../../../kubespan/plan/peer-state.ts'
 import type { AddressPort } from '../../../../shared/net/address.ts'
@@ -52,4 +52,39 @@ test('where a peer was heard is not where we look for it', () => {
   assert.deepEqual([heard.heardFrom, sought.heardFrom, sought.endpoint], [there, there, tried])
   assert.equal(look(sought, tried, 200).heardFrom, tried)
   assert.equal(look(sought, '127.0.0.1:40001' as AddressPort, 200).heardFrom, there)
+})
+
+test('of a peer that shows nothing new the status is the same value, and anything new makes another', () => {
+  const endpoint = '203.0.113.1:1024' as AddressPort
+  const seen = { endpoint, lastHandshakeStamp: 7, lastHandshakeAt: 100, receiveBytes: 5, transmitBytes: 6 }
+  const look = (status: PeerStatus | undefined, said: Partial<WireGuardPeer>, now: number, label = 'name') =>
+    judgeSeen(
+      lookAtPeer({ spec: specOf({ label }), status, view: wireguardPeerOf({ ...seen, ...said }), now }),
+      now,
+      PEER_TIMING,
+    )
+  const first = look(undefined, {}, 1000)
+  assert.equal(first.state, 'up')
+  assert.equal(look(first, {}, 2000), first)
+  for (const news of [
+    { receiveBytes: 6 },
+    { transmitBytes: 7 },
+    { lastHandshakeStamp: 8 },
+    { lastHandshakeStamp: undefined },
+    { endpoint: '203.0.113.2:1024' as AddressPort },
+  ])
+    assert.notEqual(look(first, news, 2000), first, JSON.stringify(news))
+  assert.equal(look(first, {}, 2000, 'other').label, 'other')
+  assert.equal(look(first, {}, 100 + PEER_TIMING.peerDownAfter).state, 'unknown', 'time alone changes it')
+})
+
+test('a handshake is later than what was seen and set before it', () => {
+  const status = statusOf({ observedAt: 1000, lastEndpointChangeAt: 5000, lastHandshakeStamp: 1 })
+  const view = wireguardPeerOf({ lastHandshakeStamp: 2, lastHandshakeAt: 10 })
+  assert.equal(lookAtPeer({ spec, status, view, now: 9000 }).lastHandshakeAt, 5001)
+  assert.equal(
+    lookAtPeer({ spec, status: { ...status, lastEndpointChangeAt: undefined }, view, now: 9000 })
+      .lastHandshakeAt,
+    1001,
+  )
 })

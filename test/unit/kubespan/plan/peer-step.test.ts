@@ -96,6 +96,8 @@ test('a restarted daemon adopts a live session and leaves its endpoint alone', (
       receiveBytes: 500,
       counters: { receiveBytes: 500, transmitBytes: 0 },
       heardFrom: elsewhere,
+      roundTrip: undefined,
+      lastWorked: undefined,
     }),
   )
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { observeWireGuard, parseWireGuardDump } from '../../../../kubespan/sources/wireguard.ts'
+import { DumpMemo, observeWireGuard, parseWireGuardDump } from '../../../../kubespan/sources/wireguard.ts'
 import { keyOf, PRIVATE_KEY, SECRETS } from '../../../support/desired-states.ts'
 import { FakeHost } from '../../../support/fake-host.ts'
 import { refuse } from '../../../support/host/refusal.ts'
@@ -93,4 +93,33 @@ test('no device is an answer, no permission is an error', async () => {
   assert.equal(await observeWireGuard(host, 'kubespan'), undefined)
   host.onRun = (tool, args) => refuse(tool, args, 'Unable to access interface: Operation not permitted', 1)
   await assert.rejects(observeWireGuard(host, 'kubespan'), /not permitted/)
+})
+
+test('a peer whose line is the same is the same value, and one with other numbers keeps its addresses', () => {
+  const memo = new DumpMemo()
+  const rowOf = (number: number, received: number) => [
+    ...[
+      keyOf(number),
+      SECRETS.presharedKey,
+      `192.0.2.${number}:51820`,
+      `10.0.${number}.0/24,fd00::${number}/128`,
+    ],
+    ...[seconds - 10, received, 92, 25],
+  ]
+  const read = (later: number, expected: string, ...rows: ReturnType<typeof rowOf>[]) =>
+    parseWireGuardDump(dump(DEVICE, ...rows), { now: moment.now + later, wall: wall + later }, expected, memo)
+      .peers
+  const [quiet, talking] = [keyOf(1), keyOf(2)]
+  const first = read(0, SECRETS.presharedKey, rowOf(1, 5), rowOf(2, 5))
+  const second = read(5000, SECRETS.presharedKey, rowOf(2, 6), rowOf(1, 5))
+  assert.equal(second.get(quiet), first.get(quiet))
+  assert.deepEqual(second.get(talking), { ...first.get(talking), receiveBytes: 6 })
+  assert.equal(second.get(talking)?.allowedIps, first.get(talking)?.allowedIps)
+
+  const other = read(5000, keyOf(9), rowOf(1, 5))
+  assert.deepEqual([...other.keys()], [quiet], 'who has gone is not remembered')
+  assert.equal(other.get(quiet)?.hasPresharedKey, false)
+  const moved = [...rowOf(1, 5).slice(0, 2), '192.0.2.9:51820', '(none)', 0, 0, 0, 'off']
+  const { endpoint, allowedIps } = read(5000, keyOf(9), moved).get(quiet) ?? {}
+  assert.deepEqual([endpoint, allowedIps], ['192.0.2.9:51820', []])
 })
