@@ -74,7 +74,7 @@ async function serve(config: Config): Promise<number> {
     return EXIT_OK
   } catch (error) {
     complain(`discovery-service: ${error instanceof Error ? error.message : String(error)}\n`)
-    return EXIT_FAILURE
+    process.exit(EXIT_FAILURE) // at once: a disk that hangs would keep the process for ever
   }
 }
 

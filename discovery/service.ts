@@ -1,8 +1,9 @@
-import type { Clock, Instant } from '../shared/clock.ts'
+import type { Clock, Instant, Milliseconds } from '../shared/clock.ts'
 import type { Logger, LogLevel } from '../shared/log.ts'
 import { PrefixSet } from '../shared/net/prefix-set.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
 import { ownVersion } from '../shared/version.ts'
+import { within } from '../shared/waiting.ts'
 import { CallLog } from './call-log.ts'
 import { observeCalls } from './call-observer.ts'
 import type { Config } from './config.ts'
@@ -20,6 +21,9 @@ import type { CallObserver } from './transport/observe.ts'
 import { PeerJudge } from './transport/peer-judge.ts'
 import { Metrics } from './web/metrics.ts'
 import { isWarm } from './web/warmth.ts'
+
+/** SPEC 1.12: a disk that hangs does not keep the process for ever. */
+const SAVE_LIMIT_MS: Milliseconds = 10_000
 
 export interface ServiceOptions {
   readonly config: Config
@@ -222,14 +226,16 @@ export class Service implements AsyncDisposable {
 
   /**
    * SPEC 1.13, S18: watches end first and well, then the listeners, then the state is saved.
-   * @throws when it cannot be saved
+   * @throws when it cannot be saved, or is not in time
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#edges?.end()
     this.#subscriptions.endAll()
     await this.#listener?.close(this.#config.shutdownTimeout)
-    await this.#background.disposeAsync()
-    await this.#snapshot?.save()
+    await within(this.#clock, SAVE_LIMIT_MS, new AbortController().signal, 'saving the state', async () => {
+      await this.#background.disposeAsync()
+      await this.#snapshot?.save()
+    })
   }
 }
 
@@ -244,9 +250,13 @@ const makeRate = ({ rateLimit, rateBurst, rateQueue, rateIpv6ByNetwork }: Config
         isIpv6ByNetwork: rateIpv6ByNetwork,
       })
 
-/** Either path turns TLS on; then both files must be there (SPEC 1.8). */
+/** Either path turns TLS on; then both files must be there (SPEC 1.8). @throws when only one is named. */
 export const certificateOf = ({
   certificatePath: certPath,
   keyPath,
-}: Pick<Config, 'certificatePath' | 'keyPath'>): ListenerOptions['certificate'] =>
-  certPath === '' && keyPath === '' ? undefined : { certPath, keyPath }
+}: Pick<Config, 'certificatePath' | 'keyPath'>): ListenerOptions['certificate'] => {
+  if (certPath === '' && keyPath === '') return undefined
+  if (certPath === '') throw new Error('-certificate-path: is needed with -key-path')
+  if (keyPath === '') throw new Error('-key-path: is needed with -certificate-path')
+  return { certPath, keyPath }
+}

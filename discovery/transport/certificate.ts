@@ -24,6 +24,12 @@ export const tlsOptions = (pair: CertificatePair, handshakeTimeout: number): Tls
 /** Contents of the certificate file and the key file, in this order. @throws when they do not fit together. */
 export function checkPair([cert, key]: readonly Buffer[]): CertificatePair {
   if (cert === undefined || key === undefined) throw new Error('a certificate needs two files')
-  createSecureContext({ cert, key })
+  try {
+    createSecureContext({ cert, key })
+  } catch (cause) {
+    throw new Error(`no use can be made of this certificate with this key: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
   return { cert, key }
 }

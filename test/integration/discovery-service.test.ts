@@ -130,6 +130,25 @@ test('what was saved is there at once after a restart, and a broken file is kept
     assert.deepEqual(await readFile(`${path}.unreadable`), broken)
   }))
 
+test('a state that cannot be saved, or not in time, is a failure', (t) =>
+  inDirectory(async (directory) => {
+    const file = join(directory, 'a file')
+    await writeFile(file, '')
+    const ends = async (path: string): Promise<{ code: number | null; took: number }> => {
+      await using service = await DiscoveryProcess.start('-snapshots-enabled=true', `-snapshot-path=${path}`)
+      return await service.stop()
+    }
+    // To make a directory there takes Node for ever.
+    const [impossible, endless] = await Promise.all([
+      ends(join(file, 'state.binpb')),
+      ends('/proc/none/state.binpb'),
+    ])
+    assert.equal(impossible.code, 1)
+    assert.equal(endless.code, 1)
+    t.diagnostic(`given up after ${endless.took} ms`)
+    assert.ok(endless.took < 15_000)
+  }))
+
 test('the snapshot of another server of the protocol loads', () =>
   inDirectory(async (directory) => {
     const path = join(directory, 'state.binpb')
@@ -253,8 +272,10 @@ test('what cannot be started says why, with its status', async () => {
   await using service = await DiscoveryProcess.start()
   const metrics = await freePort()
   for (const [flags, code, words] of [
-    [['-certificate-path=nowhere.crt'], 1, /ENOENT/],
-    [['-certificate-path=test/support/tls/one.crt', '-key-path=test/support/tls/two.key'], 1, /key/],
+    [['-certificate-path=nowhere.crt', '-key-path=nowhere.key'], 1, /ENOENT.*nowhere/],
+    [['-certificate-path=test/support/tls/one.crt'], 1, /: -key-path: is needed/],
+    [['-key-path=test/support/tls/one.key'], 1, /: -certificate-path: is needed/],
+    [['-certificate-path=test/support/tls/one.crt', '-key-path=test/support/tls/two.key'], 1, /this key/],
     [[`-addr=${service.endpoint}`, `-metrics-addr=127.0.0.1:${metrics}`], 1, /EADDRINUSE/],
     [['-gc-interval=never'], 2, /-gc-interval/],
     [['-config=nowhere.yaml'], 2, /-config: .*nowhere\.yaml/],

@@ -73,6 +73,13 @@ test('what cannot start leaves nothing behind', async () => {
   await using other = await startService(LONG, clock)
   const { armed } = clock
   await assert.rejects(startService([...LONG, `-addr=${other.endpoint}`], clock), /EADDRINUSE/)
-  await assert.rejects(startService([...LONG, '-certificate-path=/nowhere'], clock), /ENOENT/)
+  await assert.rejects(
+    startService([...LONG, '-certificate-path=/nowhere', '-key-path=/nowhere'], clock),
+    /ENOENT/,
+  )
+  await assert.rejects(
+    startService([...LONG, '-key-path=/nowhere'], clock),
+    /^Error: -certificate-path: is needed/,
+  )
   assert.equal(clock.armed, armed)
 })
