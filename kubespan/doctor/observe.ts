@@ -33,65 +33,46 @@ export interface DoctorConfig {
 export async function observeFacts(world: DoctorWorld, { fact, settings }: DoctorConfig): Promise<Facts> {
   const { host } = world
   const { placement, node } = settings
-  const [programs, privileges, links, rules, foreignRoutes, uplinks, wireguard, chains] = await Promise.all([
-    world.programs(),
-    world.privileges(),
-    seen(observeAllLinks(host)),
-    seen(observeAllRules(host)),
-    seen(observeForeignRoutes(host, placement)),
-    seen(observeUplinks(host)),
-    seen(observeDevices(world)),
-    seen(observeChains(host)),
-  ])
-  const [
-    daemon,
-    kernelWireGuard,
-    tun,
-    udpPorts,
-    sysctls,
-    processes,
-    clock,
-    services,
-    kubernetes,
-    files,
-    freeStateBytes,
-  ] = await Promise.all([
-    seen<DaemonView | undefined>(world.daemon(settings)),
-    observeKernelWireGuard(world, 'value' in links ? links.value : []),
-    world.stat('/dev/net/tun').catch(() => undefined),
-    observeUdpPorts(world),
-    observeSysctls(world, placement.linkName),
-    observeProcesses(world),
-    seen(observeClock(world)),
-    observeServices(world, settings),
-    observeKubernetes(world, settings),
-    observeFiles(world, fact, node),
-    world.freeBytes(node.stateDirectory),
-  ])
+  const links = seen(observeAllLinks(host))
   return {
     config: fact,
     settings,
-    programs,
-    privileges,
-    links,
-    rules,
-    foreignRoutes,
-    uplinks,
-    wireguard,
-    chains,
-    daemon,
-    kernelWireGuard,
-    hasTun: tun !== undefined,
-    udpPorts,
-    sysctls,
-    processes,
-    clock,
-    services,
-    kubernetes,
-    files,
-    freeStateBytes,
+    ...(await together({
+      programs: world.programs(),
+      privileges: world.privileges(),
+      links,
+      rules: seen(observeAllRules(host)),
+      foreignRoutes: seen(observeForeignRoutes(host, placement)),
+      uplinks: seen(observeUplinks(host)),
+      wireguard: seen(observeDevices(world)),
+      chains: seen(observeChains(host)),
+      daemon: seen<DaemonView | undefined>(world.daemon(settings)),
+      kernelWireGuard: links.then((found) =>
+        observeKernelWireGuard(world, 'value' in found ? found.value : []),
+      ),
+      hasTun: world.stat('/dev/net/tun').then(
+        (found) => found !== undefined,
+        () => false,
+      ),
+      udpPorts: observeUdpPorts(world),
+      sysctls: observeSysctls(world, placement.linkName),
+      processes: observeProcesses(world),
+      clock: seen(observeClock(world)),
+      services: observeServices(world, settings),
+      kubernetes: observeKubernetes(world, settings),
+      files: observeFiles(world, fact, node),
+      freeStateBytes: world.freeBytes(node.stateDirectory),
+    })),
     now: host.clock.wall(),
   }
+}
+
+type Arrived<T> = { readonly [Name in keyof T]: Awaited<T[Name]> }
+
+/** All of these at once, under their names. */
+async function together<T extends object>(promises: T): Promise<Arrived<T>> {
+  const arrivals = Object.entries(promises).map(async ([name, promise]) => [name, await promise] as const)
+  return Object.fromEntries(await Promise.all(arrivals)) as Arrived<T>
 }
 
 /** A failure as a value, in as few words as tell it. */

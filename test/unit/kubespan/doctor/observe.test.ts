@@ -116,6 +116,12 @@ test('everything is observed once', async () => {
   )
 })
 
+test('a machine without a device for tunnels has none', async () => {
+  const world = machine()
+  world.stats.delete('/dev/net/tun')
+  assert.equal((await look(world)).hasTun, false)
+})
+
 test('services are tried by name and by each address', async () => {
   const world = machine()
   const [service] = (await look(world)).services
