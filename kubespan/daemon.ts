@@ -13,10 +13,10 @@ import { type KubernetesTier, STILL_ANNOTATED, systemKubernetesTier } from './co
 import { MeshController } from './controllers/mesh.ts'
 import type { MeshHost } from './controllers/mesh-host.ts'
 import { RacerKeeper } from './controllers/racer-keeper.ts'
-import { describeDaemon } from './controllers/view.ts'
+import { describeDaemon, summarizeDaemon } from './controllers/view.ts'
 import { openRaceSockets } from './host/race-sockets.ts'
 import type { RawAffiliate } from './model/affiliate.ts'
-import type { CandidateView, ConfigView, DaemonView } from './model/daemon-view.ts'
+import type { CandidateView, ConfigView, DaemonSummary, DaemonView } from './model/daemon-view.ts'
 import type { Placement } from './model/desired.ts'
 import type { FateReport } from './model/fate.ts'
 import type { HostView } from './model/host-view.ts'
@@ -169,6 +169,11 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       config: this.#config,
       clock: this.#options.clock,
     })
+  }
+
+  get summary(): DaemonSummary {
+    const { memory } = this.#mesh
+    return summarizeDaemon({ memory, settings: this.settings, services: this.#pool.statuses })
   }
 
   /** As they are in effect: another value after every change of the configuration. */

@@ -6,7 +6,7 @@ import { ServiceManager } from './host/service-manager.ts'
 import { judgeLiveness } from './metrics/health.ts'
 import { metricsPages } from './metrics/metrics.ts'
 import { MetricsServer } from './metrics/server.ts'
-import type { DaemonView } from './model/daemon-view.ts'
+import type { DaemonSummary } from './model/daemon-view.ts'
 
 /** What those see who look after the daemon: metrics and health over HTTP, readiness and watchdog for systemd. */
 export async function supervise(daemon: Daemon, host: Host, log: Logger): Promise<AsyncDisposable> {
@@ -29,7 +29,7 @@ export async function supervise(daemon: Daemon, host: Host, log: Logger): Promis
       environment: process.env,
       pid: process.pid,
       isAlive: () => judgeLiveness(daemon.busyFor).isGood,
-      status: () => describeForManager(daemon.view()),
+      status: () => describeForManager(daemon.summary),
       onFailure: (error) => log.warn({ err: String(error) }, 'systemd is not told how we are'),
     }),
   )
@@ -54,11 +54,16 @@ export async function supervise(daemon: Daemon, host: Host, log: Logger): Promis
   return stack.move()
 }
 
-/** What `systemctl status` shows. */
-export function describeForManager({ enabled, peers, services, lastReconcile }: DaemonView): string {
-  if (lastReconcile?.error !== undefined) return `the last pass failed: ${lastReconcile.error}`
+/** What `systemctl status` shows. It is asked after each look, so nothing is described for it that it does not say. */
+export function describeForManager({
+  enabled,
+  peers,
+  peersUp,
+  silentServices,
+  problem,
+}: DaemonSummary): string {
+  if (problem !== undefined) return `the last pass failed: ${problem}`
   if (!enabled) return 'KubeSpan is disabled'
-  const up = peers.filter(({ state }) => state === 'up').length
-  const silent = services.filter(({ connected }) => !connected).map(({ name }) => name)
-  return `${up} of ${peers.length} peers up${silent.length === 0 ? '' : `; not connected: ${silent.join(', ')}`}`
+  const silence = silentServices.length === 0 ? '' : `; not connected: ${silentServices.join(', ')}`
+  return `${peersUp} of ${peers} peers up${silence}`
 }

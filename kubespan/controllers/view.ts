@@ -7,6 +7,7 @@ import type {
   AffiliateView,
   ConfigView,
   CountersView,
+  DaemonSummary,
   DaemonView,
   PeerView,
   ReconcileView,
@@ -71,6 +72,21 @@ export interface ViewInput {
   readonly counters: CountersView
   readonly config: ConfigView
   readonly clock: Pick<Clock, 'now' | 'wall'>
+}
+
+/** Of the same as `describeDaemon`, without describing a thousand peers. */
+export function summarizeDaemon({
+  memory: { specs, statuses, lastReconcile },
+  settings,
+  services,
+}: Pick<ViewInput, 'memory' | 'settings' | 'services'>): DaemonSummary {
+  return {
+    enabled: settings.enabled,
+    peers: specs.length,
+    peersUp: specs.filter(({ publicKey }) => statuses.get(publicKey)?.state === 'up').length,
+    silentServices: services.flatMap(({ name, connected }) => (connected ? [] : [name])),
+    problem: lastReconcile?.error,
+  }
 }
 
 /** Memory and settings as people may see them: no secret, and wall time instead of ours. */

@@ -6,6 +6,17 @@ import type { Placement } from './desired.ts'
 import type { HostView } from './host-view.ts'
 import type { PeerState } from './peer.ts'
 
+/** The least that says how a daemon is. */
+export interface DaemonSummary {
+  readonly enabled: boolean
+  readonly peers: number
+  readonly peersUp: number
+  /** By name. */
+  readonly silentServices: readonly string[]
+  /** Why the last pass failed; undefined when it did not. */
+  readonly problem: string | undefined
+}
+
 /**
  * What the daemon knows, as people and programs may see it: plain JSON, no secret in it. Every command that
  * shows something renders this one value. Times are wall time, because they leave the process.

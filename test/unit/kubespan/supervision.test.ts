@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { DaemonSummary } from '../../../kubespan/model/daemon-view.ts'
 import { describeForManager } from '../../../kubespan/supervision.ts'
-import { daemonView, peerView } from '../../support/daemon-view.ts'
+
+const summary = (said: Partial<DaemonSummary> = {}): DaemonSummary => ({
+  enabled: true,
+  peers: 1,
+  peersUp: 1,
+  silentServices: [],
+  problem: undefined,
+  ...said,
+})
 
 test('systemd shows one line of what matters', () => {
-  const [service] = daemonView().services
-  assert.equal(describeForManager(daemonView()), '1 of 1 peers up')
+  assert.equal(describeForManager(summary()), '1 of 1 peers up')
   assert.equal(
-    describeForManager(
-      daemonView({
-        peers: [peerView(), peerView({ state: 'down' })],
-        services: service === undefined ? [] : [{ ...service, connected: false }],
-      }),
-    ),
+    describeForManager(summary({ peers: 2, silentServices: ['default'] })),
     '1 of 2 peers up; not connected: default',
   )
-  assert.equal(describeForManager(daemonView({ enabled: false })), 'KubeSpan is disabled')
-  const lastReconcile = { at: 0, durationMilliseconds: 1, changes: 0, error: 'nft: busy' }
-  assert.equal(describeForManager(daemonView({ lastReconcile })), 'the last pass failed: nft: busy')
+  assert.equal(describeForManager(summary({ enabled: false })), 'KubeSpan is disabled')
+  assert.equal(describeForManager(summary({ problem: 'nft: busy' })), 'the last pass failed: nft: busy')
 })
