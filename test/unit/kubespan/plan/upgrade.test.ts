@@ -241,10 +241,14 @@ const world = fc.record({
 test('both ends find the LAN, whoever begins, under any traffic', () => {
   fc.assert(
     fc.property(world, (drawn) => {
-      const { endpoints, changes, lost } = live({ ...drawn, lanWorks: [true, true] }, 20_000)
+      const both: World = { ...drawn, lanWorks: [true, true] }
+      const first = live(both, 20_000)
+      // A packet on the old path may hide the answer from the look, at both ends: then each tries again after its pause.
+      const hasFound = first.endpoints.every((endpoint) => endpoint === lan)
+      const [until, { endpoints, changes, lost }] = hasFound ? [20_000, first] : [50_000, live(both, 50_000)]
       assert.deepEqual(endpoints, [lan, lan])
       assert.ok(
-        changes.every((at) => at < 15_000),
+        changes.every((at) => at < until - 5_000),
         'and then they stay',
       )
       const inFlight = drawn.period.map(
@@ -255,7 +259,10 @@ test('both ends find the LAN, whoever begins, under any traffic', () => {
         `lost ${lost}: no more than was in flight when each began`,
       )
     }),
-    { numRuns: 100 },
+    {
+      numRuns: 100,
+      examples: [[{ lanDelay: 16, wanDelay: 73, period: [310, 315], startAt: [978, 0] }]],
+    },
   )
 })
 
