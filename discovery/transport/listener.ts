@@ -14,6 +14,7 @@ import type { ListenAddress } from '../../shared/net/listen-address.ts'
 import { createServer as createHttp1Server } from '../../shared/node-http.ts'
 import { FILE_POLL_MS, WatchedFiles } from '../../shared/watched-files.ts'
 import { type CertificatePair, checkPair, secureContextOptions, tlsOptions } from './certificate.ts'
+import { Deadlines } from './deadlines.ts'
 import { HTTP2_SETTINGS } from './grpc.ts'
 import { Liveness, type LivenessOptions } from './liveness.ts'
 import { answerStream } from './page-stream.ts'
@@ -52,8 +53,6 @@ export interface ListenerOptions {
 const LISTEN_BACKLOG = 4096
 
 interface Connection {
-  /** Armed until the client has said what it wants. */
-  readonly deadline: Disposable
   session: ServerHttp2Session | undefined
   isAsking: boolean
 }
@@ -69,6 +68,8 @@ export class Listener implements AsyncDisposable {
   readonly #http2: Http2Server
   readonly #certificate: WatchedFiles<CertificatePair> | undefined
   readonly #liveness: Liveness
+  /** Of clients that have not said yet what they want. */
+  readonly #deadlines: Deadlines<Socket>
   readonly #connections = new Map<Socket, Connection>()
   /** Under TLS: what carries the connections, from before the handshake on. */
   readonly #carriers = new Set<Socket>()
@@ -80,6 +81,7 @@ export class Listener implements AsyncDisposable {
     this.#options = options
     this.#certificate = certificate
     this.#liveness = new Liveness(options.clock, options.liveness)
+    this.#deadlines = new Deadlines(options.clock, headTimeoutOf(options), (socket) => socket.destroy())
     this.#http1 = this.#makeHttp1()
     this.#http2 = this.#makeHttp2()
     if (certificate === undefined) this.#front = createNetServer((socket) => this.#accept(socket))
@@ -151,6 +153,7 @@ export class Listener implements AsyncDisposable {
       await emptied.promise
     }
     this.#liveness[Symbol.dispose]()
+    this.#deadlines[Symbol.dispose]()
     for (const carrier of this.#carriers) carrier.destroy() // handshakes that never ended
     await Promise.all([closed, this.#certificate?.[Symbol.asyncDispose]()])
   }
@@ -188,11 +191,11 @@ export class Listener implements AsyncDisposable {
 
   /** `alpnProtocol` is what TLS agreed on; undefined without TLS. */
   #accept(socket: Socket, alpnProtocol?: string | false): void {
-    const deadline = this.#options.clock.after(headTimeoutOf(this.#options), () => socket.destroy())
-    this.#connections.set(socket, { deadline, session: undefined, isAsking: false })
+    this.#deadlines.add(socket)
+    this.#connections.set(socket, { session: undefined, isAsking: false })
     socket.on('error', ignore)
     socket.on('close', () => {
-      deadline[Symbol.dispose]()
+      this.#deadlines.remove(socket)
       this.#connections.delete(socket)
       if (this.#connections.size === 0) this.#emptied?.()
     })
@@ -223,7 +226,7 @@ export class Listener implements AsyncDisposable {
     const connection = this.#connections.get(socket)
     if (connection === undefined) return
     connection.session = session
-    session.on('remoteSettings', () => connection.deadline[Symbol.dispose]())
+    session.on('remoteSettings', () => this.#deadlines.remove(socket))
     session.on('close', () => this.#liveness.remove(session))
     this.#liveness.add(session, () => socket.bytesRead)
   }
@@ -249,7 +252,7 @@ export class Listener implements AsyncDisposable {
     return createHttp1Server((request, response) => {
       const connection = this.#connections.get(request.socket)
       if (connection !== undefined) connection.isAsking = true
-      connection?.deadline[Symbol.dispose]()
+      this.#deadlines.remove(request.socket)
       response.shouldKeepAlive = false // one request each, so that the deadline above covers every request head
       void answerRequest(pages, request, response, reports.failed)
     })

@@ -12,6 +12,7 @@ import { promisify } from 'node:util'
 import { type StatusObject, status } from '@grpc/grpc-js'
 import { ClusterClient } from '../support/cluster-client.ts'
 import { DiscoveryProcess, freePort } from '../support/discovery-process.ts'
+import { framed, RawClient } from '../support/raw-call.ts'
 
 type Watch = ReturnType<ClusterClient['watch']>
 
@@ -169,6 +170,33 @@ test('a shutdown ends watches well, and takes no longer than it may', async () =
   assert.ok(took < 6_000, `${took} ms`)
   for (const [end] of await Promise.all(ends)) assert.equal(end.code, status.OK)
 })
+
+test('a watcher that reads nothing does not hold up a shutdown (S18), whatever the signal', () =>
+  inDirectory(async (directory) => {
+    const flags = [
+      '-snapshots-enabled=true',
+      `-snapshot-path=${join(directory, 'state.binpb')}`,
+      '-rate-limit=0',
+    ]
+    await using service = await DiscoveryProcess.start(...flags)
+    using client = new ClusterClient(service.endpoint)
+    for (let count = 0; count < 100; count += 1)
+      await client.update({
+        clusterId: 'cluster',
+        affiliateId: `node-${count}`,
+        affiliateData: Buffer.alloc(2048, count),
+        ttl: MINUTE,
+      })
+    using unread = await RawClient.connect(service.endpoint)
+    const stream = unread.open('Watch').end(framed(Buffer.from('\n\x07cluster')))
+    await once(stream, 'response') // a window of 64 KiB, 200 KiB to send, and nobody takes it
+    const { code, took } = await service.stop('SIGINT')
+    assert.equal(code, 0)
+    assert.ok(took < 6_000, `${took} ms`)
+    await using again = await DiscoveryProcess.start(...flags)
+    using other = new ClusterClient(again.endpoint)
+    assert.equal((await other.list('cluster')).length, 100)
+  }))
 
 test('forwarded addresses are believed from trusted proxies only', async () => {
   const metadata = { 'x-real-ip': '203.0.113.9' }

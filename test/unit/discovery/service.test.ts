@@ -3,6 +3,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { freePort } from '../../support/discovery-process.ts'
 import { startService } from '../../support/discovery-service.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { framed, RawClient } from '../../support/raw-call.ts'
@@ -52,6 +53,25 @@ test('it serves, logs, collects and keeps what it knows', async () => {
   }
   await second[Symbol.asyncDispose]()
   await rm(directory, { recursive: true })
+})
+
+test('the first collection is at the start (SPEC 1.4)', async () => {
+  const metrics = `127.0.0.1:${await freePort()}`
+  await using _started = await startService([`-metrics-addr=${metrics}`, ...LONG], new ManualClock())
+  const text = await (await fetch(`http://${metrics}/metrics`)).text()
+  assert.match(text, /^discovery_state_gc_runs_total 1$/m)
+})
+
+test('pages are not limited, and any method gets them (SPEC 1.7, 1.9)', async () => {
+  await using started = await startService(
+    ['-rate-limit=1', '-rate-burst=1', '-rate-queue=0', ...LONG],
+    new ManualClock(),
+  )
+  for (const method of ['GET', 'POST', 'PUT', 'GET'])
+    assert.equal((await fetch(`http://${started.endpoint}/inspect?clusterID=c`, { method })).status, 200)
+  using client = await RawClient.connect(started.endpoint)
+  assert.equal((await client.call('List', request('c'))).grpcStatus, '0')
+  assert.equal((await client.call('List', request('c'))).grpcStatus, '8')
 })
 
 test('a forwarded address is believed, a rate is kept, or neither', async () => {

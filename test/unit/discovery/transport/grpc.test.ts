@@ -174,6 +174,21 @@ for (const { what, bytes, headers, want } of odd)
     assert.equal(show(await call('List', bytes, headers)), want)
   })
 
+test('a hello is counted before it is looked at (SPEC 1.6)', async (t) => {
+  const { call, counted, finished } = await start(t)
+  assert.match(show(await call('Hello', body('', 'v1.2.3'))), /^3 /)
+  assert.ok(counted.includes('hello v1.2.3'))
+  assert.match(finished[0] ?? '', /^Hello InvalidArgument/)
+})
+
+test('who has no address is not limited (SPEC 1.7)', async (t) => {
+  const { call } = await start(t, { rate: new IpRate({ ...RATE_LIMITS, burst: 1, queueMax: 0 }) })
+  for (let count = 0; count < 3; count += 1) assert.equal(show(await call('List', body('c'))), '0')
+  const headers = { 'x-real-ip': '192.0.2.1' }
+  assert.equal(show(await call('List', body('c'), headers)), '0')
+  assert.match(show(await call('List', body('c'), headers)), /^8 /)
+})
+
 test('a message in pieces is answered when it is complete', async (t) => {
   const { client } = await start(t)
   const stream = client.open('List')
