@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-kernel fmt clean
+.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-kernel test-long fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -27,6 +27,9 @@ bench-daemon: deps
 
 test-kernel: deps
 	@npm run -s test:kernel
+
+test-long: deps
+	@npm run -s test:long
 
 fmt:
 	@npm run -s fmt
