@@ -1,7 +1,7 @@
 import { watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Clock, Milliseconds } from './clock.ts'
+import type { Clock, Instant, Milliseconds } from './clock.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
 
 /** Where files come from: the disk, or a test. */
@@ -38,8 +38,24 @@ export interface WatchedFilesOptions<T> {
 }
 
 export const FILE_POLL_MS: Milliseconds = 10_000
-/** A writer that replaces several files is given so long to do it. */
-const SETTLE_MS = 100
+/** After an event; writers cause several. */
+const SETTLE_MS = 50
+/** What was read counts once it has stayed the same for so long: a writer may be in the midst of it, or of several files. */
+const QUIET_MS = 50
+/** The same for an empty file: `command > file` empties it first, and then the command takes its time. */
+const QUIET_WHEN_EMPTY_MS = 2_000
+
+/** What the files hold since when, as far as it was seen. */
+export interface Reading {
+  readonly contents: readonly Buffer[]
+  readonly since: Instant
+}
+
+/** For how long a reading has still to stay as it is before it counts. */
+export function settlesIn({ contents, since }: Reading, now: Instant): Milliseconds {
+  const isEmpty = contents.some(({ length }) => length === 0)
+  return Math.max(0, since + (isEmpty ? QUIET_WHEN_EMPTY_MS : QUIET_MS) - now)
+}
 
 /**
  * The value of some files that may be replaced while the process runs. Directories are watched, because files are
@@ -52,6 +68,8 @@ export class WatchedFiles<T> implements AsyncDisposable {
   readonly #watches: readonly Disposable[]
   #contents: readonly Buffer[]
   #value: T
+  /** Other than what counts; undefined while it is the same. */
+  #news: Reading | undefined
   #settling: Disposable | undefined
   #reported: string | undefined
 
@@ -94,15 +112,26 @@ export class WatchedFiles<T> implements AsyncDisposable {
   }
 
   async #readAgain(): Promise<{ again: Milliseconds }> {
+    const { clock, parse, onChange, poll } = this.#options
     const contents = await readAll(this.#options)
-    const isSame = contents.every((bytes, index) => this.#contents[index]?.equals(bytes) === true)
-    if (!isSame) {
-      this.#value = this.#options.parse(contents)
+    this.#news = isSame(contents, this.#contents) ? undefined : this.#sinceWhen(contents)
+    if (this.#news !== undefined) {
+      const again = settlesIn(this.#news, clock.now())
+      if (again > 0) return { again }
+      this.#value = parse(contents)
       this.#contents = contents
-      this.#options.onChange(this.#value)
+      this.#news = undefined
+      onChange(this.#value)
     }
     this.#reported = undefined
-    return { again: this.#options.poll }
+    return { again: poll }
+  }
+
+  #sinceWhen(contents: readonly Buffer[]): Reading {
+    const before = this.#news
+    return before !== undefined && isSame(contents, before.contents)
+      ? before
+      : { contents, since: this.#options.clock.now() }
   }
 
   #report(error: unknown): void {
@@ -115,3 +144,6 @@ export class WatchedFiles<T> implements AsyncDisposable {
 
 const readAll = <T>({ paths, world = disk }: WatchedFilesOptions<T>): Promise<readonly Buffer[]> =>
   Promise.all(paths.map((path) => world.read(path)))
+
+const isSame = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
+  some.every((bytes, index) => others[index]?.equals(bytes) === true)

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { disk, type FileWorld, WatchedFiles } from '../../../shared/watched-files.ts'
+import { disk, type FileWorld, settlesIn, WatchedFiles } from '../../../shared/watched-files.ts'
 import { ManualClock, settle } from '../../support/manual-clock.ts'
 
 /** Files in memory; `touch` is what a directory watch would report. */
@@ -73,7 +73,7 @@ test('an event makes it read again, once, when the writer is done', async () => 
   await clock.advance(50)
   world.files.set('/tls/key', 'd')
   world.touch('/tls')
-  await clock.advance(50)
+  await clock.advance(100)
   assert.deepEqual([changes, watched.value], [['c+d'], 'c+d'])
   await watched[Symbol.asyncDispose]()
   assert.deepEqual([clock.armed, world.watched], [0, []])
@@ -84,7 +84,7 @@ test('without any event the poll finds it; what did not change is no change', as
   await clock.advance(30_000)
   assert.deepEqual(changes, [])
   world.files.set('/tls/key', 'e')
-  await clock.advance(10_000)
+  await clock.advance(10_050)
   assert.deepEqual(changes, ['a+e'])
   await watched[Symbol.asyncDispose]()
 })
@@ -104,6 +104,32 @@ test('a failed reading keeps the old value, is told once, and heals', async () =
   world.touch('/tls')
   await watched[Symbol.asyncDispose]()
   assert.equal(clock.armed, 0)
+})
+
+test('a file that is rewritten in place is not judged while it is empty, nor while it grows', async () => {
+  const { world, clock, watched, changes, failures } = await open({ '/tls/crt': 'a', '/tls/key': 'b' })
+  for (const text of ['', 'bad', 'bad now go', 'good']) {
+    world.files.set('/tls/key', text)
+    world.touch('/tls')
+    await clock.advance(text === '' ? 1900 : 60)
+    assert.deepEqual([changes, failures], [[], []], text)
+  }
+  await clock.advance(100)
+  assert.deepEqual([changes, failures], [['a+good'], []])
+
+  world.files.set('/tls/key', '')
+  world.touch('/tls')
+  await clock.advance(3000)
+  assert.deepEqual(changes, ['a+good', 'a+'], 'it is meant to be empty')
+  await watched[Symbol.asyncDispose]()
+})
+
+test('what is read counts when it has been the same for a while', () => {
+  const [some, none] = [Buffer.from('text'), Buffer.alloc(0)]
+  const wait = (now: number, ...contents: readonly Buffer[]): number =>
+    settlesIn({ contents, since: 1000 }, now)
+  assert.deepEqual([wait(1000, some), wait(1040, some), wait(1050, some)], [50, 10, 0])
+  assert.deepEqual([wait(1050, some, none), wait(3000, some, none)], [1950, 0])
 })
 
 test('the disk is read and watched; what cannot be watched is left to the poll', async () => {
