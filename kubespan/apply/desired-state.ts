@@ -5,7 +5,7 @@ import type { Host } from '../host/host.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { WireGuardView } from '../model/peer.ts'
 import { applyLink, createLink, findLink, observeLink, type WireGuardImplementation } from './link.ts'
-import { applyNftables, observeNftTable } from './nftables.ts'
+import { NftTableKeeper, observeNftTable } from './nftables.ts'
 import { RefusedPeers } from './refused-peers.ts'
 import { applyRouting, observeFamilies, observeRouting } from './routing.ts'
 import { applyDevice, applyPeers, type MeshSecrets, removePeers } from './wireguard.ts'
@@ -18,6 +18,8 @@ export interface ApplyOptions {
   readonly implementation?: WireGuardImplementation
   /** What is remembered of peers that were refused; by default nothing is. */
   readonly refusals?: RefusedPeers
+  /** What is remembered of our table; without it, its rules are written anew. */
+  readonly nftTable?: NftTableKeeper
 }
 
 /** What was done, by tool and in order. Nothing at all when the host was as it should be. */
@@ -55,7 +57,13 @@ export async function applyDesiredState(
   host: Host,
   desired: DesiredState,
   secrets: MeshSecrets,
-  { view, addresses, implementation = 'auto', refusals = new RefusedPeers(host.clock) }: ApplyOptions,
+  {
+    view,
+    addresses,
+    implementation = 'auto',
+    refusals = new RefusedPeers(host.clock),
+    nftTable = new NftTableKeeper(),
+  }: ApplyOptions,
 ): Promise<ApplyReport> {
   const { placement } = desired
   const { linkName } = placement
@@ -70,7 +78,7 @@ export async function applyDesiredState(
   const plan = planRouting(desired, families, foundRouting.waysOut)
   const rerouting = diffRouting(plan, foundRouting)
   const routing = await applyRouting(host, placement, rerouting.filter(isGuard))
-  const nftables = await applyNftables(host, desired, foundTable, view)
+  const nftables = await nftTable.apply(host, desired, foundTable, view)
 
   const made = found === undefined ? [await createLink(host, linkName, implementation)] : []
   const link = found ?? (await observeLink(host, linkName))

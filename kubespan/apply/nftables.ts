@@ -1,5 +1,6 @@
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import type { Change } from '../diff/change.ts'
+import { type ShownRules, shownRules } from '../diff/nft-chains.ts'
 import { planNftTable } from '../diff/nft-table.ts'
 import { type NftTableView, parseNftTable } from '../diff/nft-view.ts'
 import { diffNftTable } from '../diff/nftables.ts'
@@ -10,28 +11,41 @@ import type { DesiredState } from '../model/desired.ts'
 import type { WireGuardView } from '../model/peer.ts'
 
 /** Undefined when there is no such table. */
-export async function observeNftTable(host: Host, name: string): Promise<NftTableView | undefined> {
+export const observeNftTable = (host: Host, name: string): Promise<NftTableView | undefined> =>
+  listTable(host, ['-j', 'list', 'table', 'inet', name])
+
+async function listTable(host: Host, args: readonly string[]): Promise<NftTableView | undefined> {
   try {
-    return parseNftTable(await host.run('nft', ['-j', 'list', 'table', 'inet', name]))
+    return parseNftTable(await host.run('nft', args))
   } catch (error) {
     if (error instanceof ToolError && /No such file or directory/.test(error.stderr)) return undefined
     throw error
   }
 }
 
-/** Brings our table in line, in one transaction or none. */
-export async function applyNftables(
-  host: Host,
-  desired: DesiredState,
-  observed: NftTableView | undefined,
-  view: WireGuardView | undefined,
-): Promise<readonly Change[]> {
-  const { script, changes } = diffNftTable(desired.placement.nftTable, planNftTable(desired), observed)
-  if (script !== '') await host.run('nft', ['-f', '-'], script)
-  const guarded = new Set(observed?.sets.get('bypass_ports')?.elements)
-  const fresh = desired.bypass?.localPorts.filter((port) => !guarded.has(`${port}`)) ?? []
-  if (fresh.length > 0) await letOlderAnswer(host, desired, fresh, view)
-  return changes
+/** Our table on one host, with what nft showed of the rules that we wrote. Rules of an earlier run are written once more. */
+export class NftTableKeeper {
+  #shown: ShownRules = new Map()
+
+  /** Brings the table in line. Nothing is written when it is. */
+  async apply(
+    host: Host,
+    desired: DesiredState,
+    observed: NftTableView | undefined,
+    view: WireGuardView | undefined,
+  ): Promise<readonly Change[]> {
+    const { nftTable } = desired.placement
+    const wanted = planNftTable(desired)
+    const { scripts, changes, writesChains } = diffNftTable(nftTable, wanted, observed, this.#shown)
+    for (const script of scripts) await host.run('nft', ['-f', '-'], script)
+    // Without the elements of sets.
+    if (writesChains)
+      this.#shown = shownRules(await listTable(host, ['-j', '-t', 'list', 'table', 'inet', nftTable]))
+    const guarded = new Set(observed?.sets.get('bypass_ports')?.elements)
+    const fresh = desired.bypass?.localPorts.filter((port) => !guarded.has(`${port}`)) ?? []
+    if (fresh.length > 0) await letOlderAnswer(host, desired, fresh, view)
+    return changes
+  }
 }
 
 /** After the ports are guarded, because from then on every new connection is marked: none is missed in between. */

@@ -3,6 +3,7 @@ import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { cleanUp } from '../apply/cleanup.ts'
 import { deafen } from '../apply/deaf-chain.ts'
 import { applyDesiredState } from '../apply/desired-state.ts'
+import { NftTableKeeper } from '../apply/nftables.ts'
 import { RefusedPeers } from '../apply/refused-peers.ts'
 import { kickPeers, removePeers, setEndpoints } from '../apply/wireguard.ts'
 import type { Host } from '../host/host.ts'
@@ -61,6 +62,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   let shown: string | undefined
   let addresses: string | undefined
   const refusals = new RefusedPeers(host.clock)
+  const nftTable = new NftTableKeeper()
   const lastDump = new DumpMemo()
   return {
     identity: (settings, links) => loadIdentity(settings, links),
@@ -95,6 +97,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
         view,
         addresses,
         refusals,
+        nftTable,
         implementation: node.wireguard,
       })
       // Sets, rules and addresses of peers that are there cause nothing that we would have to see.

@@ -1,12 +1,18 @@
 import { parseAddress } from '../../shared/net/address.ts'
 
-/** A chain as `nft` shows it; rules only by their comments, because `nft` rewrites what they say. */
+export interface NftRuleView {
+  readonly comment: string | undefined
+  /** What it says, as `nft` has it: never the text that it was given. */
+  readonly shown: string
+}
+
+/** A chain as `nft` shows it. */
 export interface NftChainView {
   readonly type: string | undefined
   readonly hook: string | undefined
   readonly priority: number | undefined
   readonly policy: string | undefined
-  readonly comments: readonly (string | undefined)[]
+  readonly rules: readonly NftRuleView[]
 }
 
 export interface NftSetView {
@@ -40,6 +46,7 @@ interface ChainRow {
 interface RuleRow {
   readonly chain: string
   readonly comment?: string
+  readonly expr?: unknown
 }
 
 interface Listing {
@@ -50,7 +57,7 @@ interface Listing {
 export function parseNftTable(text: string): NftTableView {
   const { nftables } = JSON.parse(text) as Listing
   const sets = new Map<string, NftSetView>()
-  const chains = new Map<string, NftChainView & { comments: (string | undefined)[] }>()
+  const chains = new Map<string, NftChainView & { rules: NftRuleView[] }>()
   for (const { set, chain, rule } of nftables) {
     if (set !== undefined)
       sets.set(set.name, {
@@ -60,9 +67,10 @@ export function parseNftTable(text: string): NftTableView {
       })
     if (chain !== undefined) {
       const { type, hook, prio, policy } = chain
-      chains.set(chain.name, { type, hook, priority: prio, policy, comments: [] })
+      chains.set(chain.name, { type, hook, priority: prio, policy, rules: [] })
     }
-    if (rule !== undefined) chains.get(rule.chain)?.comments.push(rule.comment)
+    if (rule !== undefined)
+      chains.get(rule.chain)?.rules.push({ comment: rule.comment, shown: JSON.stringify(rule.expr) ?? '' })
   }
   return { sets, chains }
 }

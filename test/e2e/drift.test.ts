@@ -41,6 +41,10 @@ const SEEN_BY_MONITORS: Readonly<Record<string, string>> = {
   'nft set': 'nft flush set inet openspan routed_v4',
   'nft chain': 'nft flush chain inet openspan kubespan_outgoing',
   'nft rule': 'nft insert rule inet openspan kubespan_outgoing accept',
+  'nft rule that keeps our comment': `
+    rule=$(nft -a list chain inet openspan kubespan_outgoing | grep 'oifname "lo"')
+    comment=$(echo "$rule" | sed 's/.*comment "\\(.*\\)".*/\\1/')
+    nft replace rule inet openspan kubespan_outgoing handle \${rule##* } accept comment "\\"$comment\\""`,
 }
 
 /** The kernel tells nobody of these. */

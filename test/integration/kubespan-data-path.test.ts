@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { Prefix } from '../../shared/net/address.ts'
 import { peersOf } from '../support/desired-states.ts'
 import { bringInLine } from '../support/host-cases.ts'
 import { enterPrivateHost, whyNoPrivateHost } from '../support/private-host.ts'
@@ -74,7 +75,12 @@ test('while everything changes all the time, nothing is sent in clear', { skip }
     for (let round = 0; round < 25; round += 1) {
       if (round % 10 === 3) await ip('link set dev kubespan down')
       if (round % 10 === 7) await ip('link del dev kubespan')
-      await bringInLine(a, desiredA(peersOf((round * 13) % 50), { mtuBytes: round % 5 === 0 ? 1300 : 1420 }))
+      const desired = desiredA(peersOf((round * 13) % 50), { mtuBytes: round % 5 === 0 ? 1300 : 1420 })
+      // The prefix that holds the goal is replaced by a wider one, and back.
+      const routedV4 = desired.routedV4.map((prefix) =>
+        prefix === `${NODE_B}/32` && round % 2 === 1 ? (`${NODE_B}/31` as Prefix) : prefix,
+      )
+      await bringInLine(a, { ...desired, routedV4 })
     }
   } finally {
     isOver = true

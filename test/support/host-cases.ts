@@ -3,7 +3,7 @@ import { cleanUp } from '../../kubespan/apply/cleanup.ts'
 import { deafen } from '../../kubespan/apply/deaf-chain.ts'
 import { type ApplyReport, applyDesiredState } from '../../kubespan/apply/desired-state.ts'
 import { observeLink } from '../../kubespan/apply/link.ts'
-import { observeNftTable } from '../../kubespan/apply/nftables.ts'
+import { NftTableKeeper, observeNftTable } from '../../kubespan/apply/nftables.ts'
 import { observeRouting } from '../../kubespan/apply/routing.ts'
 import type { Host } from '../../kubespan/host/host.ts'
 import type { Tool } from '../../kubespan/host/runner.ts'
@@ -33,8 +33,12 @@ export async function bringInLine(
   secrets = SECRETS,
 ): Promise<ApplyReport> {
   const view = await observeWireGuard(host, desired.placement.linkName, secrets.presharedKey)
-  return await applyDesiredState(host, desired, secrets, { view })
+  const nftTable = tables.get(host) ?? new NftTableKeeper()
+  tables.set(host, nftTable)
+  return await applyDesiredState(host, desired, secrets, { view, nftTable })
 }
+/** What a daemon on each host remembers. */
+const tables = new WeakMap<Host, NftTableKeeper>()
 
 /** Everything that the daemon is answerable for, in a form that compares. */
 async function picture(host: Host): Promise<unknown> {
@@ -150,6 +154,13 @@ export const DRIFTS: Readonly<Record<string, (host: Host) => Promise<unknown>>> 
   'a chain is emptied': (host) => nft(host, 'flush chain inet openspan kubespan_outgoing'),
   'a chain is deleted': (host) => nft(host, 'delete chain inet openspan kubespan_prerouting'),
   'a rule is added to a chain': (host) => nft(host, 'add rule inet openspan kubespan_outgoing accept'),
+  'a rule says something else under our comment': async (host) => {
+    const { rules = [] } = (await observeNftTable(host, 'openspan'))?.chains.get('kubespan_outgoing') ?? {}
+    const lines = rules.map(
+      ({ comment }) => `add rule inet openspan kubespan_outgoing accept comment "${comment}"`,
+    )
+    await nft(host, ['flush chain inet openspan kubespan_outgoing', ...lines].join('\n'))
+  },
   'a chain moves to another priority': (host) =>
     nft(
       host,
@@ -338,6 +349,26 @@ export const HOST_CASES: readonly HostCase[] = [
       })
       await bringInLine(site.host, all)
       await mustBeQuiet(site, all)
+    },
+  },
+  {
+    name: 'prefixes become wider ones and narrower ones, and no second set stays',
+    async run(site) {
+      for (const prefix of [
+        '10.1.0.0/16',
+        '10.0.0.0/8',
+        '10.1.2.0/24',
+        '0.0.0.0/0',
+        '10.0.0.0/9',
+      ] as Prefix[]) {
+        const routedV6 = (prefix.endsWith('/8') ? ['2001:db8::/32'] : ['2001:db8:1::/48']) as Prefix[]
+        const desired = desiredOf([peerOf(1, { allowedIps: [prefix] })], { routedV4: [prefix], routedV6 })
+        await bringInLine(site.host, desired)
+        const table = await observeNftTable(site.host, 'openspan')
+        assert.deepEqual(table?.sets.get('routed_v4')?.elements, [prefix])
+        assert.ok(![...table.sets.keys()].some((name) => name.endsWith('_cover')))
+        await mustBeQuiet(site, desired)
+      }
     },
   },
   {

@@ -135,8 +135,8 @@ export class FakeNft {
       })),
       ...[...table.chains].map(([name, { head }]) => ({ chain: { name, ...head } })),
       ...[...table.chains].flatMap(([chain, { rules }]) =>
-        rules.map(({ comment }) => ({
-          rule: { chain, ...(comment === undefined ? {} : { comment }), expr: [] },
+        rules.map(({ text, comment }) => ({
+          rule: { chain, ...(comment === undefined ? {} : { comment }), expr: [{ text }] },
         })),
       ),
     ]

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { ruleComment, type ShownRules, shownRules } from '../../../../kubespan/diff/nft-chains.ts'
 import { planNftTable } from '../../../../kubespan/diff/nft-table.ts'
 import { type NftTableView, parseNftTable } from '../../../../kubespan/diff/nft-view.ts'
-import { diffNftTable, ruleComment } from '../../../../kubespan/diff/nftables.ts'
+import { diffNftTable, type NftDiff } from '../../../../kubespan/diff/nftables.ts'
 import type { DesiredState } from '../../../../kubespan/model/desired.ts'
-import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
+import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { PrefixSet } from '../../../../shared/net/prefix-set.ts'
 import { desiredOf, peersOf, placementOf } from '../../../support/desired-states.ts'
 import { FakeNft } from '../../../support/host/fake-nft.ts'
@@ -15,9 +16,17 @@ const observe = (nft: FakeNft): NftTableView | undefined =>
     ? parseNftTable(nft.nft(['-j', 'list', 'table', 'inet', 'openspan'], undefined))
     : undefined
 
+const NOTHING_SHOWN: ShownRules = new Map()
+
+/** As if all rules that stand there had been written by this run. */
+const diff = (nft: FakeNft, desired: DesiredState): NftDiff => {
+  const observed = observe(nft)
+  return diffNftTable('openspan', planNftTable(desired), observed, shownRules(observed))
+}
+
 function apply(nft: FakeNft, desired: DesiredState): number {
-  const { script, changes } = diffNftTable('openspan', planNftTable(desired), observe(nft))
-  if (script !== '') nft.nft(['-f', '-'], script)
+  const { scripts, changes } = diff(nft, desired)
+  for (const script of scripts) nft.nft(['-f', '-'], script)
   return changes.length
 }
 
@@ -43,7 +52,7 @@ const desires = fc
     }),
   )
 
-test('whatever the table was, one transaction makes it as desired, and then there is nothing to do', () => {
+test('whatever the table was, it is made as desired, and then there is nothing to do', () => {
   fc.assert(
     fc.property(desires, desires, (before, after) => {
       const nft = new FakeNft()
@@ -59,7 +68,8 @@ test('the whole script, from nothing', () => {
     routedV4: ['10.0.0.0/8', '192.0.2.1/32'] as Prefix[],
     bypass: { destinations: ['192.0.2.7:443' as AddressPort], localPorts: [3000], conntrackMark: 0x80 },
   })
-  const { script } = diffNftTable('openspan', planNftTable(desired), undefined)
+  const { scripts } = diffNftTable('openspan', planNftTable(desired), undefined, NOTHING_SHOWN)
+  const script = scripts.join('')
   const body = script.replaceAll(/ comment "kubespan [0-9a-f]{8}"/g, '').replaceAll(' inet openspan ', ' ')
   assert.equal(
     body,
@@ -104,8 +114,9 @@ add rule kubespan_outgoing ip6 daddr @routed_v6 meta mark set meta mark & 0xffff
 test('a change of peers changes sets and nothing else, in one transaction', () => {
   const nft = new FakeNft()
   apply(nft, desiredOf(peersOf(3)))
-  const { script, changes } = diffNftTable('openspan', planNftTable(desiredOf(peersOf(2))), observe(nft))
-  assert.deepEqual(script.split('\n'), [
+  const { scripts, changes } = diff(nft, desiredOf(peersOf(2)))
+  assert.equal(scripts.length, 1)
+  assert.deepEqual(scripts[0]?.split('\n'), [
     'delete element inet openspan routed_v4 { 10.100.3.0/24, 198.18.0.3 }',
     'delete element inet openspan routed_v6 { 2001:db8:3::/64 }',
     '',
@@ -121,11 +132,16 @@ test('a set with something in it that we never write is filled anew', () => {
   const set = observed?.sets.get('routed_v4')
   assert.ok(observed && set)
   const strange = { ...set, elements: [...set.elements, '{"range":["10.0.0.1","10.0.0.5"]}'] }
-  const { script } = diffNftTable('openspan', planNftTable(desired), {
-    ...observed,
-    sets: new Map([...observed.sets, ['routed_v4', strange]]),
-  })
-  assert.match(script, /^flush set inet openspan routed_v4\nadd element inet openspan routed_v4 \{ /)
+  const { scripts } = diffNftTable(
+    'openspan',
+    planNftTable(desired),
+    { ...observed, sets: new Map([...observed.sets, ['routed_v4', strange]]) },
+    shownRules(observed),
+  )
+  assert.match(
+    scripts[1] ?? '',
+    /^flush set inet openspan routed_v4\nadd element inet openspan routed_v4 \{ /,
+  )
 })
 
 test('without local ports nothing asks for connections', () => {
@@ -176,4 +192,88 @@ test('elements of forms that we never write are seen as not ours', () => {
     'example',
     '2001:db8::/32',
   ])
+})
+
+/** How often this address would be in no set: after a transaction, or within one once elements are out and none is in yet. */
+function countUncovered(nft: FakeNft, scripts: readonly string[], address: Address): number {
+  let count = 0
+  for (const script of scripts) {
+    const before = structuredClone(nft.tables)
+    const removals = script.split('\n').filter((line) => REMOVAL.test(line))
+    nft.nft(['-f', '-'], removals.join('\n'))
+    if (nft.markOf(address) === 0) count += 1
+    nft.tables = before
+    nft.nft(['-f', '-'], script)
+    if (nft.markOf(address) === 0) count += 1
+  }
+  return count
+}
+const REMOVAL = /^(delete element|flush set) inet openspan routed_v4\b/
+
+test('an address that moves from one prefix into another is covered all the while', () => {
+  const goal = '10.1.2.3' as Address
+  const steps = ['10.1.0.0/16', '10.0.0.0/8', '10.1.2.0/24', '10.0.0.0/9', '10.1.2.3/32', '0.0.0.0/0']
+  for (const also of [[], ['192.0.2.0/24']]) {
+    const nft = new FakeNft()
+    const desired = (step: string): DesiredState =>
+      desiredOf([], { routedV4: (step === '0.0.0.0/0' ? [step] : [step, ...also]) as Prefix[] })
+    apply(nft, desired('10.1.0.0/16'))
+    for (const step of steps.slice(1)) {
+      const { scripts, changes } = diff(nft, desired(step))
+      assert.equal(scripts.length, 3, step)
+      assert.deepEqual(
+        changes.map(({ what }) => what),
+        ['set routed_v4'],
+      )
+      assert.equal(countUncovered(nft, scripts, goal), 0, step)
+      assert.equal(apply(nft, desired(step)), 0)
+      assert.ok(!nft.tables.get('inet openspan')?.sets.has('routed_v4_cover'))
+    }
+  }
+})
+
+test('prefixes that have nothing in common with those that go are added in the same transaction', () => {
+  const nft = new FakeNft()
+  apply(nft, desiredOf([], { routedV4: ['10.0.0.0/8'] as Prefix[] }))
+  assert.equal(diff(nft, desiredOf([], { routedV4: ['192.0.2.0/24'] as Prefix[] })).scripts.length, 1)
+})
+
+test('a change that was cut off is taken up again, and leaves nothing', () => {
+  const desired = (prefix: string): DesiredState => desiredOf([], { routedV4: [prefix] as Prefix[] })
+  const [before, after] = [desired('10.1.0.0/16'), desired('10.0.0.0/8')]
+  for (const done of [1, 2])
+    for (const then of [before, after]) {
+      const nft = new FakeNft()
+      apply(nft, before)
+      for (const script of diff(nft, after).scripts.slice(0, done)) nft.nft(['-f', '-'], script)
+      assert.ok(apply(nft, then) > 0)
+      assert.equal(apply(nft, then), 0)
+      assert.ok(!nft.tables.get('inet openspan')?.sets.has('routed_v4_cover'))
+    }
+})
+
+test('where a chain is missing there is nothing to keep covered, and one transaction mends all', () => {
+  const nft = new FakeNft()
+  apply(nft, desiredOf([], { routedV4: ['10.1.0.0/16'] as Prefix[] }))
+  nft.nft(['-f', '-'], 'delete chain inet openspan kubespan_outgoing')
+  const wider = desiredOf([], { routedV4: ['10.0.0.0/8'] as Prefix[] })
+  const { scripts, changes } = diff(nft, wider)
+  assert.equal(scripts.length, 1)
+  assert.equal(changes.length, 2)
+  apply(nft, wider)
+  assert.equal(apply(nft, wider), 0)
+})
+
+test('rules that nobody in this run has written, or that are shown otherwise by now, are written again', () => {
+  const nft = new FakeNft()
+  const desired = desiredOf([])
+  apply(nft, desired)
+  const observed = observe(nft)
+  const reasons = (shown: ShownRules): string[] =>
+    diffNftTable('openspan', planNftTable(desired), observed, shown).changes.map(({ reason }) => reason)
+  assert.deepEqual(reasons(shownRules(observed)), [])
+  assert.deepEqual(reasons(NOTHING_SHOWN), ['rules of an earlier run', 'rules of an earlier run'])
+  const [first] = shownRules(observed).keys()
+  const other = new Map([...shownRules(observed), [first ?? '', 'accept']])
+  assert.deepEqual(reasons(other), ['rules that say something else', 'rules that say something else'])
 })
