@@ -75,7 +75,7 @@ export async function applyDesiredState(
   ])
   if (found !== undefined && view === undefined) throw new LinkTakenError(linkName, found.kind)
 
-  const plan = planRouting(desired, families, foundRouting.waysOut)
+  const plan = planRouting(desired, families, foundRouting.stranded)
   const rerouting = diffRouting(plan, foundRouting)
   const routing = await applyRouting(host, placement, rerouting.filter(isGuard))
   const nftables = await nftTable.apply(host, desired, foundTable, view)

@@ -1,7 +1,13 @@
 import type { Family } from '../../shared/net/address.ts'
 import type { Change } from '../diff/change.ts'
 import { describeRoutingChange, type RoutingChange, routingArguments } from '../diff/routing.ts'
-import { hasRoute, type ObservedRouting, parseOwnRoutes, parseOwnRules } from '../diff/routing-view.ts'
+import {
+  hasAddress,
+  hasRoute,
+  type ObservedRouting,
+  parseOwnRoutes,
+  parseOwnRules,
+} from '../diff/routing-view.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
 import type { Placement } from '../model/desired.ts'
@@ -19,41 +25,44 @@ export async function observeRouting(
 ): Promise<ObservedRouting> {
   const views = await Promise.all(
     families.map(async (family) => {
-      const { rules, routes, defaults } = await showRouting(host, family, placement.routingTable)
+      const { rules, routes, defaults, addresses } = await showRouting(host, family, placement.routingTable)
       return {
         rules: parseOwnRules(rules, family, placement),
         routes: parseOwnRoutes(routes, family, placement),
-        waysOut: hasRoute(defaults) ? [family] : [],
+        // The mesh address is one of IPv6. Without any of IPv4 the tunnel would be given packets from nowhere.
+        stranded: !hasRoute(defaults) && (family === 6 || hasAddress(addresses)) ? [family] : [],
       }
     }),
   )
   return {
     rules: views.flatMap(({ rules }) => rules),
     routes: views.flatMap(({ routes }) => routes),
-    waysOut: views.flatMap(({ waysOut }) => waysOut),
+    stranded: views.flatMap(({ stranded }) => stranded),
   }
 }
+
+const ALWAYS = ['rule show', 'route show default', 'address show scope global up']
 
 /** All questions to one process: its start is what costs. */
 async function showRouting(
   host: Host,
   family: Family,
   table: number,
-): Promise<{ readonly rules: string; readonly routes: string; readonly defaults: string }> {
+): Promise<Readonly<Record<'rules' | 'routes' | 'defaults' | 'addresses', string>>> {
   const ask = async (...questions: readonly string[]): Promise<readonly string[]> => {
     const input = questions.map((question) => `${question}\n`).join('')
     const text = await host.run('ip', ['-json', '-N', `-${family}`, '-batch', '-'], input)
     return text.split('\n')
   }
   try {
-    const answers = await ask('rule show', 'route show default', `route show table ${table}`)
-    const [rules = '', defaults = '', routes = ''] = answers
-    return { rules, routes, defaults }
+    const answers = await ask(...ALWAYS, `route show table ${table}`)
+    const [rules = '', defaults = '', addresses = '', routes = ''] = answers
+    return { rules, routes, defaults, addresses }
   } catch (error) {
     // A table that no rule names and that no route was ever put into does not exist.
     if (!(error instanceof ToolError && /table does not exist/.test(error.stderr))) throw error
-    const [rules = '', defaults = ''] = await ask('rule show', 'route show default')
-    return { rules, routes: '', defaults }
+    const [rules = '', defaults = '', addresses = ''] = await ask(...ALWAYS)
+    return { rules, routes: '', defaults, addresses }
   }
 }
 

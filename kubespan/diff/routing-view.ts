@@ -32,8 +32,8 @@ export interface RoutingView {
 
 /** With what is not ours, but decides about what we want. */
 export interface ObservedRouting extends RoutingView {
-  /** Families in which the main table has a default route. */
-  readonly waysOut: readonly Family[]
+  /** Families in which the host has an address to send from, but no default route. */
+  readonly stranded: readonly Family[]
 }
 
 interface RuleRow {
@@ -121,6 +121,12 @@ const isPlain = ({ protocol, metrics = [], flags = [], pref, ...row }: RouteRow)
 
 /** Whether a default route is in the answer of `ip -json -N route show default`. */
 export const hasRoute = (text: string): boolean => parseRows<RouteRow>(text).length > 0
+
+/** Whether an address is in the answer of `ip -json -N address show scope global`. Links without any may be listed as well. */
+export const hasAddress = (text: string): boolean =>
+  parseRows<{ readonly addr_info?: readonly unknown[] }>(text).some(
+    ({ addr_info = [] }) => addr_info.length > 0,
+  )
 
 /** `ip` prints nothing at all, or a list with empty objects in it, when there is nothing to show. */
 function parseRows<Row extends object>(text: string): Row[] {

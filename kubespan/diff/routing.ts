@@ -11,27 +11,33 @@ export type RoutingChange =
 /**
  * The rules and routes of SPEC 6.5, and behind each route one that refuses, for when the link is down or gone.
  *
- * A host without any IPv6 route would be told that the network is unreachable before its packet could be marked. So what
- * leads there is found by rules that are asked after the main table: with a route of the host's own they are never
- * reached, and WireGuard's own packets, which carry a mark, never match.
+ * A host without any route of a family would be told that the network is unreachable before its packet could be marked. So
+ * in families that it is `stranded` in, what leads there is found by rules that are asked after the main table: with a route
+ * of the host's own they are never reached, and WireGuard's own packets, which carry a mark, never match.
  */
 export function planRouting(
-  { placement, mtuBytes, routedV6 }: Pick<DesiredState, 'placement' | 'mtuBytes' | 'routedV6'>,
+  {
+    placement,
+    mtuBytes,
+    routedV4,
+    routedV6,
+  }: Pick<DesiredState, 'placement' | 'mtuBytes' | 'routedV4' | 'routedV6'>,
   families: readonly Family[],
-  waysOut: readonly Family[],
+  stranded: readonly Family[],
 ): RoutingView {
   const { fwmarkMask: fwmask, routingTable: table } = placement
-  const needsLastResort = families.includes(6) && !waysOut.includes(6)
   return {
     rules: [
       ...families.map((family) => ({
         ...{ family, priority: placement.rulePriority, to: undefined },
         ...{ fwmark: placement.routeFwmark, fwmask, table },
       })),
-      ...(needsLastResort ? routedV6.flatMap(splitEverything) : []).map((to) => ({
-        ...{ family: 6 as const, priority: LAST_RESORT_PRIORITY, to },
-        ...{ fwmark: 0, fwmask, table },
-      })),
+      ...stranded.flatMap((family) =>
+        (family === 4 ? routedV4 : routedV6).flatMap(splitEverything).map((to) => ({
+          ...{ family, priority: LAST_RESORT_PRIORITY, to },
+          ...{ fwmark: 0, fwmask, table },
+        })),
+      ),
     ],
     routes: families.flatMap((family) => [
       { family, dev: undefined, metric: UNREACHABLE_METRIC, mtuBytes: undefined, isPlain: true },
@@ -41,8 +47,11 @@ export function planRouting(
 }
 
 /** In halves: next to a rule to anywhere the kernel takes none to a part of it, and the other way round. */
-const splitEverything = (prefix: Prefix): readonly Prefix[] =>
-  prefix === '::/0' ? (['::/1', '8000::/1'] as Prefix[]) : [prefix]
+const splitEverything = (prefix: Prefix): readonly Prefix[] => (HALVES[prefix] ?? [prefix]) as Prefix[]
+const HALVES: Readonly<Record<string, readonly string[]>> = {
+  '0.0.0.0/0': ['0.0.0.0/1', '128.0.0.0/1'],
+  '::/0': ['::/1', '8000::/1'],
+}
 
 /** What makes `observed` (only what is ours) into `wanted`. Additions come first: two rules are better than none. */
 export function diffRouting(wanted: RoutingView, observed: RoutingView): RoutingChange[] {

@@ -57,6 +57,22 @@ test('without its link, what is for the mesh is dropped; the next pass brings it
   await assertNothingInClear()
 })
 
+test('without a default route, addresses of the mesh are reached all the same', { skip }, async () => {
+  await ip(`route del default via ${NODE_B}`)
+  try {
+    assert.equal(await ask('198.51.100.1', ORDINARY, 300), 'ENETUNREACH')
+    await bringInLine(a, desiredA())
+    assert.equal(await ask(POD_OF_B), 'b')
+    assert.equal(await askFrom('pod', POD_OF_B), 'b')
+    assert.equal(await ask('198.51.100.1', ORDINARY, 300), 'ENETUNREACH')
+  } finally {
+    await ip(`route add default via ${NODE_B}`)
+  }
+  await bringInLine(a, desiredA())
+  assert.equal(await ip('rule show priority 32800'), '')
+  await assertNothingInClear()
+})
+
 test('while everything changes all the time, nothing is sent in clear', { skip }, async (t) => {
   const socket = createSocket('udp4')
   let sent = 0

@@ -176,11 +176,10 @@ export class FakeNetwork {
       operstate: link.isUp ? 'UNKNOWN' : 'DOWN',
       link_type: link.type,
       ...(link.kind === undefined ? {} : { linkinfo: { info_kind: link.kind } }),
-      addr_info: link.addresses.map(({ address, bits, scope }) => ({
-        local: address,
-        prefixlen: bits,
-        scope,
-      })),
+      addr_info: link.addresses
+        .filter(({ scope }) => !args.includes('scope') || args.includes(scope))
+        .filter(({ address }) => !args.includes('-4') || familyOf(address) === 4)
+        .map(({ address, bits, scope }) => ({ local: address, prefixlen: bits, scope })),
     }))
     return JSON.stringify(rows.filter(({ ifname }) => only === undefined || ifname === only))
   }

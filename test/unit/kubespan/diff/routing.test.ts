@@ -14,8 +14,8 @@ import { placementOf } from '../../../support/desired-states.ts'
 
 const placement = placementOf()
 const routedV6 = ['2001:db8::1/128', '2001:db8:1::/64'] as Prefix[]
-const desired = { placement, mtuBytes: 1420, routedV6 }
-const wanted = planRouting(desired, [4, 6], [4, 6])
+const desired = { placement, mtuBytes: 1420, routedV4: [] as Prefix[], routedV6 }
+const wanted = planRouting(desired, [4, 6], [])
 const nothing: RoutingView = { rules: [], routes: [] }
 const commands = (observed: RoutingView, goal = wanted): string[] =>
   diffRouting(goal, observed).map((change) => routingArguments(change, placement).join(' '))
@@ -51,7 +51,7 @@ test('back to nothing: every change names what it takes away', () => {
 })
 
 test('a route with another MTU is replaced, not deleted', () => {
-  const old = planRouting({ ...desired, mtuBytes: 1300 }, [4, 6], [4, 6])
+  const old = planRouting({ ...desired, mtuBytes: 1300 }, [4, 6], [])
   assert.deepEqual(
     commands(old).map((line) => line.split(' ').slice(1, 3).join(' ')),
     ['route replace', 'route replace'],
@@ -63,7 +63,7 @@ test('without IPv6 there is nothing of it', () => {
 })
 
 test('where the main table has no IPv6 default route, rules after it lead to the peers', () => {
-  const goal = planRouting(desired, [4, 6], [4])
+  const goal = planRouting(desired, [4, 6], [6])
   assert.deepEqual(commands(wanted, goal), [
     '-6 rule add priority 32800 to 2001:db8::1/128 fwmark 0x0/0x60 table 180',
     '-6 rule add priority 32800 to 2001:db8:1::/64 fwmark 0x0/0x60 table 180',
@@ -76,17 +76,27 @@ test('where the main table has no IPv6 default route, rules after it lead to the
   )
 })
 
-test('a peer that has everything is reached by two rules', () => {
-  const goal = planRouting({ ...desired, routedV6: ['::/0' as Prefix] }, [6], [])
+test('the same for IPv4', () => {
   assert.deepEqual(
-    goal.rules.map(({ to }) => to),
-    [undefined, '::/1', '8000::/1'],
+    commands(wanted, planRouting({ ...desired, routedV4: ['10.1.0.0/16' as Prefix] }, [4, 6], [4])),
+    ['-4 rule add priority 32800 to 10.1.0.0/16 fwmark 0x0/0x60 table 180'],
   )
+})
+
+test('a peer that has everything is reached by two rules', () => {
+  const everything = { ...desired, routedV4: ['0.0.0.0/0' as Prefix], routedV6: ['::/0' as Prefix] }
+  const goals = ([4, 6] as const).map((family) =>
+    planRouting(everything, [family], [family]).rules.map(({ to }) => to),
+  )
+  assert.deepEqual(goals, [
+    [undefined, '0.0.0.0/1', '128.0.0.0/1'],
+    [undefined, '::/1', '8000::/1'],
+  ])
 })
 
 test('any part of what is wanted grows to all of it; additions come before deletions', () => {
   const stale = placementOf({ rulePriority: 7 })
-  const others = planRouting({ ...desired, placement: stale }, [4, 6], [])
+  const others = planRouting({ ...desired, placement: stale }, [4, 6], [4, 6])
   fc.assert(
     fc.property(
       fc.subarray([...wanted.routes]),
