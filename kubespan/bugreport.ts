@@ -11,7 +11,7 @@ import { renderStatus } from './cli/status.ts'
 import { hostFacts } from './config/host-facts.ts'
 import { renderSettings } from './config/show.ts'
 import { ControlClient } from './control/client.ts'
-import { examine, readConfig } from './doctor.ts'
+import { askDaemon, examine, readConfig } from './doctor.ts'
 import { createHost } from './host/host.ts'
 import type { Settings } from './model/settings.ts'
 
@@ -33,7 +33,12 @@ export async function writeBugreport({ configFile, socketPath, file }: Bugreport
   const entries = [
     { name: 'README.txt', content: README },
     { name: 'versions.txt', content: await describeVersions() },
-    { name: 'config.txt', content: config.fact.problem ?? renderSettings(config).table },
+    {
+      name: 'config.txt',
+      content:
+        config.fact.problem ??
+        renderSettings(config, await askDaemon(socketPath, settings).catch(() => undefined)).table,
+    },
     ...(await daemonEntries(socketPath ?? `${settings.node.runDirectory}/kubespan.sock`)),
     await doctorEntry(configFile, socketPath),
     ...(await collectToolOutputs({

@@ -43,7 +43,7 @@ export async function readConfig(file: string): Promise<DoctorConfig & Pick<Reso
   }
 }
 
-async function askDaemon(
+export async function askDaemon(
   socketPath: string | undefined,
   { node }: Settings,
 ): Promise<DaemonView | undefined> {

@@ -162,7 +162,9 @@ const commands: Record<string, Command> = {
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
     if (action === 'validate') process.stdout.write(`${path} is valid\n`)
     else {
-      const { value, table } = renderSettings(loaded)
+      const { askDaemon } = await import('./doctor.ts')
+      const view = await askDaemon(options.socket, loaded.settings).catch(() => undefined)
+      const { value, table } = renderSettings(loaded, view)
       show(options, value, () => table)
     }
   },

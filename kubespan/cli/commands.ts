@@ -99,7 +99,7 @@ export const COMMANDS: readonly CommandHelp[] = [
     name: 'config',
     arguments: 'validate|show [FILE]',
     summary: 'check a configuration, or show its effective values',
-    options: ['config', 'output'],
+    options: ['config', 'socket', 'output'],
   },
   {
     name: 'reload',

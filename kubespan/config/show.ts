@@ -1,6 +1,8 @@
 import { clusterTag } from '../../shared/log.ts'
+import type { DaemonView } from '../model/daemon-view.ts'
 import { formatHostPort } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
+import { proxyInUse } from './daemon-proxy.ts'
 
 /** One effective value and where it came from. */
 export interface EffectiveValue {
@@ -10,16 +12,19 @@ export interface EffectiveValue {
 }
 
 /** `kubespan config show`: every effective value by its name; what is secret is named and not shown. */
-export function renderSettings({
-  settings,
-  origin,
-}: {
-  readonly settings: Settings
-  readonly origin: ReadonlyMap<string, string>
-}): { value: Readonly<Record<string, EffectiveValue>>; table: string } {
+export function renderSettings(
+  {
+    settings,
+    origin,
+  }: {
+    readonly settings: Settings
+    readonly origin: ReadonlyMap<string, string>
+  },
+  daemon: Pick<DaemonView, 'settings'> | undefined,
+): { value: Readonly<Record<string, EffectiveValue>>; table: string } {
   const {
     services,
-    proxy,
+    proxy: ofCommand,
     kubernetes,
     cluster,
     node,
@@ -42,7 +47,10 @@ export function renderSettings({
   }
   for (const { name, endpoint } of services)
     add(`services.${name}`, `${endpoint.plaintext ? 'http' : 'https'}://${formatHostPort(endpoint)}`)
-  if (proxy !== undefined) value.proxy = { value: proxy.toJSON(), from: 'environment' }
+  const { proxy, of } = proxyInUse({ proxy: ofCommand }, daemon)
+  const environment =
+    of === 'daemon' ? 'environment of the daemon' : 'environment of this command, as no daemon answers'
+  value.proxy = { value: proxy?.toJSON(), from: environment }
   for (const [key, shown] of Object.entries(kubernetes ?? {})) add(`kubernetes.${key}`, shown)
   if (cluster !== undefined)
     value.cluster = {

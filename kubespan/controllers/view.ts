@@ -126,6 +126,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
       allowDownPeerBypass: settings.allowDownPeerBypass,
       advertiseKubernetesNetworks: settings.advertiseKubernetesNetworks,
       harvestExtraEndpoints: settings.harvestExtraEndpoints,
+      proxy: settings.proxy?.view ?? null,
     },
     services: services.map(({ lastContactAt, ...service }) => ({
       ...service,

@@ -112,7 +112,9 @@ export interface ServiceFact {
   readonly nameProblem: string | undefined
   /** By the name, as the daemon does it; undefined when it answered. */
   readonly helloProblem: string | undefined
-  /** Hello was not said, because there is no cluster to say it for. */
+  /** The proxy asks for credentials that only the daemon has. */
+  readonly lacksCredentials: boolean
+  /** Hello was not said, because there is no cluster to say it for, or because the proxy would not let us. */
   readonly hasHello: boolean
   readonly attempts: readonly FamilyAttempt[]
   /** Our address as the service sees it. */

@@ -1,5 +1,7 @@
 import type { Milliseconds } from '../../shared/clock.ts'
 import { type Address, familyOf, parseAddress } from '../../shared/net/address.ts'
+import { proxyInUse } from '../config/daemon-proxy.ts'
+import type { DaemonView } from '../model/daemon-view.ts'
 import { firstHop } from '../model/proxy.ts'
 import { formatHostPort } from '../model/service-endpoint.ts'
 import type { DiscoveryServiceSettings, Settings } from '../model/settings.ts'
@@ -12,8 +14,17 @@ const ATTEMPT_LIMIT: Milliseconds = 5_000
 const ATTEMPTS_MAX = 8
 
 /** Every discovery service, by its name as the daemon speaks to it, and by each of its addresses or its proxy's. */
-export const observeServices = (world: DoctorWorld, settings: Settings): Promise<ServiceFact[]> =>
-  Promise.all(settings.services.map((service) => observeService(world, settings, service)))
+export function observeServices(
+  world: DoctorWorld,
+  own: Settings,
+  daemon: DaemonView | undefined,
+): Promise<ServiceFact[]> {
+  const { proxy, lacksCredentials } = proxyInUse(own, daemon)
+  const settings = { ...own, proxy }
+  return Promise.all(
+    settings.services.map((service) => observeService(world, settings, service, lacksCredentials)),
+  )
+}
 
 const text = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
@@ -21,19 +32,22 @@ async function observeService(
   world: DoctorWorld,
   settings: Settings,
   { name, endpoint }: DiscoveryServiceSettings,
+  isLocked: boolean,
 ): Promise<ServiceFact> {
   const hop = firstHop(endpoint, settings.proxy)
   const literal = parseAddress(hop.host)
   const addresses = await (literal === undefined ? world.lookup(hop.host) : Promise.resolve([literal])).catch(
     (error: unknown) => text(error),
   )
-  const hasHello = settings.cluster !== undefined
+  const lacksCredentials = isLocked && hop !== endpoint
+  const hasHello = settings.cluster !== undefined && !lacksCredentials
   const fact = {
     name,
     endpoint: formatHostPort(endpoint),
     proxy: hop === endpoint ? undefined : formatHostPort(hop),
     plaintext: endpoint.plaintext,
     hasHello,
+    lacksCredentials,
   }
   if (typeof addresses === 'string')
     return {

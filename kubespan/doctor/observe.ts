@@ -34,6 +34,7 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
   const { host } = world
   const { placement, node } = settings
   const links = seen(observeAllLinks(host))
+  const daemon = seen<DaemonView | undefined>(world.daemon(settings))
   return {
     config: fact,
     settings,
@@ -46,7 +47,7 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
       uplinks: seen(observeUplinks(host)),
       wireguard: seen(observeDevices(world)),
       chains: seen(observeChains(host)),
-      daemon: seen<DaemonView | undefined>(world.daemon(settings)),
+      daemon,
       kernelWireGuard: links.then((found) =>
         observeKernelWireGuard(world, 'value' in found ? found.value : []),
       ),
@@ -58,7 +59,9 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
       sysctls: observeSysctls(world, placement.linkName),
       processes: observeProcesses(world),
       clock: seen(observeClock(world)),
-      services: observeServices(world, settings),
+      services: daemon.then((found) =>
+        observeServices(world, settings, 'value' in found ? found.value : undefined),
+      ),
       kubernetes: observeKubernetes(world, settings),
       files: observeFiles(world, fact, node),
       freeStateBytes: world.freeBytes(node.stateDirectory),

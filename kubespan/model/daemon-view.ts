@@ -5,6 +5,7 @@ import type { Member, RawAffiliate } from './affiliate.ts'
 import type { Placement } from './desired.ts'
 import type { HostView } from './host-view.ts'
 import type { PeerState } from './peer.ts'
+import type { ProxyView } from './proxy.ts'
 
 /** The least that says how a daemon is. */
 export interface DaemonSummary {
@@ -35,6 +36,8 @@ export interface DaemonView {
     readonly allowDownPeerBypass: boolean
     readonly advertiseKubernetesNetworks: boolean
     readonly harvestExtraEndpoints: boolean
+    /** Null: none. Absent in the view of a daemon that does not tell. */
+    readonly proxy?: ProxyView | null
   }
   readonly services: readonly ServiceView[]
   /** Undefined while the Kubernetes registry is off. */

@@ -1,6 +1,14 @@
 import { parseAddress, parsePrefix, prefixContains } from '../../shared/net/address.ts'
 import { formatHostPort, type HostPort, parseHostPort } from './service-endpoint.ts'
 
+/** A proxy as others than its user may know it. */
+export interface ProxyView {
+  readonly url: string
+  /** As NO_PROXY has it. */
+  readonly exempt: string
+  readonly hasCredentials: boolean
+}
+
 /**
  * The HTTP proxy that discovery services are reached through, by CONNECT, whether they speak TLS or not. No way of
  * printing an instance shows its credentials.
@@ -9,6 +17,7 @@ export class ProxySettings {
   readonly host: string
   readonly port: number
   readonly #credentials: string | undefined
+  readonly #exemptText: string
   readonly #exempt: readonly ((goal: HostPort) => boolean)[]
 
   private constructor(url: URL, exempt: string) {
@@ -17,6 +26,7 @@ export class ProxySettings {
     const { username, password } = url
     this.#credentials =
       username === '' ? undefined : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    this.#exemptText = exempt
     this.#exempt = exempt.split(',').flatMap((entry) => exemption(entry.trim().toLowerCase()) ?? [])
   }
 
@@ -40,6 +50,21 @@ export class ProxySettings {
     } catch {
       return 'HTTPS_PROXY has credentials that are not percent-encoded'
     }
+  }
+
+  /** The proxy of another process. Credentials are ours, if it is the proxy that we use ourselves. */
+  static fromView({ url, exempt }: ProxyView, own: ProxySettings | undefined): ProxySettings {
+    const goal = new URL(url)
+    const other = new ProxySettings(goal, exempt)
+    if (own === undefined || own.host !== other.host || own.port !== other.port) return other
+    const [username = '', ...password] = own.#credentials?.split(':') ?? []
+    goal.username = encodeURIComponent(username)
+    goal.password = encodeURIComponent(password.join(':'))
+    return new ProxySettings(goal, exempt)
+  }
+
+  get view(): ProxyView {
+    return { url: this.toJSON(), exempt: this.#exemptText, hasCredentials: this.#credentials !== undefined }
   }
 
   /** `user:password`; undefined when the proxy asks for none. */

@@ -48,6 +48,7 @@ export const daemonView = (change: Partial<DaemonView> = {}): DaemonView => ({
     allowDownPeerBypass: false,
     advertiseKubernetesNetworks: false,
     harvestExtraEndpoints: false,
+    proxy: null,
   },
   services: [
     {

@@ -52,6 +52,7 @@ export const deviceFact = (change: Partial<WireGuardFact> = {}): WireGuardFact =
 
 export const serviceFact = (change: Partial<ServiceFact> = {}): ServiceFact => ({
   proxy: undefined,
+  lacksCredentials: false,
   name: 'default',
   endpoint: 'd.example:443',
   plaintext: false,

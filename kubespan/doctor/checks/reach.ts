@@ -1,4 +1,5 @@
 import { type Family, familyOf, splitAddressPort } from '../../../shared/net/address.ts'
+import { proxyInUse } from '../../config/daemon-proxy.ts'
 import { PEER_DOWN_AFTER } from '../../model/constants.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
 import type { Facts, ServiceFact } from '../facts.ts'
@@ -19,14 +20,25 @@ export function checkClock({ clock }: Facts): Finding[] {
       ]
 }
 
-export function checkServices({ services, settings }: Facts): Finding[] {
+export function checkServices({ services, settings, daemon }: Facts): Finding[] {
   if (services.length === 0)
     return settings.enabled ? [info('discovery', 'no discovery service is configured')] : []
-  return services.flatMap(checkService)
+  const { proxy, of } = proxyInUse(settings, 'value' in daemon ? daemon.value : undefined)
+  return [
+    ...services.flatMap(checkService),
+    ...(of === 'daemon'
+      ? []
+      : [
+          info(
+            'discovery',
+            `no daemon tells of its proxy: services were tried with the environment of this command, ${proxy === undefined ? 'which names none' : `which names ${proxy.toJSON()}`}`,
+          ),
+        ]),
+  ]
 }
 
 function checkService(service: ServiceFact): Finding[] {
-  const { name, endpoint, proxy, nameProblem, helloProblem, hasHello, attempts } = service
+  const { name, endpoint, proxy, nameProblem, helloProblem, hasHello, attempts, lacksCredentials } = service
   const hop = proxy ?? endpoint
   if (nameProblem !== undefined)
     return [
@@ -39,6 +51,7 @@ function checkService(service: ServiceFact): Finding[] {
   const failed = attempts.filter(({ problem }) => problem !== undefined)
   const families = [
     ...(proxy === undefined ? [] : [`through the proxy ${proxy}`]),
+    ...(lacksCredentials ? ['whose credentials only the daemon has'] : []),
     ...([4, 6] as const).map((family) => describeFamily(service, family)),
   ].join(', ')
   const findings: Finding[] = []

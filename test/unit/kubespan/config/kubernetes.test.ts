@@ -112,7 +112,7 @@ test('our document goes before the switch of the old form, and does not conflict
 })
 
 test('config show names it all', () => {
-  const { value } = renderSettings(parsed(file(mesh, identity, registry('nodeName: n\n'))))
+  const { value } = renderSettings(parsed(file(mesh, identity, registry('nodeName: n\n'))), undefined)
   assert.deepEqual(value['kubernetes.nodeName'], { value: 'n', from: 'c.yaml:10' })
   assert.deepEqual(value['kubernetes.enabled'], { value: true, from: 'default' })
 })

@@ -198,7 +198,7 @@ test('an empty filter list is taken, and warned of (N6)', () => {
 test('shown settings name every value and its origin, and no secret', () => {
   const node =
     'apiVersion: v1alpha1\nkind: KubeSpanEndpointsConfig\nextraAnnouncedEndpoints: ["auto:51820", "192.0.2.1:5"]\n'
-  const { table, value } = renderSettings(parsed(file(complete, node)))
+  const { table, value } = renderSettings(parsed(file(complete, node)), undefined)
   assert.match(table, /kubespan\.enabled +true {2}\(c\.yaml:1\)/)
   assert.match(table, /kubespan\.mtuBytes +1420 {2}\(default\)/)
   assert.match(table, /services\.one +https:\/\/d\.example:443 {2}\(c\.yaml:5\)/)

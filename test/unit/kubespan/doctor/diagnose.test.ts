@@ -510,6 +510,18 @@ test('a service that is reached through a proxy is judged by the proxy', () => {
   assert.equal(lost?.mend, 'getent ahosts p.example')
 })
 
+test('whose proxy services were tried through is said where it is not that of the daemon', () => {
+  const says = (daemon: Facts['daemon']) => checkServices(facts({ daemon })).map((finding) => finding.says)
+  assert.equal(says({ value: daemonView() }).length, 1)
+  for (const daemon of [{ value: undefined }, { problem: 'permission denied' }])
+    assert.match(says(daemon)[1] ?? '', /environment of this command, which names none/)
+  const locked = serviceFact({ proxy: 'p.example:3128', hasHello: false, lacksCredentials: true })
+  assert.match(
+    checkServices(facts({ services: [locked] }))[0]?.says ?? '',
+    /through the proxy p\.example:3128, whose credentials only the daemon has/,
+  )
+})
+
 test('who has an address of our mesh network is in it by another way', () => {
   const [own] = diagnose(facts()).filter(({ check }) => check === 'mesh network')
   const prefix = /^(\S+)\/64/.exec(own?.says ?? '')?.[1] as Prefix | undefined
