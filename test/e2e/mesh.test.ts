@@ -15,6 +15,7 @@ import {
   skip,
   steadyPing,
   ulaOf,
+  withHistory,
 } from './story.ts'
 
 test('the mesh comes up, survives the death of the discovery service, and takes in a new node', {
@@ -32,21 +33,24 @@ test('the mesh comes up, survives the death of the discovery service, and takes 
   const ula = new Map<string, string>()
   for (const host of first) ula.set(host.name, await ulaOf(mesh, host))
 
-  await t.test('every pair reaches each other by every address, and nothing is in clear', async () => {
-    const everyPair = async (): Promise<void> => {
-      for (const kind of [nodeAddresses, meshAddresses(({ name }) => ula.get(name) ?? ''), podAddresses]) {
-        const { title, cells } = await pingMatrix(first, kind, { attempts: 5 })
-        const silent = cells
-          .flat(2)
-          .filter(({ roundTripMilliseconds }) => roundTripMilliseconds === undefined)
-        assert.deepEqual(silent, [], title)
+  await t.test(
+    'every pair reaches each other by every address, and nothing is in clear',
+    withHistory(mesh, async () => {
+      const everyPair = async (): Promise<void> => {
+        for (const kind of [nodeAddresses, meshAddresses(({ name }) => ula.get(name) ?? ''), podAddresses]) {
+          const { title, cells } = await pingMatrix(first, kind, { attempts: 5 })
+          const silent = cells
+            .flat(2)
+            .filter(({ roundTripMilliseconds }) => roundTripMilliseconds === undefined)
+          assert.deepEqual(silent, [], title)
+        }
+        await assertNothingInClear(lab)
       }
-      await assertNothingInClear(lab)
-    }
-    await everyPair()
-    await Promise.all(first.map((host) => afterPeriod(mesh, host)))
-    await everyPair()
-  })
+      await everyPair()
+      await Promise.all(first.map((host) => afterPeriod(mesh, host)))
+      await everyPair()
+    }),
+  )
 
   await t.test('kubespan status tells it', async () => {
     const { stdout } = await mesh.kubespan(lab.host('natted'), ['status'])
@@ -57,24 +61,29 @@ test('the mesh comes up, survives the death of the discovery service, and takes 
     assert.equal(json.peers.length, 5)
   })
 
-  await t.test('the discovery service is killed and started again: no tunnel notices', async () => {
-    const [one = late, ...others] = first
-    const pingers = await Promise.all(others.map(({ name }) => steadyPing(one, ula.get(name) ?? '')))
-    await mesh.stopDiscovery('SIGKILL')
-    const said = await Promise.all(
-      first.map((host) => mesh.until(host, ({ services }) => services[0]?.connected === false, PATIENCE_MS)),
-    )
-    for (const view of said) assert.equal(view.peers.filter(({ state }) => state === 'up').length, 5)
-    await Promise.all(first.map((host) => afterPeriod(mesh, host)))
-    await mesh.startDiscovery()
-    for (const host of first)
-      await mesh.until(
-        host,
-        ({ services }) => services[0]?.connected === true && services[0].affiliates === 5,
-        PATIENCE_MS,
+  await t.test(
+    'the discovery service is killed and started again: no tunnel notices',
+    withHistory(mesh, async () => {
+      const [one = late, ...others] = first
+      const pingers = await Promise.all(others.map(({ name }) => steadyPing(one, ula.get(name) ?? '')))
+      await mesh.stopDiscovery('SIGKILL')
+      const said = await Promise.all(
+        first.map((host) =>
+          mesh.until(host, ({ services }) => services[0]?.connected === false, PATIENCE_MS),
+        ),
       )
-    for (const pinger of pingers) await assertNoneLost(pinger)
-  })
+      for (const view of said) assert.equal(view.peers.filter(({ state }) => state === 'up').length, 5)
+      await Promise.all(first.map((host) => afterPeriod(mesh, host)))
+      await mesh.startDiscovery()
+      for (const host of first)
+        await mesh.until(
+          host,
+          ({ services }) => services[0]?.connected === true && services[0].affiliates === 5,
+          PATIENCE_MS,
+        )
+      for (const pinger of pingers) await assertNoneLost(pinger)
+    }),
+  )
 
   await t.test('a new node is seen by all', async () => {
     mesh.startDaemon(late)

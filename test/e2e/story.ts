@@ -64,6 +64,15 @@ export async function assertNothingInClear(lab: Lab): Promise<void> {
   assert.equal((await lab.counts()).other.packets, 0)
 }
 
+/** A part of a story that says, when it fails, what the daemons said. For what fails too rarely to be looked at. */
+export const withHistory = (mesh: Mesh, part: () => Promise<void>) => async (): Promise<void> => {
+  try {
+    await part()
+  } catch (error) {
+    throw new Error(`the daemons said:\n${mesh.history}`, { cause: error })
+  }
+}
+
 /** A ping at 10/s that must not lose a packet. */
 export async function steadyPing(from: Box, address: string): Promise<Pinger> {
   const pinger = new Pinger(from, address, 0.1)

@@ -187,6 +187,17 @@ export class Mesh implements AsyncDisposable {
     )
   }
 
+  /** What the daemons have said of their peers, and of what went wrong: the end of it, host by host. */
+  get history(): string {
+    return this.hosts
+      .map((host) => {
+        const lines = this.daemon(host).output.split('\n')
+        const telling = lines.filter((line) => /peer state changed|"level":"(?:warn|error)"|^[^{]/.test(line))
+        return [`== ${host.name}`, ...telling.slice(-HISTORY_LINES)].join('\n')
+      })
+      .join('\n')
+  }
+
   /** The hosts that a host can reach at all, of those whose daemon runs. */
   expectedPeers(host: LabHost): readonly LabHost[] {
     const now = ({ spec, network }: LabHost): HostSpec => ({ ...spec, network })
@@ -225,6 +236,7 @@ export const isUp = (view: DaemonView, label: string): boolean =>
   view.peers.some((peer) => peer.label === label && peer.state === 'up')
 
 const RETRY_MILLISECONDS = 30
+const HISTORY_LINES = 20
 
 const isBrokenOff = (error: unknown): boolean =>
   ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')
