@@ -22,6 +22,7 @@ import type { FateReport } from './model/fate.ts'
 import type { HostView } from './model/host-view.ts'
 import type { Settings } from './model/settings.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
+import { checkConnectionEvery } from './sources/discovery/client-options.ts'
 import { GrpcTransport } from './sources/discovery/grpc.ts'
 
 export { AlreadyRunningError }
@@ -84,7 +85,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
         new GrpcTransport(endpoint, {
           clusterId: cluster?.id ?? '',
           clientVersion: ownVersion(),
-          keepalive: timing.affiliateTtl / 10,
+          keepalive: checkConnectionEvery(timing.affiliateTtl),
           rootCertificates: () => rootCertificates(node.caFile),
           proxy,
         }),

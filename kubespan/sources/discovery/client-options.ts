@@ -21,6 +21,15 @@ export interface DiscoveryClientOptions {
   readonly log: ClientLog
 }
 
+const CHECK_EVERY_MAX: Milliseconds = 30_000
+
+/**
+ * How often a connection is checked on which nothing happens. The reference takes a tenth of the TTL, 3 minutes (SPEC 2.3), and its
+ * service lets everybody ask every 10 s (SPEC 1.8). A router that gets another public address tells nobody behind it: what
+ * we learn is that a connection from the old one is dead, and what the address is now from the Hello on the next.
+ */
+export const checkConnectionEvery = (ttl: Milliseconds): Milliseconds => Math.min(CHECK_EVERY_MAX, ttl / 10)
+
 /** One line per change; a quiet client says nothing. */
 export interface ClientLog {
   info(fields: object, message: string): void
