@@ -1,8 +1,6 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
-import { Last } from '../../shared/last.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
-import type { DesiredState, Placement } from '../model/desired.ts'
-import type { Identity } from '../model/identity.ts'
+import type { DesiredState } from '../model/desired.ts'
 import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
 import { DesiredRecall, planDesiredState } from '../plan/desired-state.ts'
@@ -16,12 +14,14 @@ import { MeshCounters } from './counters.ts'
 import type { DiscoveryPool } from './discovery-pool.ts'
 import { FilterLog } from './filter-log.ts'
 import { GatherRecall, gatherPeers } from './gather.ts'
+import { HostKeeper } from './host-keeper.ts'
 import type { KubernetesTier } from './kubernetes-tier.ts'
 import { LinkKeeper } from './link-keeper.ts'
-import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
+import type { MeshHost } from './mesh-host.ts'
 import { describeOwn } from './own-affiliate.ts'
-import { Paths } from './paths.ts'
+import { Paths, type PathsOutcome } from './paths.ts'
 import type { Racer } from './racer.ts'
+import { trialLook } from './step.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
 
 export interface MeshControllerOptions {
@@ -36,10 +36,15 @@ export interface MeshControllerOptions {
   readonly onChange: () => void
 }
 
-/** While a peer is on trial its state is worth more than the cost of asking WireGuard. */
-const TRIAL_LOOK_EVERY: Milliseconds = 500
 /** A few passes in a row after changes, so that what a change causes (a new link address, a handshake) is seen at once. */
 const SETTLE_LOOK_AFTER: Milliseconds = 100
+
+interface Passed {
+  readonly outcome: Outcome
+  readonly changes: number
+  /** What was changed causes more. */
+  readonly isUnsettled: boolean
+}
 
 /** The pass of the daemon: observe → plan → diff → apply → remember. Everything it remembers is in `memory`. */
 export class MeshController {
@@ -50,17 +55,11 @@ export class MeshController {
   readonly #paths: Paths
   #settings: Settings
   #memory: MeshMemory = EMPTY_MEMORY
-  /** Under which names we have made things on this host. */
-  #standing: Placement | undefined
-  #lastFullAt: Instant = 0
+  readonly #hostKeeper: HostKeeper
   readonly #links: LinkKeeper
-  /** In the last pass we changed something on the host. */
-  #hasChanged = true
-  /** May be set while a pass looks: what happens then is seen by the next one. */
-  #mustLook = true
+  /** In the last pass we changed something on the host that may have changed our links. */
+  #isUnsettled = true
   #listeningSince: Instant | undefined
-  #lastDesired = ''
-  readonly #desiredText = new Last<string>()
   readonly #gathered = new GatherRecall()
   readonly #planned = new DesiredRecall()
   #said = new Set<string>()
@@ -72,6 +71,7 @@ export class MeshController {
     const { host, clock, racer, log } = options
     const warn = (problem: string): void => log.warn({}, problem)
     this.#paths = new Paths({ clock, racer, host, warn })
+    this.#hostKeeper = new HostKeeper({ host, clock, counters: this.counters })
     this.#links = new LinkKeeper(() => host.links(), clock)
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
     this.#filters = new FilterLog(log)
@@ -84,7 +84,7 @@ export class MeshController {
   /** Takes effect in the next pass. */
   follow(settings: Settings): void {
     this.#settings = settings
-    this.#mustLook = true
+    this.#hostKeeper.suspectDrift()
   }
 
   /** Drops an unconfirmed affiliate in the next pass. False when none is called so. */
@@ -99,33 +99,36 @@ export class MeshController {
 
   /** The next pass compares the whole host, as something on it may have changed. */
   suspectDrift(): void {
-    this.#mustLook = true
+    this.#hostKeeper.suspectDrift()
   }
 
   /** Leaves no peer on a relay that nobody answers any more. Called when no pass runs. */
   async endRaces(racer: Racer): Promise<void> {
-    if (this.#standing !== undefined && racer.onRelay.size > 0)
-      await this.#options.host.setEndpoints(this.#standing, racer.onRelay)
+    const { standing } = this.#hostKeeper
+    if (standing !== undefined && racer.onRelay.size > 0)
+      await this.#options.host.setEndpoints(standing, racer.onRelay)
   }
 
   async pass(): Promise<Outcome> {
     const startedAt = this.#options.clock.now()
     this.counters.passBegins(startedAt)
     try {
-      const { outcome, changes } = await this.#pass(this.#settings)
+      const { outcome, changes, isUnsettled } = await this.#pass(this.#settings)
+      this.#isUnsettled = isUnsettled
       this.#noteReconcile(startedAt, changes, undefined)
       return outcome
     } catch (error) {
+      this.#isUnsettled = true
       this.#noteReconcile(startedAt, 0, error instanceof Error ? error.message : String(error))
       throw error
     }
   }
 
-  async #pass(settings: Settings): Promise<{ outcome: Outcome; changes: number }> {
+  async #pass(settings: Settings): Promise<Passed> {
     const { host, pool, kubernetes, clock } = this.#options
-    await this.#leaveOldPlacement(settings)
+    if (await this.#hostKeeper.leaveOld(settings)) this.#memory = EMPTY_MEMORY
     const { reconcileEvery } = settings.timing
-    const links = await this.#links.links(this.#mustLook || this.#hasChanged, reconcileEvery)
+    const links = await this.#links.links(this.#hostKeeper.mustLook || this.#isUnsettled, reconcileEvery)
     const identity = await host.identity(settings, links)
     await pool.follow(settings, identity.nodeId, links)
     await kubernetes?.follow(settings, identity.nodeId)
@@ -139,7 +142,7 @@ export class MeshController {
     if (!settings.enabled) {
       if (local !== undefined) pool.publish(local.affiliate)
       this.#memory = { ...EMPTY_MEMORY, identity, local: local?.affiliate, warnings: local?.warnings ?? [] }
-      return { outcome: {}, changes: 0 }
+      return { outcome: {}, changes: 0, isUnsettled: false }
     }
 
     const cached = await this.#cache.first(settings)
@@ -193,9 +196,10 @@ export class MeshController {
       ...conflicts.map(describeConflict),
       ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
     ]
-    if (step.resets.length > 0) await host.resetPeers(settings.placement, step.resets)
-    const mustApply = view === undefined || step.resets.length > 0 || endpoints.size > 0
-    const applied = await this.#apply(desired, identity, settings, mustApply)
+    const { resets } = step
+    const applied = await this.#hostKeeper.keep({
+      ...{ desired, specs, endpoints, resets, view, identity, settings },
+    })
     if (step.kicks.length > 0) await host.kickPeers(settings.placement, step.kicks)
     this.#filters.tell({ ...gathered, dropped: local?.dropped ?? [], statuses, links, identity, settings })
     announceStates(this.#options.log, this.#memory.statuses, statuses, specs)
@@ -214,64 +218,27 @@ export class MeshController {
     this.#forgotten.clear()
     await this.#cache.keep(settings, gathered.retained)
     this.#sayOnce(this.#memory.warnings)
+    const isUnsettled = applied.isUnsettled ?? applied.changes > 0
     return {
-      outcome: {
-        again: this.#nextLook(settings, applied.isUnsettled ?? applied.changes > 0, now, step.again),
-      },
+      outcome: { again: this.#nextLook(settings, isUnsettled, now, step) },
       changes: applied.changes,
+      isUnsettled,
     }
-  }
-
-  /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. */
-  async #leaveOldPlacement(settings: Settings): Promise<void> {
-    const standing = this.#standing
-    if (standing === undefined) return
-    if (settings.enabled && JSON.stringify(standing) === JSON.stringify(settings.placement)) return
-    await this.#options.host.takeBack(standing)
-    this.#standing = undefined
-    this.#lastDesired = ''
-    this.#memory = EMPTY_MEMORY
-  }
-
-  /** Touches the host when the desired state changed, when a whole look is due, or when the link is gone. */
-  async #apply(
-    desired: DesiredState,
-    identity: Identity,
-    settings: Settings,
-    must: boolean,
-  ): Promise<ApplyOutcome> {
-    const { host, clock } = this.#options
-    const { peers, routedV4, routedV6, ...rest } = desired
-    const text = this.#desiredText.of([peers, routedV4, routedV6, JSON.stringify(rest)], () =>
-      JSON.stringify(desired),
-    )
-    const isDue = this.#mustLook || clock.now() - this.#lastFullAt >= settings.timing.reconcileEvery
-    if (text === this.#lastDesired && !isDue && !must) return { changes: 0, warnings: [] }
-    this.#standing = settings.placement
-    const wasInLine = text === this.#lastDesired
-    // A failed attempt leaves something half done, which the next pass must look at.
-    this.#lastDesired = ''
-    this.#mustLook = false
-    const startedAt = clock.now()
-    const outcome = await host.apply(desired, identity, settings)
-    this.counters.hostChanged(outcome.changes, wasInLine)
-    this.#lastDesired = text
-    this.#lastFullAt = startedAt
-    return outcome
   }
 
   #nextLook(
     { timing }: Settings,
     isUnsettled: boolean,
     now: Instant,
-    race: Milliseconds | undefined,
+    { again = Infinity, racePort, statuses }: PathsOutcome,
   ): Milliseconds {
-    const isOnTrial = [...this.#memory.statuses.values()].some(({ state }) => state === 'unknown')
+    // Races say themselves when a look is worth its cost.
+    const trial = racePort === undefined ? trialLook(statuses, now) : Infinity
     return Math.min(
       timing.reconcileEvery,
       isUnsettled ? SETTLE_LOOK_AFTER : Infinity,
-      isOnTrial ? TRIAL_LOOK_EVERY : Infinity,
-      race ?? Infinity,
+      trial,
+      again,
       Math.max(0, (nextDeadline(this.#memory.retained) ?? Infinity) - now),
     )
   }
@@ -285,7 +252,6 @@ export class MeshController {
   #noteReconcile(startedAt: Instant, changes: number, error: string | undefined): void {
     const { clock, log, onChange } = this.#options
     const durationMilliseconds = Math.round(clock.now() - startedAt)
-    this.#hasChanged = changes > 0 || error !== undefined
     this.counters.passEnds(durationMilliseconds, error !== undefined)
     this.#memory = {
       ...this.#memory,

@@ -27,6 +27,8 @@ export interface RaceOrders {
   readonly starts: readonly RaceStart[]
   readonly ends: readonly RaceEnd[]
   readonly racing: number
+  /** When the latest race began whose peer has not lost one since it was last up; undefined when there is none. */
+  readonly freshSince: Instant | undefined
   /** When to plan again even if nothing happens. */
   readonly nextAt: Instant | undefined
 }
@@ -81,6 +83,7 @@ export class Racer implements AsyncDisposable {
       starts: plan.starts,
       ends: plan.ends,
       racing: plan.memory.races.size,
+      freshSince: latestStart(plan.memory),
       nextAt: plan.nextAt,
     }
   }
@@ -153,4 +156,13 @@ export class Racer implements AsyncDisposable {
     this.#alarm =
       nextAt === undefined ? undefined : clock.after(Math.max(0, nextAt - now), () => this.#pump())
   }
+}
+
+function latestStart({ races, rests }: RaceMemory): Instant | undefined {
+  const latest = Math.max(
+    ...Array.from(races.values(), ({ publicKey, startedAt }) =>
+      rests.has(publicKey) ? -Infinity : startedAt,
+    ),
+  )
+  return Number.isFinite(latest) ? latest : undefined
 }

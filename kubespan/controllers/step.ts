@@ -8,7 +8,7 @@ import { isRelay } from '../plan/peer-look.ts'
 import { beginTrial, stepPeers } from '../plan/peer-step.ts'
 import type { RacePeer } from '../plan/plan-races.ts'
 import { QUICK_ROTATION, type Rotation, stepRotation } from '../plan/quick-rotation.ts'
-import type { Racer } from './racer.ts'
+import type { RaceOrders, Racer } from './racer.ts'
 import type { Rank } from './rankings.ts'
 
 export interface StepInput {
@@ -44,7 +44,13 @@ export interface StepOutcome {
 /** A race is won within tens of milliseconds; the longer it lasts the less a look is worth. */
 const YOUNG_RACE: Milliseconds = 3_000
 const YOUNG_RACE_LOOK_EVERY: Milliseconds = 100
-const OLD_RACE_LOOK_EVERY: Milliseconds = 1_000
+/** While a peer is on trial its state is worth more than the cost of asking WireGuard. */
+const TRIAL_LOOK_EVERY: Milliseconds = 500
+/** Who advertises no endpoint calls us: soon after it is first known, or whenever it pleases. */
+const CALLS_WITHIN: Milliseconds = 15_000
+const CALLER_LOOK_EVERY: Milliseconds = 5_000
+/** Who has lost a race is silent, as it mostly is, and one that comes back calls us. */
+const SILENT_LOOK_EVERY: Milliseconds = 1_000
 
 /** As the protocol has it: one candidate after the other (SPEC 6.2 to 6.4). */
 export function stepByTurns({ specs, memory, view, now, settings }: StepInput): StepOutcome {
@@ -76,7 +82,8 @@ export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepO
     }
   })
   const ranked = new Map(peers.map((peer) => [peer.publicKey, peer.ranked]))
-  const { endpoints, starts, racing, nextAt } = await racer.plan(peers, now)
+  const orders = await racer.plan(peers, now)
+  const { endpoints, starts } = orders
 
   const statuses = new Map(judged)
   for (const { publicKey, isRetry, reset } of starts) {
@@ -93,7 +100,7 @@ export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepO
     endpoints,
     resets: starts.filter((start) => start.reset && isThere(start)).map(({ publicKey }) => publicKey),
     kicks: starts.filter((start) => !start.reset && isThere(start)).map(({ publicKey }) => publicKey),
-    again: lookAgain(racing, statuses, now, nextAt),
+    again: lookAgain(orders, statuses, now),
   }
 }
 
@@ -141,16 +148,27 @@ export function stepByRotation(
 }
 
 function lookAgain(
-  racing: number,
+  { racing, freshSince, nextAt = Infinity }: RaceOrders,
   statuses: ReadonlyMap<PublicKey, PeerStatus>,
   now: Instant,
-  nextAt: Instant | undefined,
 ): Milliseconds | undefined {
-  const planned = nextAt === undefined ? Infinity : Math.max(0, nextAt - now)
-  if (racing === 0) return Number.isFinite(planned) ? planned : undefined
-  const isYoung = [...statuses.values()].some(
-    ({ state, lastEndpointChangeAt }) =>
-      state !== 'up' && now - (lastEndpointChangeAt ?? -Infinity) < YOUNG_RACE,
-  )
-  return Math.min(planned, isYoung ? YOUNG_RACE_LOOK_EVERY : OLD_RACE_LOOK_EVERY)
+  const trial = trialLook(statuses, now)
+  const isOnTrial = trial <= TRIAL_LOOK_EVERY
+  const isFresh = freshSince !== undefined
+  const isYoung = isFresh && now - freshSince < YOUNG_RACE
+  const slowly = racing > 0 || isOnTrial ? SILENT_LOOK_EVERY : trial
+  const pace = isYoung ? YOUNG_RACE_LOOK_EVERY : isFresh && isOnTrial ? trial : slowly
+  const again = Math.min(pace, Math.max(0, nextAt - now))
+  return Number.isFinite(again) ? again : undefined
+}
+
+/** When to look again for the sake of those who may come up, apart from races; Infinity when there are none. */
+export function trialLook(statuses: ReadonlyMap<PublicKey, PeerStatus>, now: Instant): Milliseconds {
+  let again = Infinity
+  for (const { state, lastEndpointChangeAt, notUpSince = now } of statuses.values()) {
+    if (state !== 'unknown') continue
+    if (lastEndpointChangeAt !== undefined || now - notUpSince < CALLS_WITHIN) return TRIAL_LOOK_EVERY
+    again = CALLER_LOOK_EVERY
+  }
+  return again
 }

@@ -7,8 +7,9 @@ import {
   stepByRaces,
   stepByRotation,
   stepByTurns,
+  trialLook,
 } from '../../../../kubespan/controllers/step.ts'
-import type { WireGuardPeer, WireGuardView } from '../../../../kubespan/model/peer.ts'
+import type { PeerStatus, WireGuardPeer, WireGuardView } from '../../../../kubespan/model/peer.ts'
 import { judgePeers } from '../../../../kubespan/plan/peer-step.ts'
 import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets, initiation } from '../../../support/fake-race-sockets.ts'
@@ -97,8 +98,35 @@ test('a race that lasts is looked at less often', async () => {
   const { racer } = racing()
   const { statuses } = await stepByRaces(inputOf(), racer)
   const view = viewOf({ endpoint: RELAY })
-  const old = await stepByRaces(inputOf({ view, memory: statuses, now: 5000 }), racer)
-  assert.equal(old.again, 1000)
+  const lookAt = (now: number) => stepByRaces(inputOf({ view, memory: statuses, now }), racer)
+  assert.deepEqual([(await lookAt(5000)).again, (await lookAt(20_000)).again], [500, 1000])
+})
+
+test('who has lost a race is looked at less often from the first moment of the next', async () => {
+  const { racer } = racing()
+  const first = await stepByRaces(inputOf(), racer)
+  const view = viewOf({ endpoint: RELAY })
+  const lost = await stepByRaces(inputOf({ view, memory: first.statuses, now: 90_000 }), racer)
+  const next = await stepByRaces(inputOf({ view, memory: lost.statuses, now: 91_000 }), racer)
+  assert.deepEqual([lost.endpoints.get('key'), next.endpoints.get('key')?.slice(0, 10)], [GOOD, '127.0.0.1:'])
+  assert.equal(next.statuses.get('key')?.state, 'unknown')
+  assert.equal(next.again, 1000)
+})
+
+test('on trial is who was given an endpoint; who calls us is expected at first, and then not waited for', () => {
+  const lookAt = (now: number, said: Partial<PeerStatus>) =>
+    trialLook(new Map([['key', statusOf({ notUpSince: 0, ...said })]]), now)
+  assert.deepEqual([lookAt(1000, {}), lookAt(15_000, {})], [500, 5000])
+  assert.equal(lookAt(15_000, { lastEndpointChangeAt: 5000 }), 500)
+  assert.equal(lookAt(1000, { state: 'down' }), Infinity)
+})
+
+test('a race does not look more often for those who call us, and without one they are looked at now and then', async () => {
+  const { racer } = racing()
+  const specs = [specOf({ endpoints: [] })]
+  const memory = new Map([['key', statusOf({ notUpSince: 0 })]])
+  const lookAt = async (now: number) => (await stepByRaces(inputOf({ specs, memory, now }), racer)).again
+  assert.deepEqual([await lookAt(1000), await lookAt(60_000)], [1000, 5000])
 })
 
 test('ranges say which endpoints are tried, and which first', async () => {

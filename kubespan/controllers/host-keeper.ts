@@ -1,0 +1,125 @@
+import type { Clock, Instant } from '../../shared/clock.ts'
+import { Last } from '../../shared/last.ts'
+import type { AddressPort } from '../../shared/net/address.ts'
+import type { DesiredState, Placement } from '../model/desired.ts'
+import type { Identity } from '../model/identity.ts'
+import type { PeerSpec, PublicKey, WireGuardView } from '../model/peer.ts'
+import type { Settings } from '../model/settings.ts'
+import type { MeshCounters } from './counters.ts'
+import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
+
+export interface HostKeeperOptions {
+  readonly host: Pick<MeshHost, 'apply' | 'resetPeers' | 'setEndpoints' | 'takeBack'>
+  readonly clock: Pick<Clock, 'now'>
+  readonly counters: Pick<MeshCounters, 'hostChanged'>
+}
+
+export interface KeepInput {
+  readonly desired: DesiredState
+  /** What `desired.peers` are made of, apart from the endpoints that are to be written. */
+  readonly specs: readonly PeerSpec[]
+  readonly endpoints: ReadonlyMap<PublicKey, AddressPort>
+  readonly resets: readonly PublicKey[]
+  /** Undefined when there is no link of ours. */
+  readonly view: WireGuardView | undefined
+  readonly identity: Identity
+  readonly settings: Settings
+}
+
+const NOTHING_DONE: ApplyOutcome = { changes: 0, warnings: [] }
+
+/**
+ * Keeps the host as it is desired. It is compared as a whole when the desired state changed, when that is due, and when the link is
+ * gone; the endpoints of peers, which races change all the time, are else written alone.
+ */
+export class HostKeeper {
+  readonly #options: HostKeeperOptions
+  /** Under which names we have made things on this host. */
+  #standing: Placement | undefined
+  /** May be set while a pass looks: what happens then is seen by the next one. */
+  #mustLook = true
+  #lookedAt: Instant = 0
+  #inLineWith = ''
+  readonly #text = new Last<string>()
+
+  constructor(options: HostKeeperOptions) {
+    this.#options = options
+  }
+
+  get standing(): Placement | undefined {
+    return this.#standing
+  }
+
+  get mustLook(): boolean {
+    return this.#mustLook
+  }
+
+  /** The next pass compares the whole host, as something on it may have changed. */
+  suspectDrift(): void {
+    this.#mustLook = true
+  }
+
+  /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. True if so. */
+  async leaveOld({ enabled, placement }: Settings): Promise<boolean> {
+    const standing = this.#standing
+    if (standing === undefined) return false
+    if (enabled && JSON.stringify(standing) === JSON.stringify(placement)) return false
+    await this.#options.host.takeBack(standing)
+    this.#standing = undefined
+    this.#inLineWith = ''
+    return true
+  }
+
+  async keep(input: KeepInput): Promise<ApplyOutcome> {
+    const { desired, endpoints, resets, view, identity, settings } = input
+    const { host, clock, counters } = this.#options
+    if (resets.length > 0) await host.resetPeers(settings.placement, resets)
+    const text = this.#textOf(input)
+    const wasInLine = text === this.#inLineWith
+    const isDue = this.#mustLook || clock.now() - this.#lookedAt >= settings.timing.reconcileEvery
+    if (wasInLine && !isDue && view !== undefined && resets.length === 0) {
+      const written = await this.#writeEndpoints(settings.placement, endpoints, view)
+      if (written !== undefined) return written
+    }
+    this.#standing = settings.placement
+    // A failed attempt leaves something half done, which the next pass must look at.
+    this.#inLineWith = ''
+    this.#mustLook = false
+    const startedAt = clock.now()
+    const outcome = await host.apply(desired, identity, settings)
+    counters.hostChanged(outcome.changes, wasInLine && endpoints.size === 0 && resets.length === 0)
+    this.#inLineWith = text
+    this.#lookedAt = startedAt
+    return outcome
+  }
+
+  #textOf({ desired, specs }: KeepInput): string {
+    const { peers, routedV4, routedV6, ...rest } = desired
+    return this.#text.of([specs, routedV4, routedV6, JSON.stringify(rest)], () =>
+      JSON.stringify({
+        ...desired,
+        peers: peers.map(({ publicKey, allowedIps }) => ({ publicKey, allowedIps })),
+      }),
+    )
+  }
+
+  /** Undefined where that does not do: of a peer that has gone, or one that `wg` refuses. */
+  async #writeEndpoints(
+    placement: Placement,
+    endpoints: KeepInput['endpoints'],
+    { peers }: WireGuardView,
+  ): Promise<ApplyOutcome | undefined> {
+    const { host, counters } = this.#options
+    const others = [...endpoints].filter(([key, endpoint]) => peers.get(key)?.endpoint !== endpoint)
+    if (others.length === 0) return NOTHING_DONE
+    if (others.some(([key]) => !peers.has(key))) return undefined
+    try {
+      await host.setEndpoints(placement, new Map(others))
+    } catch {
+      // What was wrong is said by the whole comparison that follows.
+      return undefined
+    }
+    counters.hostChanged(others.length, false)
+    return { changes: others.length, isUnsettled: false, warnings: [] }
+  }
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MeshCounters } from '../../../../kubespan/controllers/counters.ts'
+import { HostKeeper, type KeepInput } from '../../../../kubespan/controllers/host-keeper.ts'
+import type { WireGuardPeer } from '../../../../kubespan/model/peer.ts'
+import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+import { specOf, wireguardPeerOf } from '../../../support/peers.ts'
+import { settingsOf } from '../../../support/settings.ts'
+
+const [HERE, THERE] = ['192.0.2.1:51820', '192.0.2.2:51820'] as [AddressPort, AddressPort]
+const settings = settingsOf()
+const specs = [specOf({})]
+const viewOf = (...peers: readonly WireGuardPeer[]): KeepInput['view'] => ({
+  publicKey: undefined,
+  listenPort: 51820,
+  fwmark: 0x20,
+  peers: new Map(peers.map((peer) => [peer.publicKey, peer])),
+})
+
+function world() {
+  const clock = new ManualClock()
+  const counters = new MeshCounters()
+  const done: string[] = []
+  const faults = { setEndpoints: false, apply: false }
+  const keeper = new HostKeeper({
+    clock,
+    counters,
+    host: {
+      async apply() {
+        done.push('apply')
+        if (faults.apply) throw new Error('nft: busy')
+        return { changes: 1, warnings: [] }
+      },
+      async resetPeers(_, keys) {
+        done.push(`reset ${keys}`)
+      },
+      async setEndpoints(_, endpoints) {
+        done.push(`endpoints ${[...endpoints].join(' ')}`)
+        if (faults.setEndpoints) throw new Error('wg: no')
+      },
+      async takeBack({ linkName }) {
+        done.push(`take back ${linkName}`)
+      },
+    },
+  })
+  const keep = async (said: Partial<KeepInput> = {}) => {
+    const endpoints = said.endpoints ?? new Map()
+    const { placement } = settings
+    const outcome = await keeper.keep({
+      desired: {
+        placement,
+        mtuBytes: 1420,
+        address: specs[0]?.address as never,
+        addressBits: 64,
+        peers: (said.specs ?? specs).map(({ publicKey, allowedIps }) => ({
+          publicKey,
+          allowedIps,
+          endpoint: endpoints.get(publicKey),
+        })),
+        routedV4: NONE,
+        routedV6: NONE,
+      },
+      specs,
+      endpoints,
+      resets: [],
+      view: viewOf(wireguardPeerOf({ endpoint: HERE })),
+      identity: {} as KeepInput['identity'],
+      settings,
+      ...said,
+    })
+    return [outcome.changes, ...done.splice(0)]
+  }
+  return { clock, counters, keeper, faults, keep }
+}
+const NONE: readonly Prefix[] = []
+
+test('the host is compared when something is wanted of it, when that is due, and when something may have happened', async () => {
+  const { clock, counters, keeper, faults, keep } = world()
+  assert.deepEqual(await keep(), [1, 'apply'])
+  assert.deepEqual(await keep(), [0], 'as it was')
+  assert.deepEqual(await keep({ specs: [specOf({ allowedIps: ['10.0.0.0/8' as Prefix] })] }), [1, 'apply'])
+  assert.deepEqual(await keep(), [1, 'apply'], 'as it was before')
+  assert.equal(counters.view.driftRepairs, 0)
+  assert.deepEqual(await keep({ view: undefined }), [1, 'apply'])
+  assert.equal(counters.view.driftRepairs, 1)
+  keeper.suspectDrift()
+  assert.deepEqual(await keep(), [1, 'apply'])
+  await clock.advance(settings.timing.reconcileEvery)
+  faults.apply = true
+  await assert.rejects(keep(), /nft: busy/)
+  faults.apply = false
+  assert.deepEqual(await keep(), [1, 'apply', 'apply'], 'what failed is done again')
+})
+
+test('endpoints that change are written alone, unless a peer is missing or is to begin anew', async () => {
+  const { counters, faults, keep } = world()
+  const endpoints = new Map([['key', THERE]])
+  await keep()
+  assert.deepEqual(await keep({ endpoints }), [1, `endpoints key,${THERE}`])
+  assert.deepEqual(await keep({ endpoints: new Map([['key', HERE]]) }), [0], 'it is there')
+  assert.deepEqual(await keep(), [0], 'and was no other wish')
+  assert.deepEqual(await keep({ endpoints, resets: ['key'] }), [1, 'reset key', 'apply'])
+  assert.deepEqual(await keep({ endpoints, view: viewOf() }), [1, 'apply'])
+  faults.setEndpoints = true
+  assert.deepEqual(await keep({ endpoints }), [1, `endpoints key,${THERE}`, 'apply'])
+  assert.deepEqual([counters.view.hostChanges, counters.view.driftRepairs], [5, 0])
+})
+
+test('what stands under old names is taken back, once', async () => {
+  const { keeper, keep } = world()
+  assert.equal(await keeper.leaveOld(settings), false)
+  await keep()
+  assert.deepEqual([keeper.standing, keeper.mustLook], [settings.placement, false])
+  assert.equal(await keeper.leaveOld(settings), false)
+  const moved = { ...settings, placement: { ...settings.placement, linkName: 'mesh0' } }
+  assert.equal(await keeper.leaveOld(moved), true)
+  assert.equal(await keeper.leaveOld(moved), false)
+  assert.deepEqual(await keep(), [1, `take back ${settings.placement.linkName}`, 'apply'])
+})
