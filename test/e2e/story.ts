@@ -13,8 +13,12 @@ export const skip = process.getuid?.() === 0 ? false : 'network namespaces need 
 /** Where a test waits for a mesh: long, because the machine may be busy with other tests; no test waits longer than it must. */
 export const PATIENCE_MS = 60_000
 
-/** Periods of a minute in seconds. */
-export const FAST = { reconcileEvery: '1s', discoveryBackoffInitial: '100ms', discoveryBackoffCap: '1s' }
+/** Periods of a minute in seconds; where a pass itself takes seconds, not so often that nothing else is done. */
+export const FAST = {
+  reconcileEvery: `${Math.min(patient(1), 5)}s`,
+  discoveryBackoffInitial: '100ms',
+  discoveryBackoffCap: '1s',
+}
 
 export const peerOf = (view: DaemonView, host: LabHost): PeerView | undefined =>
   view.peers.find(({ label }) => label === host.name)

@@ -30,6 +30,7 @@ import {
   ORDINARY,
   POD_OF_B,
   peerB,
+  SILENCE_MS,
   ULA_A,
   wireUp,
 } from '../support/wired-hosts.ts'
@@ -58,15 +59,15 @@ test('what the mesh comes up through is reached without it, and nothing else is'
       desiredOf([broken], { address: ULA_A as Address, ...said })
     await meshUp({}, { bypass: bypass(NODE_A) })
     await bringInLine(a, withoutTunnel({}))
-    assert.equal(await ask(NODE_B, BYPASSED), 'timeout')
+    assert.equal(await ask(NODE_B, BYPASSED, SILENCE_MS), 'timeout')
     assert.equal(await counter('bypassed'), 0)
 
     await bringInLine(a, withoutTunnel({ bypass: bypass(NODE_B) }))
     assert.equal(await ask(NODE_B, BYPASSED), 'b', 'from here to a service there')
-    assert.equal(await ask(NODE_B, ORDINARY), 'timeout')
-    assert.equal(await ask(POD_OF_B, BYPASSED), 'timeout', 'another address with the same port')
+    assert.equal(await ask(NODE_B, ORDINARY, SILENCE_MS), 'timeout')
+    assert.equal(await ask(POD_OF_B, BYPASSED, SILENCE_MS), 'timeout', 'another address with the same port')
     assert.equal(await askFrom('b', NODE_A, BYPASSED), 'a', 'from there to a service here')
-    assert.equal(await askFrom('b', NODE_A, ORDINARY), 'timeout')
+    assert.equal(await askFrom('b', NODE_A, ORDINARY, SILENCE_MS), 'timeout')
     await assertNothingInClear()
   } finally {
     server.close()

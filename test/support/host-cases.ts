@@ -23,6 +23,8 @@ export interface Site {
 
 export interface HostCase {
   readonly name: string
+  /** Of no meaning where the kernel has WireGuard itself: no process that can end stands behind a link there. */
+  readonly isOfUserspace?: true
   run(site: Site): Promise<void>
 }
 
@@ -397,6 +399,7 @@ export const HOST_CASES: readonly HostCase[] = [
   },
   {
     name: 'what a crash of everything left behind is found, both by a new start and by cleaning up',
+    isOfUserspace: true,
     async run(site) {
       const { host } = site
       const nothing = await picture(host)

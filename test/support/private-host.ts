@@ -30,8 +30,8 @@ const PREPARE = `
  */
 export function enterPrivateHost(file: string): void {
   if (env[INSIDE] !== undefined) return
-  const selection = execArgv.filter((option) => option.startsWith('--test-name-pattern'))
-  const inside = ['sh', '-c', PREPARE, 'sh', execPath, ...selection, file]
+  const options = execArgv.filter((option) => /^--test-(name-pattern|reporter|timeout)=/.test(option))
+  const inside = ['sh', '-c', PREPARE, 'sh', execPath, ...options, file]
   // `--kill-child` covers all that is inside; the signal covers `unshare` itself, should this process be killed.
   const { status, signal, error } = spawnSync(
     'setpriv',

@@ -12,7 +12,7 @@ import { systemClock } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import { desiredOf, keyOf, placementOf, SECRETS } from './desired-states.ts'
 import { bringInLine } from './host-cases.ts'
-import { patient } from './patience.ts'
+import { PATIENCE, patient } from './patience.ts'
 
 /**
  * Two hosts on one wire, for a test file that lives in a private host: its process is on host A, host B is a namespace, and a
@@ -143,8 +143,13 @@ export function cutOff(): void {
   for (const child of children) child.kill('SIGKILL')
 }
 
+/** In which an answer comes, if one comes at all. */
+const ANSWER_MS = 1500
+/** Where none should come. No machine is so slow that an answer took more than 6 s. */
+export const SILENCE_MS = Math.min(ANSWER_MS, 6_000 / PATIENCE)
+
 /** What the server says, or why it does not. */
-export const ask = (host: string, port = ORDINARY, timeout = 1500): Promise<string> =>
+export const ask = (host: string, port = ORDINARY, timeout = ANSWER_MS): Promise<string> =>
   new Promise((done) => {
     const socket = connect({ host, port, timeout: patient(timeout) })
     let said = ''
@@ -163,8 +168,13 @@ export const ask = (host: string, port = ORDINARY, timeout = 1500): Promise<stri
   })
 
 /** The same question from another namespace. */
-export async function askFrom(namespace: string, host: string, port = ORDINARY): Promise<string> {
-  const script = `const socket = require('node:net').connect({ host: '${host}', port: ${port}, timeout: ${patient(1500)} })
+export async function askFrom(
+  namespace: string,
+  host: string,
+  port = ORDINARY,
+  timeout = ANSWER_MS,
+): Promise<string> {
+  const script = `const socket = require('node:net').connect({ host: '${host}', port: ${port}, timeout: ${patient(timeout)} })
     const say = (text) => { process.stdout.write(text); process.exit() }
     socket.on('data', (data) => say(String(data))).on('error', (error) => say(error.code)).on('timeout', () => say('timeout'))`
   return await a.run('ip', ['netns', 'exec', namespace, process.execPath, '-e', script])
