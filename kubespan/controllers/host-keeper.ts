@@ -9,7 +9,7 @@ import type { MeshCounters } from './counters.ts'
 import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
 
 export interface HostKeeperOptions {
-  readonly host: Pick<MeshHost, 'apply' | 'resetPeers' | 'setEndpoints' | 'takeBack'>
+  readonly host: Pick<MeshHost, 'apply' | 'kickPeers' | 'resetPeers' | 'setEndpoints' | 'takeBack'>
   readonly clock: Pick<Clock, 'now'>
   readonly counters: Pick<MeshCounters, 'hostChanged'>
 }
@@ -20,6 +20,8 @@ export interface KeepInput {
   readonly specs: readonly PeerSpec[]
   readonly endpoints: ReadonlyMap<PublicKey, AddressPort>
   readonly resets: readonly PublicKey[]
+  /** To be made to send a handshake once the rest is done. */
+  readonly kicks: readonly PublicKey[]
   /** Undefined when there is no link of ours. */
   readonly view: WireGuardView | undefined
   readonly identity: Identity
@@ -71,6 +73,13 @@ export class HostKeeper {
   }
 
   async keep(input: KeepInput): Promise<ApplyOutcome> {
+    const { kicks, settings } = input
+    const outcome = await this.#bringInLine(input)
+    if (kicks.length > 0) await this.#options.host.kickPeers(settings.placement, kicks)
+    return outcome
+  }
+
+  async #bringInLine(input: KeepInput): Promise<ApplyOutcome> {
     const { desired, endpoints, resets, view, identity, settings } = input
     const { host, clock, counters } = this.#options
     if (resets.length > 0) await host.resetPeers(settings.placement, resets)
@@ -78,7 +87,7 @@ export class HostKeeper {
     const wasInLine = text === this.#inLineWith
     const isDue = this.#mustLook || clock.now() - this.#lookedAt >= settings.timing.reconcileEvery
     if (wasInLine && !isDue && view !== undefined && resets.length === 0) {
-      const written = await this.#writeEndpoints(settings.placement, endpoints, view)
+      const written = await this.#writeEndpoints(input, view)
       if (written !== undefined) return written
     }
     this.#standing = settings.placement
@@ -103,16 +112,17 @@ export class HostKeeper {
     )
   }
 
-  /** Undefined where that does not do: of a peer that has gone, or one that `wg` refuses. */
+  /** Undefined where that does not do: of a peer that has gone, that was sent nothing so far, or that `wg` refuses. */
   async #writeEndpoints(
-    placement: Placement,
-    endpoints: KeepInput['endpoints'],
+    { endpoints, kicks, settings: { placement } }: KeepInput,
     { peers }: WireGuardView,
   ): Promise<ApplyOutcome | undefined> {
     const { host, counters } = this.#options
     const others = [...endpoints].filter(([key, endpoint]) => peers.get(key)?.endpoint !== endpoint)
     if (others.length === 0) return NOTHING_DONE
-    if (others.some(([key]) => !peers.has(key))) return undefined
+    const mayCall = ([key]: readonly [PublicKey, AddressPort]): boolean =>
+      (peers.get(key)?.keepaliveSeconds ?? 0) > 0 || (peers.has(key) && kicks.includes(key))
+    if (!others.every(mayCall)) return undefined
     try {
       await host.setEndpoints(placement, new Map(others))
     } catch {

@@ -196,11 +196,10 @@ export class MeshController {
       ...conflicts.map(describeConflict),
       ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
     ]
-    const { resets } = step
+    const { resets, kicks } = step
     const applied = await this.#hostKeeper.keep({
-      ...{ desired, specs, endpoints, resets, view, identity, settings },
+      ...{ desired, specs, endpoints, resets, kicks, view, identity, settings },
     })
-    if (step.kicks.length > 0) await host.kickPeers(settings.placement, step.kicks)
     this.#filters.tell({ ...gathered, dropped: local?.dropped ?? [], statuses, links, identity, settings })
     announceStates(this.#options.log, this.#memory.statuses, statuses, specs)
     this.counters.peersLooked(this.#memory.statuses, statuses)

@@ -16,6 +16,8 @@ export type PeerReason = 'new' | 'preshared key' | 'keepalive' | 'allowed ips' |
 export interface PeerChange {
   readonly peer: DesiredPeer
   readonly reasons: readonly PeerReason[]
+  /** Nobody knows yet where it is, so it is sent no keepalives. */
+  readonly isNowhere?: boolean
 }
 
 export interface WireGuardDiff {
@@ -49,8 +51,10 @@ export function diffWireGuard(
   const wanted = peers.filter(isUsable)
   const wantedKeys = new Set(wanted.map(({ publicKey }) => publicKey))
   const set = wanted.flatMap((peer) => {
-    const reasons = peerReasons(peer, view.peers.get(peer.publicKey))
-    return reasons.length === 0 ? [] : [{ peer, reasons }]
+    const found = view.peers.get(peer.publicKey)
+    const isNowhere = endpointOf(peer) === undefined && found?.endpoint === undefined
+    const reasons = peerReasons(peer, found, keepaliveSeconds(isNowhere))
+    return reasons.length === 0 ? [] : [{ peer, reasons, isNowhere }]
   })
   return {
     device: diffDevice(placement, ownKey, view),
@@ -78,11 +82,17 @@ function diffDevice(
   return Object.keys(change).length === 0 ? undefined : change
 }
 
-function peerReasons(peer: DesiredPeer, found: WireGuardPeer | undefined): PeerReason[] {
+/**
+ * A keepalive begins a handshake. One that has nowhere to go counts as sent all the same, and WireGuard makes no other for 5 s, not
+ * even when it is told where the peer is.
+ */
+const keepaliveSeconds = (isNowhere: boolean): number => (isNowhere ? 0 : KEEPALIVE_SECONDS)
+
+function peerReasons(peer: DesiredPeer, found: WireGuardPeer | undefined, keepalive: number): PeerReason[] {
   if (found === undefined) return ['new']
   const reasons: PeerReason[] = []
   if (!found.hasPresharedKey) reasons.push('preshared key')
-  if (found.keepaliveSeconds !== KEEPALIVE_SECONDS) reasons.push('keepalive')
+  if (found.keepaliveSeconds !== keepalive) reasons.push('keepalive')
   if (!samePrefixes(peer.allowedIps, found.allowedIps)) reasons.push('allowed ips')
   const endpoint = endpointOf(peer)
   if (endpoint !== undefined && endpoint !== found.endpoint) reasons.push('endpoint')
@@ -118,13 +128,13 @@ function takersFirst(changes: readonly PeerChange[], view: WireGuardView): PeerC
  */
 export function peersConfig(changes: readonly PeerChange[], presharedKey: string): string {
   return changes
-    .map(({ peer }) => {
+    .map(({ peer, isNowhere = false }) => {
       const endpoint = endpointOf(peer)
       return [
         '[Peer]',
         `PublicKey = ${peer.publicKey}`,
         `PresharedKey = ${presharedKey}`,
-        `PersistentKeepalive = ${KEEPALIVE_SECONDS}`,
+        `PersistentKeepalive = ${keepaliveSeconds(isNowhere)}`,
         ...(peer.allowedIps.length === 0 ? [] : [`AllowedIPs = ${peer.allowedIps.join(', ')}`]),
         ...(endpoint === undefined ? [] : [`Endpoint = ${endpoint}`]),
         '',

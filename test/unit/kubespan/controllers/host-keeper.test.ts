@@ -32,6 +32,9 @@ function world() {
         if (faults.apply) throw new Error('nft: busy')
         return { changes: 1, warnings: [] }
       },
+      async kickPeers(_, keys) {
+        done.push(`kick ${keys}`)
+      },
       async resetPeers(_, keys) {
         done.push(`reset ${keys}`)
       },
@@ -64,6 +67,7 @@ function world() {
       specs,
       endpoints,
       resets: [],
+      kicks: [],
       view: viewOf(wireguardPeerOf({ endpoint: HERE })),
       identity: {} as KeepInput['identity'],
       settings,
@@ -102,9 +106,14 @@ test('endpoints that change are written alone, unless a peer is missing or is to
   assert.deepEqual(await keep(), [0], 'and was no other wish')
   assert.deepEqual(await keep({ endpoints, resets: ['key'] }), [1, 'reset key', 'apply'])
   assert.deepEqual(await keep({ endpoints, view: viewOf() }), [1, 'apply'])
+  const quiet = viewOf(wireguardPeerOf({ keepaliveSeconds: 0 }))
+  assert.deepEqual(await keep({ endpoints, view: quiet }), [1, 'apply'], 'which makes it call')
+  assert.deepEqual(await keep({ endpoints, view: quiet, kicks: ['key'] }), [
+    ...[1, `endpoints key,${THERE}`, 'kick key'],
+  ])
   faults.setEndpoints = true
   assert.deepEqual(await keep({ endpoints }), [1, `endpoints key,${THERE}`, 'apply'])
-  assert.deepEqual([counters.view.hostChanges, counters.view.driftRepairs], [5, 0])
+  assert.deepEqual([counters.view.hostChanges, counters.view.driftRepairs], [7, 0])
 })
 
 test('what stands under old names is taken back, once', async () => {

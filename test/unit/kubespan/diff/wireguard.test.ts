@@ -119,6 +119,24 @@ test('a section names everything that it would otherwise take away', () => {
   assert.equal(peersConfig([{ peer: bare, reasons: ['new'] }], 'psk').split('\n').length, 5)
 })
 
+test('keepalives begin when it is known where the peer is, from us or from itself', () => {
+  const wireguard = new FakeWireGuard()
+  wireguard.addDevice('l')
+  const nowhere = [peerOf(1, { endpoint: undefined, allowedIps: [] })]
+  const keepalive = (): number | undefined => viewOf(wireguard).peers.get(keyOf(1))?.keepaliveSeconds
+  const reasons = () =>
+    diffWireGuard({ placement: placementOf(), peers: nowhere }, SECRETS.publicKey, viewOf(wireguard)).set.map(
+      (change) => change.reasons,
+    )
+  write(wireguard, nowhere)
+  assert.deepEqual([keepalive(), reasons()], [0, []])
+  const heard = ['[Peer]', `PublicKey = ${keyOf(1)}`, 'PersistentKeepalive = 0', 'Endpoint = 192.0.2.1:1', '']
+  wireguard.wg(['addconf', 'l', '/dev/stdin'], heard.join('\n'))
+  assert.deepEqual(reasons(), [['keepalive']])
+  write(wireguard, nowhere)
+  assert.deepEqual([keepalive(), reasons()], [25, []])
+})
+
 test('changes say why', () => {
   const wireguard = new FakeWireGuard()
   wireguard.addDevice('l')
