@@ -43,6 +43,7 @@ for (const shell of ['bash', 'zsh'] as const)
       'show',
       '--config',
       '-c',
+      '--socket',
       '--output',
       '-o',
       '--help',
