@@ -64,6 +64,10 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   const refusals = new RefusedPeers(host.clock)
   const nftTable = new NftTableKeeper()
   const lastDump = new DumpMemo()
+  const often: Pick<Host, 'clock' | 'run'> = {
+    clock: host.clock,
+    run: (tool, args) => host.runOften(tool, args),
+  }
   return {
     identity: (settings, links) => loadIdentity(settings, links),
     async links() {
@@ -87,7 +91,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       // A pass looks at the links, if at all, before it looks at WireGuard.
       addresses = shown
       shown = undefined
-      view = await observeWireGuard(host, placement.linkName, cluster?.key.presharedKey(), lastDump)
+      view = await observeWireGuard(often, placement.linkName, cluster?.key.presharedKey(), lastDump)
       return view
     },
     async apply(desired, identity, { cluster, node }) {

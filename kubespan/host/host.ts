@@ -33,6 +33,7 @@ export function createHost(options: HostOptions): Host {
   return {
     clock: options.clock,
     run: (tool, args, input) => runner.run(tool, args, input),
+    runOften: (tool, args) => runner.runOften(tool, args),
     hasStarted: (pid) => runner.hasStarted(pid),
     stream: (tool, args, signal) => runner.stream(tool, args, signal),
     spawnDetached: (tool, args, logName) => runner.spawnDetached(tool, args, logName),

@@ -2,6 +2,8 @@ import { mkdir, open } from 'node:fs/promises'
 import { execa, type Options } from 'execa'
 import type { Milliseconds } from '../../shared/clock.ts'
 import { withInputFile } from './input-file.ts'
+import { runTool } from './run-tool.ts'
+import { StandingTool } from './standing-tool.ts'
 import { ToolError } from './tool-error.ts'
 
 export type Tool =
@@ -22,6 +24,8 @@ export interface Runner {
    * @throws ToolError when the tool is missing, fails, or does not end in time
    */
   run(tool: Tool, args: readonly string[], input?: string): Promise<string>
+  /** The same for the one question that is asked every few seconds: it costs less, from the second time on. */
+  runOften(tool: Tool, args: readonly string[]): Promise<string>
   /** Whether this was one of the last processes that `run` started. */
   hasStarted(pid: number): boolean
   /**
@@ -62,41 +66,56 @@ const REMEMBERED_PROCESSES = 32
 export class ToolRunner implements Runner {
   readonly #runDirectory: string
   readonly #options: Options
+  readonly #env: NodeJS.ProcessEnv
+  readonly #timeout: Milliseconds
   readonly #notifySocket: string | undefined
   readonly #started: number[] = []
+  #standing: { readonly call: string; readonly tool: StandingTool } | undefined
 
   constructor({ runDirectory, path = SYSTEM_PATH, timeout = TIMEOUT, notifySocket }: RunnerOptions) {
     this.#runDirectory = runDirectory
     this.#notifySocket = notifySocket
     // Nothing of our own environment is handed on: it may hold what is not the tools' business.
-    this.#options = { extendEnv: false, env: { PATH: path, LC_ALL: 'C' }, timeout, reject: false }
+    this.#env = { PATH: path, LC_ALL: 'C' }
+    this.#timeout = timeout
+    this.#options = { extendEnv: false, env: this.#env, reject: false }
   }
 
   async run(tool: Tool, args: readonly string[], input?: string): Promise<string> {
     if (input === undefined) return await this.#run(tool, args, 'ignore')
     await this.#makeRunDirectory()
     const hide = tool === 'wg' ? hideQuotes : (text: string): string => text
-    return await withInputFile(this.#runDirectory, input, (fd) =>
-      this.#run(tool, args, fd as Descriptor, hide),
-    )
+    return await withInputFile(this.#runDirectory, input, (fd) => this.#run(tool, args, fd, hide))
   }
 
   async #run(
     tool: Tool,
     args: readonly string[],
-    stdin: 'ignore' | Descriptor,
+    stdin: 'ignore' | number,
     hide: (stderr: string) => string = (stderr) => stderr,
   ): Promise<string> {
     const env =
       tool === 'systemd-notify' && this.#notifySocket !== undefined
-        ? { ...this.#options.env, NOTIFY_SOCKET: this.#notifySocket }
-        : this.#options.env
-    const options = { ...this.#options, ...(env && { env }), stdin, stripFinalNewline: false }
-    const child = execa(tool, args, options)
-    this.#remember(child.pid)
-    const result = await child
-    if (!result.failed) return text(result.stdout)
-    throw toToolError({ tool, args }, { ...result, stderr: hide(text(result.stderr)) })
+        ? { ...this.#env, NOTIFY_SOCKET: this.#notifySocket }
+        : this.#env
+    const { stdout, ...ended } = await runTool({
+      ...{ tool, args, env, stdin, timeout: this.#timeout },
+      onStarted: (pid) => this.#remember(pid),
+    })
+    if (ended.exitCode === 0) return stdout
+    throw toToolError({ tool, args }, { ...ended, stderr: hide(ended.stderr) })
+  }
+
+  async runOften(tool: Tool, args: readonly string[]): Promise<string> {
+    const call = [tool, ...args].join(' ')
+    if (this.#standing?.call !== call) {
+      this.#standing?.tool.end()
+      const standing = new StandingTool({ tool, args, env: this.#env, timeout: this.#timeout })
+      this.#standing = { call, tool: standing }
+    }
+    const { stdout, ...ended } = await this.#standing.tool.run()
+    if (ended.exitCode === 0) return stdout
+    throw toToolError({ tool, args }, ended)
   }
 
   hasStarted(pid: number): boolean {
@@ -112,7 +131,6 @@ export class ToolRunner implements Runner {
     if (signal.aborted) return
     const child = execa(tool, args, {
       ...this.#options,
-      timeout: 0,
       stdin: 'ignore',
       buffer: { stdout: false, stderr: true },
       cancelSignal: signal,
@@ -136,7 +154,6 @@ export class ToolRunner implements Runner {
     try {
       const child = execa(tool, args, {
         ...this.#options,
-        timeout: 0,
         stdin: 'ignore',
         stdout: log.fd as Descriptor,
         stderr: log.fd as Descriptor,

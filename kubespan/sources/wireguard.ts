@@ -50,7 +50,7 @@ export class DumpMemo {
  * preshared key when it has exactly the one given here; without one given, when it has any.
  */
 export async function observeWireGuard(
-  host: Host,
+  host: Pick<Host, 'clock' | 'run'>,
   linkName: string,
   presharedKey?: string,
   memo = new DumpMemo(),

@@ -108,9 +108,24 @@ async function play(
 /** USER_HZ of Linux. */
 const TICKS_PER_SECOND = 100
 
-/** Of a process and the tools that it has run to their end, in milliseconds. */
+/**
+ * Of a process and its tools, those that have ended and those that still run, in milliseconds. Without wireguard-go, which stands
+ * in for the kernel.
+ */
 export function cpuMilliseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const tools = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return [pid, ...tools.map(Number)].reduce((sum, one) => sum + ownAndEnded(one), 0)
+}
+
+/** None of one that has just ended: its parent is told. */
+function ownAndEnded(pid: number): number {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch {
+    return 0
+  }
+  if (stat.includes('(wireguard-go)')) return 0
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const ticks = [11, 12, 13, 14].reduce((sum, place) => sum + Number(fields[place]), 0)
   return (ticks * 1000) / TICKS_PER_SECOND

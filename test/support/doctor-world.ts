@@ -42,6 +42,7 @@ export class FakeDoctorWorld implements DoctorWorld {
       },
       readSetting: async (path) => this.settings.get(path),
       writeSetting: UNUSED,
+      runOften: UNUSED,
       hasStarted: () => false,
       stream: () => {
         throw new Error('the doctor only looks')

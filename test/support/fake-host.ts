@@ -73,6 +73,10 @@ export class FakeHost implements Host {
     return answer
   }
 
+  runOften(tool: Tool, args: readonly string[]): Promise<string> {
+    return this.run(tool, args)
+  }
+
   /** Processes that a test says are ours. */
   readonly started = new Set<number>()
 

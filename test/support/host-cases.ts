@@ -86,6 +86,7 @@ async function picture(host: Host): Promise<unknown> {
 const boundHost = (host: Host): Host => ({
   clock: host.clock,
   run: (...call) => host.run(...call),
+  runOften: (tool, args) => host.runOften(tool, args),
   hasStarted: (pid) => host.hasStarted(pid),
   stream: (...call) => host.stream(...call),
   spawnDetached: (...call) => host.spawnDetached(...call),

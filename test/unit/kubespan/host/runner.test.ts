@@ -114,6 +114,46 @@ test('a tool that is missing, hangs or is killed is told apart', async () => {
   assert.match(error.message, /nft is not installed/)
 })
 
+test('what is asked often is answered as by run', async () => {
+  await script('wg', 'printf "%s|" "$@"; yes | head -c 300000; echo fine >&2')
+  const args = ['show', 'a b', '$HOME', '']
+  assert.equal(await runner.runOften('wg', args), await runner.run('wg', args))
+  await script('wg', 'echo half; echo "Unable to access interface: No such device" >&2; exit 3')
+  const failed = await failure(runner.runOften('wg', ['show']))
+  assert.deepEqual(
+    [failed.kind, failed.exitCode, failed.stderr],
+    ['failed', 3, 'Unable to access interface: No such device'],
+  )
+  await script('wg', 'kill -9 $$')
+  assert.equal((await failure(runner.runOften('wg', ['show']))).kind, 'killed')
+  await rm(join(directory, 'bin', 'wg'))
+  const without = new ToolRunner({ runDirectory: join(directory, 'run'), path: join(directory, 'bin') })
+  assert.equal((await failure(without.runOften('wg', ['show']))).kind, 'missing')
+})
+
+/** The session is the shell's, under its own number. */
+const SESSION = 'read -r _ _ _ _ _ session _ < /proc/self/stat; echo "$session"'
+
+test('one shell stays for it, and answers in turn', async () => {
+  await script('wg', SESSION)
+  const [first, second] = await Promise.all([runner.runOften('wg', ['a']), runner.runOften('wg', ['a'])])
+  assert.match(first, /^\d+\n$/)
+  assert.equal(second, first)
+  assert.notEqual(await runner.runOften('wg', ['b']), first, 'another question, another shell')
+})
+
+test('a shell that is killed, or hangs, is replaced with the next question', async () => {
+  const impatient = new ToolRunner({ runDirectory: join(directory, 'run'), path, timeout: 1000 })
+  await script('wg', SESSION)
+  const shell = Number(await impatient.runOften('wg', []))
+  await script('wg', `kill -9 ${shell}`)
+  assert.equal((await failure(impatient.runOften('wg', []))).kind, 'killed')
+  await script('wg', 'exec sleep 60')
+  assert.equal((await failure(impatient.runOften('wg', []))).kind, 'timeout')
+  await script('wg', SESSION)
+  assert.notEqual(Number(await impatient.runOften('wg', [])), shell)
+})
+
 test('a stream yields lines until its signal aborts', async () => {
   await script('ip', 'echo one; echo two; exec sleep 30')
   const stop = new AbortController()
