@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { test } from 'node:test'
 
 /** All values of a unit, by their name; a name may be there several times. */
@@ -41,4 +42,23 @@ test('every program that a unit starts is one that the installer puts there, or 
       const [, program] = /^\/usr\/local\/bin\/(\S+)/.exec(line) ?? []
       if (program !== undefined) assert.match(installer, new RegExp(`^wrapper ${program} `, 'm'))
     }
+})
+
+test('the installer refuses a place that services do not see', () => {
+  const checkout = mkdtempSync('/tmp/openspan-')
+  try {
+    cpSync('deploy/systemd', `${checkout}/deploy/systemd`, { recursive: true })
+    const env = { ...process.env, DESTDIR: `${checkout}/root` }
+    const { status, stderr } = spawnSync('sh', [`${checkout}/deploy/systemd/install.sh`], {
+      env,
+      encoding: 'utf8',
+    })
+    assert.equal(status, 1)
+    assert.equal(
+      stderr,
+      `services cannot see ${checkout}: move the checkout, to /opt/openspan for one, and run this there\n`,
+    )
+  } finally {
+    rmSync(checkout, { recursive: true })
+  }
 })
