@@ -5,10 +5,12 @@ set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 root=${DESTDIR:-}
 # The units hide these from their services (ProtectHome, PrivateTmp), which would only say "status 127".
-case $here/ in /home/* | /root/* | /run/user/* | /tmp/* | /var/tmp/*)
-  echo "services cannot see $here: move the checkout, to /opt/openspan for one, and run this there" >&2
-  exit 1 ;;
-esac
+for hidden in home root run/user tmp var/tmp; do
+  case $here/ in "/$hidden"/*)
+    echo "services cannot see $here: move the checkout, to /opt/openspan for one, and run this there" >&2
+    exit 1 ;;
+  esac
+done
 [ -x "$here/node_modules/.bin/node" ] || { echo "run npm ci --omit=dev in $here first" >&2; exit 1; }
 
 wrapper() { # name, program

@@ -64,11 +64,8 @@ export function diffNftTable(
   const leftOvers = wanted.sets.map(coverName).filter((set) => observed.sets.has(set))
   for (const set of leftOvers)
     changes.push({ action: 'remove', what: `set ${set}`, reason: 'left behind by a change that was cut off' })
-  chainLines.push(
-    ...[...new Set([...uncovered.map(coverName), ...leftOvers])]
-      .filter((set) => cover.lines.length > 0 || leftOvers.includes(set))
-      .map((set) => `delete set ${table} ${set}`),
-  )
+  const covers = cover.lines.length === 0 ? [] : uncovered.map(coverName)
+  for (const set of new Set([...covers, ...leftOvers])) chainLines.push(`delete set ${table} ${set}`)
 
   const transactions =
     cover.lines.length === 0 ? [[...setLines, ...chainLines]] : [cover.lines, setLines, chainLines]

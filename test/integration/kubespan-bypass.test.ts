@@ -2,16 +2,14 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { on } from 'node:events'
 import { createServer, type Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { cleanUp } from '../../kubespan/apply/cleanup.ts'
 import type { Bypass, DesiredState } from '../../kubespan/model/desired.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { desiredOf, keyOf, placementOf } from '../support/desired-states.ts'
 import { bringInLine } from '../support/host-cases.ts'
 import { patient } from '../support/patience.ts'
-import { enterPrivateHost, whyNoPrivateHost } from '../support/private-host.ts'
 import {
   a,
   ask,
@@ -20,7 +18,6 @@ import {
   BYPASSED,
   b,
   counter,
-  cutOff,
   desiredB,
   inB,
   KEYS_B,
@@ -32,14 +29,10 @@ import {
   peerB,
   SILENCE_MS,
   ULA_A,
-  wireUp,
+  wireHosts,
 } from '../support/wired-hosts.ts'
 
-const skip = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go']) ?? false
-if (skip === false) enterPrivateHost(fileURLToPath(import.meta.url))
-
-before(() => (skip === false ? wireUp() : undefined))
-after(cutOff)
+const skip = wireHosts(import.meta.url)
 
 const bypass = (address: string): Bypass => ({
   destinations: [`${address}:${BYPASSED}` as AddressPort],

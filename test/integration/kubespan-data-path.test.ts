@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
-import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { test } from 'node:test'
 import type { Prefix } from '../../shared/net/address.ts'
 import { peersOf } from '../support/desired-states.ts'
 import { bringInLine } from '../support/host-cases.ts'
-import { enterPrivateHost, whyNoPrivateHost } from '../support/private-host.ts'
 import {
   a,
   ask,
   askFrom,
   assertNothingInClear,
   counter,
-  cutOff,
   desiredA,
   ip,
   meshUp,
@@ -21,14 +18,10 @@ import {
   POD_OF_B,
   SILENCE_MS,
   ULA_B,
-  wireUp,
+  wireHosts,
 } from '../support/wired-hosts.ts'
 
-const skip = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go']) ?? false
-if (skip === false) enterPrivateHost(fileURLToPath(import.meta.url))
-
-before(() => (skip === false ? wireUp() : undefined))
-after(cutOff)
+const skip = wireHosts(import.meta.url)
 
 test('node, pod and mesh addresses are reached through the tunnel, and nothing is sent in clear', {
   skip,

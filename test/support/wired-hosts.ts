@@ -5,6 +5,8 @@ import { mkdtemp } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after, before } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { createHost, type Host } from '../../kubespan/host/host.ts'
 import type { DesiredPeer, DesiredState } from '../../kubespan/model/desired.ts'
 import { publicKeyOf } from '../../kubespan/sources/identity-file.ts'
@@ -13,6 +15,7 @@ import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import { desiredOf, keyOf, placementOf, SECRETS } from './desired-states.ts'
 import { bringInLine } from './host-cases.ts'
 import { PATIENCE, patient } from './patience.ts'
+import { enterPrivateHost, whyNoPrivateHost } from './private-host.ts'
 
 /**
  * Two hosts on one wire, for a test file that lives in a private host: its process is on host A, host B is a namespace, and a
@@ -74,7 +77,7 @@ export const desiredB = (said: Partial<DesiredState> = {}): DesiredState =>
   )
 
 /** Makes both, and B's servers, in the namespaces of this process. */
-export async function wireUp(): Promise<void> {
+async function wireUp(): Promise<void> {
   a = createHost({
     clock: systemClock,
     runDirectory: await mkdtemp(join(tmpdir(), 'openspan-path-')),
@@ -139,7 +142,7 @@ export async function wireUp(): Promise<void> {
 }
 
 /** Ends the processes of B. */
-export function cutOff(): void {
+function cutOff(): void {
   for (const child of children) child.kill('SIGKILL')
 }
 
@@ -199,4 +202,14 @@ export const meshUp = async (
 ): Promise<void> => {
   await bringInLine(a, desiredA([], saidA))
   await bringInLine(b, desiredB(saidB), KEYS_B)
+}
+
+/** Wires the hosts for all tests of this file. Answers why they are skipped, or false. */
+export function wireHosts(testFileUrl: string): string | false {
+  const why = whyNoPrivateHost(['ip', 'nft', 'wg', 'wireguard-go'])
+  if (why !== undefined) return why
+  enterPrivateHost(fileURLToPath(testFileUrl))
+  before(wireUp)
+  after(cutOff)
+  return false
 }
