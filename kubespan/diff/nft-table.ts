@@ -17,7 +17,7 @@ export interface NftSet {
 export interface NftChain {
   readonly name: string
   readonly type: 'filter' | 'route'
-  readonly hook: 'prerouting' | 'output'
+  readonly hook: 'prerouting' | 'input' | 'output'
   readonly priority: number
   /** In order, without the comment by which a rule of ours is known. */
   readonly rules: readonly string[]
@@ -92,6 +92,7 @@ function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): Nf
   return [
     ...(bypass === undefined || answers.length === 0 ? [] : [inbound(bypass, linkName)]),
     ...(racePort === undefined ? [] : [race(racePort, placement)]),
+    notNested(placement),
     {
       name: 'kubespan_prerouting',
       type: 'filter',
@@ -152,12 +153,24 @@ const inbound = ({ conntrackMark }: Bypass, linkName: string): NftChain => ({
 const INITIATION_UDP_BYTES = 156
 
 /**
+ * A handshake that comes through a tunnel makes WireGuard call the peer inside that tunnel from then on: everything for it is lost,
+ * while both ends seem up.
+ */
+const notNested = ({ linkName, listenPort }: Placement): NftChain => ({
+  name: 'kubespan_input',
+  type: 'filter',
+  hook: 'input',
+  priority: PRIORITY_FILTER,
+  rules: [`iifname "${linkName}" udp dport ${listenPort} drop`],
+})
+
+/**
  * Copies of the kernel's own initiation leave with WireGuard's port and mark, before connections are tracked: the answer goes to the
- * kernel, NATs learn the right port, and no copy enters a tunnel.
+ * kernel, NATs learn the right port, and, as the mark has them routed anew, no copy enters a tunnel.
  */
 const race = (racePort: number, { listenPort, wireguardFwmark, fwmarkMask }: Placement): NftChain => ({
   name: 'kubespan_race',
-  type: 'filter',
+  type: 'route',
   hook: 'output',
   priority: PRIORITY_RAW,
   rules: [

@@ -87,6 +87,8 @@ add set older_v4 { type ipv4_addr . inet_service . inet_service; flags timeout; 
 add set older_v6 { type ipv6_addr . inet_service . inet_service; flags timeout; timeout 3600s; }
 add chain kubespan_inbound { type filter hook prerouting priority -150; policy accept; }
 add rule kubespan_inbound iifname != "lo" iifname != "kubespan" fib daddr type local tcp dport @bypass_ports ct direction original ct mark set ct mark | 0x80
+add chain kubespan_input { type filter hook input priority 0; policy accept; }
+add rule kubespan_input iifname "kubespan" udp dport 51820 drop
 add chain kubespan_prerouting { type filter hook prerouting priority 0; policy accept; }
 add rule kubespan_prerouting meta mark & 0x60 == 0x20 accept
 add rule kubespan_prerouting ct direction reply ct mark & 0x80 == 0x80 accept
@@ -148,7 +150,7 @@ test('without local ports nothing asks for connections', () => {
   const { chains } = planNftTable(desiredOf([]))
   assert.deepEqual(
     chains.map(({ name }) => name),
-    ['kubespan_prerouting', 'kubespan_outgoing'],
+    ['kubespan_input', 'kubespan_prerouting', 'kubespan_outgoing'],
   )
   assert.ok(!chains.some(({ rules }) => rules.some((rule) => /\bct\b/.test(rule))))
 })
@@ -272,8 +274,8 @@ test('rules that nobody in this run has written, or that are shown otherwise by 
   const reasons = (shown: ShownRules): string[] =>
     diffNftTable('openspan', planNftTable(desired), observed, shown).changes.map(({ reason }) => reason)
   assert.deepEqual(reasons(shownRules(observed)), [])
-  assert.deepEqual(reasons(NOTHING_SHOWN), ['rules of an earlier run', 'rules of an earlier run'])
-  const [first] = shownRules(observed).keys()
-  const other = new Map([...shownRules(observed), [first ?? '', 'accept']])
+  assert.deepEqual(reasons(NOTHING_SHOWN), Array(3).fill('rules of an earlier run'))
+  const inTwo = ruleComment('meta mark & 0x60 == 0x20 accept')
+  const other = new Map([...shownRules(observed), [inTwo, 'accept']])
   assert.deepEqual(reasons(other), ['rules that say something else', 'rules that say something else'])
 })
