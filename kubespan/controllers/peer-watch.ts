@@ -6,9 +6,11 @@ import { ownAddresses } from '../plan/own-addresses.ts'
 import {
   beginVigil,
   judgeVigil,
+  type Move,
   noteEcho,
   recheck,
   SUSPICION,
+  type SuspicionSettings,
   sample,
   sampleAfter,
   type Verdict,
@@ -37,8 +39,10 @@ export interface Watched {
 
 /** Packets get lost, and a peer may be up here before it is so there. */
 const INTRODUCTIONS = 3
-/** After a change of our own network every look counts. */
+/** After a change of the network every look counts. */
 const RECHECK_LOOK_EVERY: Milliseconds = 500
+/** Silence means nothing where nobody is asked. */
+const WITHOUT_ECHO: SuspicionSettings = { ...SUSPICION, askAfter: Number.POSITIVE_INFINITY }
 
 /** Watches the counters of peers that are up, asks those in doubt by echo, and says whose path seems dead. */
 export class PeerWatch {
@@ -62,7 +66,7 @@ export class PeerWatch {
   }
 
   look({ specs, statuses, links, linkName, now }: WatchInput): Watched {
-    this.#forgetOthers(specs, statuses)
+    const moved = this.#followSpecs(specs, statuses)
     this.#takeEchoes()
     const network = ownAddresses(links, linkName)
     const hasMoved = this.#network !== undefined && this.#network !== network
@@ -80,11 +84,16 @@ export class PeerWatch {
         this.#vigils.delete(key)
         continue
       }
-      const vigil = this.#sample(key, status, hasMoved && this.#echoes.canAsk, now)
-      const verdict = judgeVigil(vigil, now, SUSPICION)
+      const vigil = this.#sample(
+        key,
+        status,
+        hasMoved ? 'we moved' : moved.has(key) ? 'it moved' : undefined,
+        now,
+      )
+      const verdict = judgeVigil(vigil, now, this.#settings)
       if (verdict !== 'calm') inDoubt.set(key, verdict)
       if (verdict === 'doubtful' || this.#isStranger(key)) toAsk.push(spec)
-      if (vigil.recheckSince !== undefined) isRechecking = true
+      if (vigil.recheck !== undefined) isRechecking = true
     }
     this.#ask(toAsk)
     return {
@@ -100,10 +109,14 @@ export class PeerWatch {
     return this.#vigils.size === 0 ? undefined : sampleAfter(isInDoubt ? 'doubtful' : 'calm', SUSPICION)
   }
 
-  #sample(key: PublicKey, status: PeerStatus, mustRecheck: boolean, now: Instant): Vigil {
+  get #settings(): SuspicionSettings {
+    return this.#echoes.canAsk ? SUSPICION : WITHOUT_ECHO
+  }
+
+  #sample(key: PublicKey, status: PeerStatus, move: Move | undefined, now: Instant): Vigil {
     const before = this.#vigils.get(key) ?? beginVigil(status, now, this.#answering.has(key))
-    const sampled = isDue(before, now) ? sample(before, status, now, SUSPICION) : before
-    const vigil = mustRecheck ? recheck(sampled, now) : sampled
+    const sampled = isDue(before, now, this.#settings) ? sample(before, status, now, SUSPICION) : before
+    const vigil = move !== undefined && this.#echoes.canAsk ? recheck(sampled, move, now) : sampled
     this.#vigils.set(key, vigil)
     return vigil
   }
@@ -116,11 +129,17 @@ export class PeerWatch {
     this.#echoes.forget(address)
   }
 
-  #forgetOthers(specs: readonly PeerSpec[], statuses: WatchInput['statuses']): void {
-    if (specs === this.#specs) return
+  /** Returns whose endpoints are no longer what they were. */
+  #followSpecs(specs: readonly PeerSpec[], statuses: WatchInput['statuses']): ReadonlySet<PublicKey> {
+    const moved = new Set<PublicKey>()
+    if (specs === this.#specs) return moved
+    const before = new Map(this.#specs.map(({ publicKey, endpoints }) => [publicKey, endpoints]))
+    for (const { publicKey: key, endpoints } of specs)
+      if (!sameMembers(before.get(key) ?? endpoints, endpoints)) moved.add(key)
     this.#specs = specs
     for (const known of [this.#vigils, this.#answering, this.#introduced, this.#paths])
       for (const key of known.keys()) if (!statuses.has(key)) known.delete(key)
+    return moved
   }
 
   #isStranger(key: PublicKey): boolean {
@@ -145,7 +164,7 @@ export class PeerWatch {
 
   /** Idle peers would all seem dead after a change of our network, and be raced for nothing: so traffic alone tells. */
   #cannotAsk(): void {
-    for (const [key, vigil] of this.#vigils) this.#vigils.set(key, { ...vigil, recheckSince: undefined })
+    for (const [key, vigil] of this.#vigils) this.#vigils.set(key, { ...vigil, recheck: undefined })
   }
 
   #takeEchoes(): void {
@@ -159,6 +178,10 @@ export class PeerWatch {
 }
 
 /** Passes come for many reasons; a sample is a stretch of time, and too short a one shows less than it seems. */
-const isDue = (vigil: Vigil, now: Instant): boolean =>
-  vigil.recheckSince !== undefined ||
-  now - vigil.sampledAt >= sampleAfter(judgeVigil(vigil, now, SUSPICION), SUSPICION) * 0.9
+const isDue = (vigil: Vigil, now: Instant, settings: SuspicionSettings): boolean =>
+  vigil.recheck !== undefined ||
+  now - vigil.sampledAt >= sampleAfter(judgeVigil(vigil, now, settings), settings) * 0.9
+
+/** In whatever order. */
+const sameMembers = (one: readonly AddressPort[], other: readonly AddressPort[]): boolean =>
+  one === other || (one.length === other.length && one.every((member) => other.includes(member)))

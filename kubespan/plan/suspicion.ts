@@ -13,8 +13,12 @@ export interface SuspicionSettings {
   readonly suspectWithoutEchoAfter: Milliseconds
   /** Echoes in a row that must go unanswered, as single packets get lost. */
   readonly unansweredEchoes: number
-  /** How long after a change of our own network a peer has to show that it is still there. */
+  /** How long a peer has to show that it is still there, once something says that its path may be another one. */
   readonly recheckWithin: Milliseconds
+  /** The same as `unansweredEchoes` where our own network is as it was: others move often, and this must not cost a good path. */
+  readonly unansweredByMover: number
+  /** A peer is asked by echo that was not heard for so long: the other end of an idle tunnel sends a keepalive every 25 s. */
+  readonly askAfter: Milliseconds
 }
 
 export const SUSPICION: SuspicionSettings = {
@@ -25,6 +29,8 @@ export const SUSPICION: SuspicionSettings = {
   suspectWithoutEchoAfter: 15_000,
   unansweredEchoes: 2,
   recheckWithin: 1500,
+  unansweredByMover: 4,
+  askAfter: 30_000,
 }
 
 /** What is remembered of one peer that is up; a new session begins a new vigil. */
@@ -39,9 +45,17 @@ export interface Vigil {
   readonly answersEcho: boolean
   /** Echoes since something last arrived, none of them answered. */
   readonly unanswered: number
-  /** When our own network last changed, until the peer was heard since. */
-  readonly recheckSince: Instant | undefined
+  /** Until the peer was heard since. */
+  readonly recheck: Recheck | undefined
 }
+
+interface Recheck {
+  readonly since: Instant
+  readonly because: Move
+}
+
+/** Whose network has changed, ours or that of the peer: every path may be another one now. */
+export type Move = 'we moved' | 'it moved'
 
 interface Sending {
   readonly since: Instant
@@ -63,7 +77,7 @@ export const beginVigil = (counters: PeerCounters, now: Instant, answersEcho = f
   sending: undefined,
   answersEcho,
   unanswered: 0,
-  recheckSince: undefined,
+  recheck: undefined,
 })
 
 /**
@@ -87,7 +101,7 @@ export function sample(
     sending: hasSent ? sent(vigil, now) : stillSending(vigil, now, sampleEvery * SENDING_GAP),
   }
   if (counters.receiveBytes <= vigil.counters.receiveBytes) return next
-  return { ...next, heardAfter: vigil.sampledAt, heardBefore: now, unanswered: 0, recheckSince: undefined }
+  return { ...next, heardAfter: vigil.sampledAt, heardBefore: now, unanswered: 0, recheck: undefined }
 }
 
 /** In units of the sampling interval: slow traffic does not show in every fast sample. */
@@ -115,33 +129,50 @@ export const noteEcho = (vigil: Vigil, isAnswered: boolean, now: Instant): Vigil
         sending: undefined,
         answersEcho: true,
         unanswered: 0,
-        recheckSince: undefined,
+        recheck: undefined,
       }
     : { ...vigil, unanswered: vigil.unanswered + 1 }
 
-/** A link or an address of this host changed: every path may be another one now. */
-export const recheck = (vigil: Vigil, now: Instant): Vigil => ({ ...vigil, unanswered: 0, recheckSince: now })
+/** The peer has to show that it is still there. What is known to have changed here is not taken back by what changes there. */
+export const recheck = (vigil: Vigil, because: Move, now: Instant): Vigil =>
+  because === 'it moved' && vigil.recheck?.because === 'we moved'
+    ? vigil
+    : { ...vigil, unanswered: 0, recheck: { since: now, because } }
 
 /**
- * What the silence of a peer means. It counts only while we keep sending: an idle tunnel is legitimately silent, and a
- * single sample with traffic is a handshake.
+ * What the silence of a peer means. While we keep sending:
  *
  *     heard        echoAfter          suspectAfter               suspectWithoutEchoAfter
  *     |   calm     |   doubtful       |  suspect if echoes fail  |  suspect if it never answered one
  *
  * Counters tell only between which two samples a peer was last heard. Where echoes speak as well the middle is taken, so that
  * slow sampling does not delay the verdict; where they do not, the peer has the benefit of the doubt.
+ *
+ * An idle tunnel is legitimately silent, and a single sample with traffic is a handshake. But if the peer moved and its calls do
+ * not pass our NAT, then only we can find it. So it is asked when what it publishes changes, or not even its keepalives come.
  */
 export function judgeVigil(vigil: Vigil, now: Instant, settings: SuspicionSettings): Verdict {
-  const { heardAfter, heardBefore, sending, answersEcho, unanswered, recheckSince } = vigil
-  const echoFails = answersEcho && unanswered >= settings.unansweredEchoes
-  if (recheckSince !== undefined) {
-    const isOver = now - recheckSince >= settings.recheckWithin
-    return isOver && (echoFails || !answersEcho) ? 'suspect' : 'doubtful'
+  const { heardBefore, recheck, answersEcho, unanswered } = vigil
+  if (recheck?.because === 'we moved') {
+    const isOver = now - recheck.since >= settings.recheckWithin
+    return isOver && (echoFails(vigil, settings) || !answersEcho) ? 'suspect' : 'doubtful'
   }
+  const verdict = judgeTraffic(vigil, now, settings)
+  const askedSince = Math.min(recheck?.since ?? Number.POSITIVE_INFINITY, heardBefore + settings.askAfter)
+  if (verdict === 'suspect' || now < askedSince) return verdict
+  const within = answersEcho ? settings.recheckWithin : settings.suspectWithoutEchoAfter
+  return unanswered >= settings.unansweredByMover && now - askedSince >= within ? 'suspect' : 'doubtful'
+}
+
+const echoFails = ({ answersEcho, unanswered }: Vigil, { unansweredEchoes }: SuspicionSettings): boolean =>
+  answersEcho && unanswered >= unansweredEchoes
+
+function judgeTraffic(vigil: Vigil, now: Instant, settings: SuspicionSettings): Verdict {
+  const { heardAfter, heardBefore, sending, answersEcho } = vigil
   if (sending === undefined || sending.samples < 2) return 'calm'
   const silence = (since: Instant): Milliseconds => now - Math.max(since, sending.since)
-  if (echoFails && silence((heardAfter + heardBefore) / 2) >= settings.suspectAfter) return 'suspect'
+  if (echoFails(vigil, settings) && silence((heardAfter + heardBefore) / 2) >= settings.suspectAfter)
+    return 'suspect'
   if (!answersEcho && silence(heardBefore) >= settings.suspectWithoutEchoAfter) return 'suspect'
   return silence(heardBefore) >= settings.echoAfter ? 'doubtful' : 'calm'
 }

@@ -18,6 +18,7 @@ class World {
   links = [linkOf('eth0', ['192.0.2.1/24'])]
   state: 'up' | 'down' = 'up'
   endpoint = '192.0.2.2:51820' as AddressPort
+  specs = [specOf({})]
   readonly echoes = new Echoes(async (addresses) => {
     this.asked.push(this.clock.now())
     if (this.answers === undefined) return undefined
@@ -27,7 +28,7 @@ class World {
 
   look() {
     return this.watch.look({
-      specs: [specOf({})],
+      specs: this.specs,
       statuses: new Map([
         [
           'key',
@@ -70,8 +71,37 @@ test('an idle one is asked once as well: its keepalives raise no doubt', async (
   for (let turn = 0; turn < 20; turn++) {
     assert.equal(await world.until(world.clock.now() + 25_000, 0, 0), undefined)
     world.tx += 32
+    world.rx += 32
   }
   assert.deepEqual(world.asked, [0])
+})
+
+test('an idle one that lets its keepalives miss is suspect within 40 s', async () => {
+  const world = new World()
+  await world.until(20_000, 0, 0)
+  world.answers = false
+  const at = (await world.until(60_000, 0, 0)) ?? assert.fail('never suspect')
+  assert.ok(at <= 40_000, `${at}`)
+})
+
+test('what a peer publishes has changed: who answers is fine, who does not is suspect in 4 s, be the tunnel idle', async () => {
+  const world = new World()
+  await world.until(20_000, 0, 0)
+  const publish = (...endpoints: string[]): void => {
+    world.specs = [specOf({ endpoints: endpoints as AddressPort[] })]
+  }
+  publish('192.0.2.2:51820', '198.51.100.2:51820')
+  assert.equal(await world.until(25_000, 0, 0), undefined)
+  assert.equal(world.asked.length, 2)
+  publish('198.51.100.2:51820', '192.0.2.2:51820')
+  assert.equal(await world.until(30_000, 0, 0), undefined)
+  assert.equal(world.asked.length, 2, 'the order means nothing')
+
+  publish('198.51.100.2:51820')
+  world.answers = false
+  const since = world.clock.now()
+  const at = (await world.until(since + 10_000, 0, 0)) ?? assert.fail('never suspect')
+  assert.ok(at - since <= 4000, `${at - since}`)
 })
 
 test('a path that dies is suspect within 15 s when the peer used to answer', async () => {
@@ -129,7 +159,17 @@ test('where nobody can be asked a new address makes no idle peer suspect', async
     world.links = [linkOf('eth0', [address])]
     assert.equal(await world.until(world.clock.now() + 700_000, 0, 0), undefined)
   }
-  assert.deepEqual(world.asked.length, 3)
+  assert.equal(world.asked.length, 4, 'tried again every ten minutes')
+})
+
+test('nor does its silence, or what it publishes', async () => {
+  const world = new World()
+  world.answers = undefined
+  for (const endpoint of ['192.0.2.1:1', '192.0.2.2:2', '192.0.2.3:3'] as AddressPort[]) {
+    world.specs = [specOf({ endpoints: [endpoint] })]
+    assert.equal(await world.until(world.clock.now() + 400_000, 0, 0), undefined)
+    assert.equal(world.look().again, 5000)
+  }
 })
 
 test('on another path it is asked once more, for how long that takes', async () => {

@@ -80,7 +80,12 @@ test('neither the bytes of an answered echo nor the keepalive behind it cause an
     asked = watch.echoes
     const isAfterSilence = watch.now >= answeredAt + 5_000
     if (isAfterSilence) answeredAt = Number.POSITIVE_INFINITY
-    watch.look({ ...(look === 0 ? oneWay : isAfterSilence ? { tx: 32 } : itsBytes), answers: true })
+    const keepalive = look % 5 === 4 ? { rx: 32 } : {}
+    watch.look({
+      ...keepalive,
+      ...(look === 0 ? oneWay : isAfterSilence ? { tx: 32 } : itsBytes),
+      answers: true,
+    })
   }
   assert.equal(watch.echoes, 1)
 })
@@ -96,7 +101,55 @@ test('a single lost echo condemns nobody', () => {
 
 test('an idle tunnel is calm: keepalives are no traffic', () => {
   const watch = new Watch(true)
-  for (let look = 1; look < 60; look += 1) assert.equal(watch.look(look % 5 === 0 ? { tx: 32 } : {}), 'calm')
+  for (let look = 1; look < 60; look += 1)
+    assert.equal(watch.look(look % 5 === 0 ? { tx: 32, rx: 32 } : {}), 'calm')
+  assert.equal(watch.echoes, 0)
+})
+
+test('an idle tunnel without even the keepalives of its other end is asked, and suspect when echoes fail', () => {
+  const moved = new Watch(true)
+  while (moved.look() !== 'suspect');
+  assert.deepEqual(moved.verdicts.slice(4), [
+    ...['25 calm', '30 doubtful', '31 doubtful', '32 doubtful', '33 suspect'],
+  ])
+
+  const there = new Watch(true)
+  for (let look = 0; look < 50; look += 1) {
+    const isAsked = there.verdict === 'doubtful'
+    assert.notEqual(there.look({ answers: true, rx: isAsked ? 128 : 0 }), 'suspect')
+  }
+
+  const neverAnswered = new Watch(false)
+  while (neverAnswered.look() !== 'suspect');
+  assert.equal(neverAnswered.now, 45_000, 'WireGuard itself answers the echoes within 10 s')
+})
+
+test('a peer whose published endpoints change has to answer one of four echoes, or any packet', () => {
+  const moved = recheck(new Watch(true).vigil, 'it moved', 1000)
+  let asked = moved
+  for (let echo = 1; echo <= 4; echo += 1) {
+    assert.equal(judgeVigil(asked, 9000, SUSPICION), 'doubtful', `${echo - 1} may be lost`)
+    asked = noteEcho(asked, false, 1000 + echo * 400)
+  }
+  assert.equal(judgeVigil(asked, 2400, SUSPICION), 'doubtful', 'it has a moment')
+  assert.equal(judgeVigil(asked, 2600, SUSPICION), 'suspect')
+  assert.equal(judgeVigil(noteEcho(asked, true, 2600), 2600, SUSPICION), 'calm')
+  const received = sample(asked, { receiveBytes: 1, transmitBytes: 0 }, 2600, SUSPICION)
+  assert.equal(judgeVigil(received, 2600, SUSPICION), 'calm')
+
+  let silent = recheck(new Watch(false).vigil, 'it moved', 1000)
+  for (let echo = 0; echo < 8; echo += 1) silent = noteEcho(silent, false, 2000)
+  assert.equal(judgeVigil(silent, 15_999, SUSPICION), 'doubtful', 'it may drop echoes')
+  assert.equal(judgeVigil(silent, 16_000, SUSPICION), 'suspect')
+})
+
+test('that a peer moved does not excuse it from what our own move demands', () => {
+  const ours = recheck(new Watch(true).vigil, 'we moved', 1000)
+  assert.equal(recheck(ours, 'it moved', 1400), ours)
+  assert.deepEqual(recheck(recheck(new Watch(true).vigil, 'it moved', 1000), 'we moved', 1400).recheck, {
+    since: 1400,
+    because: 'we moved',
+  })
 })
 
 test('traffic that does not show in every fast sample is still traffic, traffic that ended is not', () => {
@@ -105,12 +158,12 @@ test('traffic that does not show in every fast sample is still traffic, traffic 
   watch.look(oneWay)
   for (let look = 0; look < 9; look += 1) watch.look(look % 3 === 0 ? oneWay : {})
   assert.equal(watch.verdict, 'doubtful')
-  for (let look = 0; look < 9; look += 1) watch.look()
-  assert.equal(watch.verdict, 'calm')
+  while (sampleAfter(watch.verdict, SUSPICION) !== SUSPICION.sampleEvery) watch.look()
+  assert.ok(watch.now < 30_000, watch.verdicts.join(', '))
 })
 
 test('after a change of our own network everybody has to answer at once', () => {
-  const answering = recheck(new Watch(true).vigil, 1000)
+  const answering = recheck(new Watch(true).vigil, 'we moved', 1000)
   assert.equal(judgeVigil(answering, 1000, SUSPICION), 'doubtful')
   const heard = noteEcho(answering, true, 1100)
   assert.equal(judgeVigil(heard, 9000, SUSPICION), 'calm')
@@ -118,7 +171,7 @@ test('after a change of our own network everybody has to answer at once', () => 
   assert.equal(judgeVigil(once, 2500, SUSPICION), 'doubtful', 'one packet may be lost')
   assert.equal(judgeVigil(noteEcho(once, false, 2400), 2500, SUSPICION), 'suspect')
 
-  const silent = recheck(new Watch(false).vigil, 1000)
+  const silent = recheck(new Watch(false).vigil, 'we moved', 1000)
   assert.equal(judgeVigil(silent, 2499, SUSPICION), 'doubtful')
   assert.equal(judgeVigil(silent, 2500, SUSPICION), 'suspect')
   const received = sample(silent, { receiveBytes: 1, transmitBytes: 0 }, 2000, SUSPICION)
