@@ -41,6 +41,11 @@ export interface Watched {
 const INTRODUCTIONS = 3
 /** After a change of the network every look counts. */
 const RECHECK_LOOK_EVERY: Milliseconds = 500
+/**
+ * So many others are asked when a path seems dead. If our NAT has given us another port, they hear it, and whoever harvests publishes
+ * it; in a large mesh somebody hears it anyway, by one keepalive or another.
+ */
+const WITNESSES = 8
 /** Silence means nothing where nobody is asked. */
 const WITHOUT_ECHO: SuspicionSettings = { ...SUSPICION, askAfter: Number.POSITIVE_INFINITY }
 
@@ -57,6 +62,9 @@ export class PeerWatch {
   readonly #heard: { readonly publicKey: PublicKey; readonly isAnswered: boolean; readonly at: Instant }[] =
     []
   #specs: readonly PeerSpec[] = []
+  /** Whom to ask with the next sweep, and whom to take next time. */
+  #witnesses: readonly PeerSpec[] = []
+  #witnessesSoFar = 0
   #network: string | undefined
   #isAsking = false
 
@@ -95,10 +103,13 @@ export class PeerWatch {
       if (verdict === 'doubtful' || this.#isStranger(key)) toAsk.push(spec)
       if (vigil.recheck !== undefined) isRechecking = true
     }
+    const suspects = new Set([...inDoubt].flatMap(([key, verdict]) => (verdict === 'suspect' ? [key] : [])))
+    if (suspects.size > 0)
+      this.#callWitnesses(specs.filter(({ publicKey: key }) => this.#vigils.has(key) && !inDoubt.has(key)))
     this.#ask(toAsk)
     return {
       hasMoved,
-      suspects: new Set([...inDoubt].flatMap(([key, verdict]) => (verdict === 'suspect' ? [key] : []))),
+      suspects,
       unsure: new Set(inDoubt.keys()),
       again: this.#again(isRechecking, inDoubt.size > 0),
     }
@@ -147,10 +158,19 @@ export class PeerWatch {
     return this.#vigils.has(key) && asked < (this.#answering.has(key) ? 1 : INTRODUCTIONS)
   }
 
+  /** Others each time. */
+  #callWitnesses(calm: readonly PeerSpec[]): void {
+    const start = calm.length === 0 ? 0 : this.#witnessesSoFar % calm.length
+    this.#witnesses = [...calm.slice(start), ...calm.slice(0, start)].slice(0, WITNESSES)
+    this.#witnessesSoFar += this.#witnesses.length
+  }
+
   /** One sweep at a time; its outcome is taken in by the next look. */
-  #ask(specs: readonly PeerSpec[]): void {
+  #ask(inQuestion: readonly PeerSpec[]): void {
+    const specs = [...new Set([...inQuestion, ...this.#witnesses])]
     if (specs.length === 0 || this.#isAsking || !this.#echoes.canAsk) return
     this.#isAsking = true
+    this.#witnesses = []
     for (const { publicKey: key } of specs) this.#introduced.set(key, (this.#introduced.get(key) ?? 0) + 1)
     void this.#echoes.ask(specs.map(({ address }) => address)).then((answered) => {
       const at = this.#clock.now()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Echoes } from '../../../../kubespan/controllers/echoes.ts'
 import { PeerWatch } from '../../../../kubespan/controllers/peer-watch.ts'
-import type { AddressPort } from '../../../../shared/net/address.ts'
+import type { Address, AddressPort } from '../../../../shared/net/address.ts'
 import { linkOf } from '../../../support/links.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 import { specOf, statusOf } from '../../../support/peers.ts'
@@ -181,4 +181,58 @@ test('on another path it is asked once more, for how long that takes', async () 
   assert.equal(world.echoes.roundTrip(specOf({}).address), undefined)
   await world.until(40_000, 100, 100)
   assert.deepEqual([world.asked.length, world.echoes.roundTrip(specOf({}).address)], [2, 5])
+})
+
+test('when a path seems dead eight others are asked, other ones each time: they hear which port our NAT has given us', async () => {
+  const clock = new ManualClock()
+  const swept: string[][] = []
+  const dead = new Set<string>()
+  const echoes = new Echoes(async (addresses) => {
+    swept.push([...addresses])
+    return new Map(addresses.filter((address) => !dead.has(address)).map((address) => [address, 5]))
+  }, clock)
+  const watch = new PeerWatch(echoes, clock)
+  const specs = Array.from({ length: 20 }, (_, index) =>
+    specOf({ publicKey: `key${index}`, address: `fd00::${index + 1}` as Address }),
+  )
+  let rx = 0
+  const look = () =>
+    watch.look({
+      specs,
+      statuses: new Map(
+        specs.map(({ publicKey, address }) => [
+          publicKey,
+          statusOf({ state: 'up', receiveBytes: dead.has(address) ? 100 : rx, transmitBytes: rx }),
+        ]),
+      ),
+      links: [linkOf('eth0', ['192.0.2.1/24'])],
+      linkName: 'kubespan',
+      now: clock.now(),
+    })
+  const untilSuspect = async (): Promise<void> => {
+    for (let turn = 0; turn < 60; turn++) {
+      rx += 100
+      const { suspects, again } = look()
+      if (suspects.size > 0) return
+      await clock.advance(again ?? 1000)
+    }
+    assert.fail('never suspect')
+  }
+  const witnesses = async (): Promise<readonly string[]> => {
+    await clock.advance(0)
+    return (swept.at(-1) ?? []).filter((address) => !dead.has(address))
+  }
+
+  rx = 100
+  look()
+  await clock.advance(5000)
+  dead.add('fd00::1')
+  await untilSuspect()
+  const first = await witnesses()
+  assert.equal(first.length, 8)
+  await clock.advance(1000)
+  await untilSuspect()
+  const second = await witnesses()
+  assert.equal(second.length, 8)
+  assert.equal(new Set([...first, ...second]).size, 16)
 })
