@@ -118,6 +118,14 @@ export class DiscoveryPool implements AsyncDisposable {
       for (const { client } of this.#entries.values()) client.redial()
   }
 
+  /**
+   * Has every service show that it is still there. A router that gets another public address tells nobody behind it: paths die, and
+   * so do connections, of which the services learn our new address only when they are made anew.
+   */
+  check(): void {
+    for (const { client } of this.#entries.values()) client.check()
+  }
+
   /** What this node says of itself, and what it has harvested for others. */
   publish(
     local: Affiliate,

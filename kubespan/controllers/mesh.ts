@@ -167,6 +167,7 @@ export class MeshController {
     const memory = this.#memory.statuses
     const step = await this.#paths.step({ specs, memory, view, identity, links, settings, now })
     const { statuses, endpoints, racePort } = step
+    if (step.hasSuspects) pool.check()
     const harvested = settings.harvestExtraEndpoints
       ? planHarvest(specs, statuses, unconfirmedIds(gathered.retained))
       : []

@@ -35,6 +35,8 @@ export interface PathsOptions {
 export interface PathsOutcome extends StepOutcome {
   /** The source port of race copies; undefined when nobody is raced. */
   readonly racePort: number | undefined
+  /** Some path has just been found dead. */
+  readonly hasSuspects: boolean
 }
 
 /** Finds and keeps a path to every peer, in the way that the settings ask for and this host allows. */
@@ -70,7 +72,8 @@ export class Paths {
     if (!settings.racing.enabled) {
       await this.#upgrades.end(settings.placement)
       const step = stepByTurns(input)
-      return { ...step, statuses: withLearned(step.statuses, specs, () => NOTHING), racePort: undefined }
+      const statuses = withLearned(step.statuses, specs, () => NOTHING)
+      return { ...step, statuses, racePort: undefined, hasSuspects: false }
     }
 
     const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
@@ -105,7 +108,7 @@ export class Paths {
     }))
     const outcome = { ...step, statuses, again: sooner(sooner(step.again, again), upgrades.again) }
     this.#ordered = outcome
-    return { ...outcome, racePort: racer && settings.racing.port }
+    return { ...outcome, racePort: racer && settings.racing.port, hasSuspects: suspects.size > 0 }
   }
 
   /** For peers that are not up, or whose path seems dead. */

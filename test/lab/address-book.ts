@@ -45,6 +45,11 @@ export class AddressBook {
       : { ...natAttachment(this.nat(network), this.natIndex(network), member, families), port }
   }
 
+  /** Another IPv4 address of a NAT on the wan. */
+  newOutsideAddress(nat: string): Attachment {
+    return wanAttachment(this.natIndex(nat), [4], this.#nextMember++)
+  }
+
   newLanIndex(): number {
     return this.#nextLan++
   }

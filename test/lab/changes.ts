@@ -43,6 +43,12 @@ export async function rebind(lab: Lab, host: LabHost): Promise<void> {
   await lab.box(host.network).exec('nft', ['-f', '-'], { input: portRules(mappings) })
 }
 
+/** The NAT's provider gives it another public IPv4 address: every flow through it ends, and nobody behind it is told. */
+export async function changePublicAddress(lab: Lab, nat: string): Promise<void> {
+  const next = lab.addresses.newOutsideAddress(nat)
+  await lab.box(nat).sh(`ip -4 addr flush dev ${next.device} scope global\n${ipScript(ownEnd(next))}`)
+}
+
 /** Makes a private LAN between hosts that had none. */
 export async function addLan(lab: Lab, name: string, hosts: readonly LabHost[]): Promise<void> {
   await lab.addBox({

@@ -19,6 +19,7 @@ export class FakeDiscovery {
   fault: Error | undefined
   /** While set, updates of this id are refused. */
   refuses: { readonly id: string; readonly retryable: boolean } | undefined
+  refusesHello = false
   /** While set, calls never return until they are cancelled. */
   hangs = false
   readonly #watchers = new Set<{ queue: WatchMessage[]; wake: () => void; ended: boolean }>()
@@ -59,6 +60,7 @@ export class FakeDiscovery {
     if (this.hangs)
       await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('cancelled'))))
     this.#mayFail()
+    if (this.refusesHello) throw new RefusedCall('the client goes too fast', true)
     return { clientIp: this.clientIp, redirect: this.redirect?.(endpoint) }
   }
 

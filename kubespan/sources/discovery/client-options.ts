@@ -1,6 +1,6 @@
 import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
-import type { Address } from '../../../shared/net/address.ts'
+import { type Address, familyOf } from '../../../shared/net/address.ts'
 import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { Dial } from './transport.ts'
 
@@ -29,6 +29,10 @@ const CHECK_EVERY_MAX: Milliseconds = 30_000
  * we learn is that a connection from the old one is dead, and what the address is now from the Hello on the next.
  */
 export const checkConnectionEvery = (ttl: Milliseconds): Milliseconds => Math.min(CHECK_EVERY_MAX, ttl / 10)
+
+/** One address per family: a dual-stack node that reconnects over the other family keeps both. */
+export const rememberAddress = (known: readonly Address[], seen: Address | undefined): readonly Address[] =>
+  seen === undefined ? known : [...known.filter((address) => familyOf(address) !== familyOf(seen)), seen]
 
 /** One line per change; a quiet client says nothing. */
 export interface ClientLog {

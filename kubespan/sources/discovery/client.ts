@@ -1,10 +1,11 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
-import { type Address, type AddressPort, addressFromBytes, familyOf } from '../../../shared/net/address.ts'
+import { type AddressPort, addressFromBytes } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort, parseHostPort } from '../../model/service-endpoint.ts'
-import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
+import { checkWhenWanted } from './check-connection.ts'
+import { type ClientStatus, type DiscoveryClientOptions, rememberAddress } from './client-options.ts'
 import { OthersRecord } from './others.ts'
 import { type OwnRecord, sealEndpoints, sealOwnRecord } from './own-record.ts'
 import { afterFailure, afterSuccess, followRedirect, type Route, routeTo } from './redirect.ts'
@@ -23,6 +24,7 @@ export class DiscoveryClient implements AsyncDisposable {
   readonly #options: DiscoveryClientOptions
   readonly #stop = new AbortController()
   readonly #refreshWanted = new Wake()
+  readonly #checkWanted = new Wake()
   #running: Promise<void> | undefined
   /** The session, or the pause before the next, that is under way. */
   #attempt: AbortController | undefined
@@ -87,6 +89,11 @@ export class DiscoveryClient implements AsyncDisposable {
   redial(): void {
     this.#isRedialling = true
     this.#attempt?.abort()
+  }
+
+  /** Has the service show that it is still there, and begins anew if it does not. */
+  check(): void {
+    this.#checkWanted.set()
   }
 
   /** Takes our record out of the service and keeps it out. Resolves once the service has confirmed it. */
@@ -160,10 +167,11 @@ export class DiscoveryClient implements AsyncDisposable {
       // Watch before Update: a change that falls between the two would otherwise be missed.
       const reading = this.#read(transport.watch(signal))
       const serving = this.#serve(transport, signal, onHealthy)
-      // Whichever ends first ends the session; the other is cancelled with it, and its failure then is no news.
-      reading.catch(() => {})
-      serving.catch(() => {})
-      await Promise.race([reading, serving])
+      const checking = checkWhenWanted(transport, this.#checkWanted, clock, signal)
+      const parts = [reading, serving, checking]
+      // Whichever ends first ends the session; the others are cancelled with it, and their failures then are no news.
+      for (const part of parts) part.catch(() => {})
+      await Promise.race(parts)
       return 'ended'
     } finally {
       this.#update({ connected: false })
@@ -183,10 +191,8 @@ export class DiscoveryClient implements AsyncDisposable {
       )
     }
     this.#setRoute(next)
-    this.#options.log.info(
-      { service: this.#options.name, endpoint: this.#status.endpoint },
-      'discovery redirected',
-    )
+    const { name, endpoint } = this.#status
+    this.#options.log.info({ service: name, endpoint }, 'discovery redirected')
   }
 
   async #read(messages: AsyncIterable<WatchMessage>): Promise<void> {
@@ -269,10 +275,8 @@ export class DiscoveryClient implements AsyncDisposable {
         )
       } catch (error) {
         if (!(error instanceof RefusedCall)) throw error
-        log.info(
-          { service: name, affiliate: affiliateId, problem: error.message },
-          'harvested endpoints refused',
-        )
+        const fields = { service: name, affiliate: affiliateId, problem: error.message }
+        log.info(fields, 'harvested endpoints refused')
       }
       this.#others.told(telling, clock.now())
     }
@@ -292,9 +296,5 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#options.onChange()
   }
 }
-
-/** One address per family: a dual-stack node that reconnects over the other family keeps both. */
-const rememberAddress = (known: readonly Address[], seen: Address | undefined): readonly Address[] =>
-  seen === undefined ? known : [...known.filter((address) => familyOf(address) !== familyOf(seen)), seen]
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -225,6 +225,56 @@ test('a redial begins anew at once, whether connected or in a pause, and forgets
   assert.equal(service.watchers, 1)
 })
 
+test('a check that is answered changes nothing, even if the answer is a refusal', async () => {
+  const { service, client, quiet, pauses, clock } = world()
+  await using _ = client
+  client.start()
+  await quiet()
+  client.check()
+  client.check()
+  await quiet()
+  assert.equal(service.hellos, 2)
+  service.refusesHello = true
+  await clock.advance(10_000)
+  client.check()
+  await quiet()
+  assert.equal(service.hellos, 3)
+  assert.deepEqual([client.status.connected, pauses], [true, []])
+  client.check()
+  await quiet()
+  assert.equal(service.hellos, 3, 'not again within 10 s')
+})
+
+test('a check that is not answered within 3 s begins anew, and learns the address that we have by now', async () => {
+  const { service, client, quiet, pauses, clock } = world()
+  await using _ = client
+  client.start()
+  await quiet()
+  service.hangs = true
+  client.check()
+  await quiet()
+  await clock.advance(2_999)
+  assert.equal(client.status.connected, true)
+  service.hangs = false
+  service.clientIp = Uint8Array.of(203, 0, 113, 9)
+  await clock.advance(1)
+  await quiet()
+  assert.deepEqual(pauses, [1])
+  await clock.advance(1000)
+  await quiet()
+  assert.equal(client.status.connected, true)
+  assert.deepEqual(client.status.publicAddresses, ['203.0.113.9'])
+})
+
+test('a check that was asked for while nothing was connected is not made up for', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  client.check()
+  client.start()
+  await quiet()
+  assert.equal(service.hellos, 1)
+})
+
 test('leaving removes our record and keeps it out', async () => {
   const { service, client, quiet, clock } = world()
   await using _ = client
