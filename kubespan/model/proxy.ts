@@ -57,10 +57,7 @@ export class ProxySettings {
     const goal = new URL(url)
     const other = new ProxySettings(goal, exempt)
     if (own === undefined || own.host !== other.host || own.port !== other.port) return other
-    const [username = '', ...password] = own.#credentials?.split(':') ?? []
-    goal.username = encodeURIComponent(username)
-    goal.password = encodeURIComponent(password.join(':'))
-    return new ProxySettings(goal, exempt)
+    return new ProxySettings(withCredentials(goal, own.#credentials), exempt)
   }
 
   get view(): ProxyView {
@@ -70,6 +67,11 @@ export class ProxySettings {
   /** `user:password`; undefined when the proxy asks for none. */
   get credentials(): string | undefined {
     return this.#credentials
+  }
+
+  /** For whoever connects: holds the credentials. */
+  get url(): URL {
+    return withCredentials(new URL(this.toJSON()), this.#credentials)
   }
 
   /** Whether this goes through the proxy: nothing on this machine does, and nothing that NO_PROXY names. */
@@ -88,6 +90,14 @@ export const firstHop = <T extends HostPort>(
   service: T,
   proxy: ProxySettings | undefined,
 ): T | ProxySettings => (proxy?.isFor(service) ? proxy : service)
+
+function withCredentials(proxy: URL, credentials: string | undefined): URL {
+  const [username = '', ...password] = credentials?.split(':') ?? []
+  const url = new URL(proxy)
+  url.username = encodeURIComponent(username)
+  url.password = encodeURIComponent(password.join(':'))
+  return url
+}
 
 const withoutBrackets = (host: string): string => host.replace(/^\[|\]$/g, '')
 

@@ -5,6 +5,7 @@ import { Agent as TlsAgent } from 'node:https'
 import type { User } from '@kubernetes/client-node/dist/config_types.js'
 import { isLoopback, parseAddress } from '../../../shared/net/address.ts'
 import type { KubernetesAccess } from '../../model/kubernetes.ts'
+import { ProxySettings } from '../../model/proxy.ts'
 import {
   type Context,
   CredentialsError,
@@ -51,7 +52,10 @@ export class Credentials {
     const context = await this.#context()
     const { cluster, user } = context
     const server = parseServer(cluster.server)
-    const proxy = cluster.proxyUrl === undefined ? undefined : parseProxy(cluster.proxyUrl)
+    const proxy =
+      cluster.proxyUrl === undefined
+        ? proxyOfEnvironment(this.#options.environment, server)
+        : parseProxy(cluster.proxyUrl)
     const [ca, cert, key] = await Promise.all([
       contents(cluster.caFile, cluster.caData),
       contents(user?.certFile, user?.certData),
@@ -162,6 +166,14 @@ function parseProxy(text: string): URL {
   const proxy = URL.canParse(text) ? new URL(text) : undefined
   if (proxy?.protocol === 'http:' || proxy?.protocol === 'https:') return proxy
   throw new CredentialsError('the proxy-url of the kubeconfig is no http or https URL')
+}
+
+/** As kubectl does: what the kubeconfig names counts, else HTTPS_PROXY, unless NO_PROXY names the server. */
+function proxyOfEnvironment(environment: CredentialsOptions['environment'], server: URL): URL | undefined {
+  const proxy = ProxySettings.fromEnvironment(environment)
+  if (typeof proxy === 'string') throw new CredentialsError(proxy)
+  const host = server.hostname.replace(/^\[|\]$/g, '')
+  return proxy?.isFor({ host, port: Number(server.port || 443) }) ? proxy.url : undefined
 }
 
 const firstLine = (error: unknown): string =>

@@ -38,13 +38,13 @@ async function place(t: TestContext, text: string | undefined) {
   t.after(() => rm(directory, { recursive: true }))
   const file = join(directory, 'config')
   if (text !== undefined) await writeFile(file, text)
-  const using = (context?: string): Credentials => {
+  const using = (context?: string, environment: Record<string, string> = {}): Credentials => {
     const access: KubernetesAccess = {
       kind: 'kubeconfig',
       files: [join(directory, 'none'), file],
       context,
     }
-    return new Credentials({ access, environment: {} })
+    return new Credentials({ access, environment })
   }
   return { directory, file, using }
 }
@@ -119,6 +119,23 @@ test('a proxy is what connections go to', async (t) => {
   const { via, agent } = await using().connection()
   assert.equal(via.host, 'proxy.example:3128')
   assert.ok('proxyEnv' in optionsOf(agent))
+})
+
+test('the proxy of the environment counts where the kubeconfig names none, and NO_PROXY does not exempt the server', async (t) => {
+  const proxyOf = async (said: Said, environment: Record<string, string>): Promise<string | undefined> => {
+    const { using } = await place(t, kubeconfig(said))
+    const { server, via, agent } = await using(undefined, environment).connection()
+    assert.equal('proxyEnv' in optionsOf(agent), via !== server)
+    return via === server ? undefined : via.href
+  }
+  const HTTPS_PROXY = 'http://u:p%40ss@env.example:3128'
+  assert.equal(await proxyOf({}, { HTTPS_PROXY }), 'http://u:p%40ss@env.example:3128/')
+  assert.equal(await proxyOf({}, { HTTPS_PROXY, NO_PROXY: '192.0.2.0/24' }), undefined)
+  const named = { cluster: { 'proxy-url': 'http://proxy.example:3128' } }
+  assert.equal(await proxyOf(named, { HTTPS_PROXY }), 'http://proxy.example:3128/')
+  const local = { cluster: { server: 'http://127.0.0.1:8080' } }
+  assert.equal(await proxyOf(local, { HTTPS_PROXY }), undefined)
+  await assert.rejects(proxyOf({}, { HTTPS_PROXY: 'socks5://p:1' }), CredentialsError)
 })
 
 test('without TLS only loopback is trusted', async (t) => {
