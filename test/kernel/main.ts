@@ -37,6 +37,7 @@ const ESSENTIAL: readonly (readonly Selection[])[] = [
     },
     { file: 'test/integration/kubespan-bypass.test.ts' },
     { file: 'test/e2e/race.test.ts', only: '^(one good endpoint|where a foreign firewall)' },
+    { file: 'test/e2e/nested.test.ts' },
   ],
 ]
 
