@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { flushCompileCache } from 'node:module'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { encodeCall, HELLO_OF_A_CLIENT } from './warm-up-frames.ts'
+import { encodeCall, FAREWELL_OF_A_CLIENT, HELLO_OF_A_CLIENT, SETTLED_CLIENT } from './warm-up-frames.ts'
 
 /**
  * Clients for a service that warms up: `warm-up-clients.ts PORT plaintext|tls`, on loopback. They are a program of their
@@ -16,13 +16,15 @@ interface ClientsOrder {
 
 const LOOPBACK = '127.0.0.1'
 const CLIENTS_AT_ONCE = 10
-const UPDATES_PER_CLIENT = 8
+/** One that says something new, and the same again: a node that comes back says little else. */
+const UPDATES_PER_CLIENT = 2
 
 /** The certificate is the service's own, and nothing is sent that matters: there is nobody to be sure of. */
 async function open({ port, isTls }: ClientsOrder): Promise<Socket> {
   const at = { host: LOOPBACK, port }
   const socket = isTls ? connectTls({ ...at, ALPNProtocols: ['h2'], rejectUnauthorized: false }) : connect(at)
   await once(socket, isTls ? 'secureConnect' : 'connect')
+  socket.on('error', () => {}) // after its farewell nobody listens to it any more
   return socket
 }
 
@@ -42,6 +44,7 @@ async function beClient(order: ClientsOrder, round: number, index: number): Prom
     return encodeCall(stream - 2, method, address, fields)
   }
   await ask(HELLO_OF_A_CLIENT, call('Hello', [cluster, 'v1.2.3']))
+  socket.write(SETTLED_CLIENT)
   await ask(call('Watch', [cluster]))
   for (let count = 0; count < UPDATES_PER_CLIENT; count += 1) {
     const data = Buffer.alloc(400, count >> 1) // every other one is the same again
@@ -59,5 +62,5 @@ const [port, how] = process.argv.slice(2)
 const order: ClientsOrder = { port: Number(port), isTls: how === 'tls' }
 for (let round = 0; ; round += 1) {
   const clients = Array.from({ length: CLIENTS_AT_ONCE }, (_, index) => beClient(order, round, index))
-  for (const socket of await Promise.all(clients)) socket.destroy()
+  for (const socket of await Promise.all(clients)) socket.end(FAREWELL_OF_A_CLIENT)
 }

@@ -4,6 +4,9 @@ const FRAME_HEAD_BYTES = 9
 const DATA = 0
 const HEADERS = 1
 const SETTINGS = 4
+const PING = 6
+const GOAWAY = 7
+const ACK = 0x01
 const END_STREAM = 0x01
 const END_HEADERS = 0x04
 
@@ -12,6 +15,15 @@ export const HELLO_OF_A_CLIENT: Buffer = Buffer.concat([
   Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'),
   frame(SETTINGS, 0, 0, Buffer.alloc(0)),
 ])
+
+/** What it says of the settings of the service, and what a client with Go's gRPC asks when its first answer comes. */
+export const SETTLED_CLIENT: Buffer = Buffer.concat([
+  frame(SETTINGS, ACK, 0, Buffer.alloc(0)),
+  frame(PING, 0, 0, Buffer.alloc(8)),
+])
+
+/** The farewell of a client with Go's gRPC, which names the last of all streams. */
+export const FAREWELL_OF_A_CLIENT: Buffer = frame(GOAWAY, 0, 0, Buffer.of(0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0))
 
 /** A call on a stream of its own. Each field is a value, several values, by the place in the list its number. */
 export function encodeCall(

@@ -3,7 +3,12 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { warmUp } from '../../../discovery/warm-up.ts'
-import { encodeCall, HELLO_OF_A_CLIENT } from '../../../discovery/warm-up-frames.ts'
+import {
+  encodeCall,
+  FAREWELL_OF_A_CLIENT,
+  HELLO_OF_A_CLIENT,
+  SETTLED_CLIENT,
+} from '../../../discovery/warm-up-frames.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { startService } from '../../support/discovery-service.ts'
 import { settle } from '../../support/manual-clock.ts'
@@ -14,6 +19,9 @@ const TLS = {
   certificatePath: 'test/support/tls/one.crt',
   keyPath: 'test/support/tls/one.key',
 }
+
+/** A frame of eight bytes that is a PING and an ACK. */
+const PING_ANSWER = Buffer.of(0, 0, 8, 6, 1)
 
 /** Sockets and servers of this process, and how many. */
 const open = (): number => process.getActiveResourcesInfo().filter((name) => /TCP|TLS/.test(name)).length
@@ -47,6 +55,7 @@ test('the calls it makes are good ones', async () => {
   const data = Buffer.alloc(400, 7)
   const ttl = Buffer.of(0x08, 0x3c)
   socket.write(HELLO_OF_A_CLIENT)
+  socket.write(SETTLED_CLIENT)
   socket.write(encodeCall(1, 'Hello', '192.0.2.1', ['cluster', 'v1.2.3']))
   socket.write(
     encodeCall(3, 'AffiliateUpdate', '192.0.2.1', ['cluster', 'node', data, [data.subarray(9, 29)], ttl]),
@@ -55,8 +64,9 @@ test('the calls it makes are good ones', async () => {
   let answered = Buffer.alloc(0)
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     answered = Buffer.concat([answered, chunk])
-    if (answered.includes(data)) break
+    if (answered.includes(data) && !socket.writableEnded) socket.end(FAREWELL_OF_A_CLIENT)
   }
+  assert.ok(answered.includes(PING_ANSWER))
   await started[Symbol.asyncDispose]()
   const lines = started.log.filter(({ msg }) => msg === 'call')
   assert.deepEqual(

@@ -17,4 +17,5 @@ test('both protocols are offered, old TLS is not', () => {
   const options = tlsOptions(checkPair([file('two.crt'), file('two.key')]), 10_000)
   assert.deepEqual(options.ALPNProtocols, ['h2', 'http/1.1'])
   assert.equal(options.minVersion, 'TLSv1.2')
+  assert.equal(options.honorCipherOrder, false)
 })

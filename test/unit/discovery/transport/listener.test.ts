@@ -137,6 +137,19 @@ test('under TLS both are negotiated, and old TLS is refused', async () => {
   await listener.close(1000)
 })
 
+test('under TLS the client says which cipher it would rather have', async () => {
+  const { listener } = await start({ certificate: CERTIFICATE })
+  const suites = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256']
+  for (const first of suites) {
+    const ciphers = [first, ...suites.filter((other) => other !== first)].join(':')
+    const socket = connectTls({ port: listener.port, ca: CA, ciphers, ALPNProtocols: ['h2'] })
+    await once(socket, 'secureConnect')
+    assert.equal(socket.getCipher().standardName, first)
+    socket.destroy()
+  }
+  await listener.close(1000)
+})
+
 test('a client that does not say what it wants is closed when its time is over', async () => {
   for (const words of [[], ['GET / HTTP/1.1\r\nhost:'], ['PRI * HT'], [HTTP2_PREFACE]]) {
     const { listener, clock } = await start()
