@@ -92,16 +92,14 @@ export class PeerWatch {
         this.#vigils.delete(key)
         continue
       }
-      const vigil = this.#sample(
-        key,
-        status,
-        hasMoved ? 'we moved' : moved.has(key) ? 'it moved' : undefined,
-        now,
-      )
+      const move = hasMoved ? 'we moved' : moved.has(key) ? 'it moved' : undefined
+      const vigil = this.#sample(key, status, move, now)
       const verdict = judgeVigil(vigil, now, this.#settings)
       if (verdict !== 'calm') inDoubt.set(key, verdict)
       if (verdict === 'doubtful' || this.#isStranger(key)) toAsk.push(spec)
-      if (vigil.recheck !== undefined) isRechecking = true
+      // Who drops echoes has longer to answer, and may move as often as it likes.
+      if (vigil.recheck !== undefined && (vigil.recheck.because === 'we moved' || vigil.answersEcho))
+        isRechecking = true
     }
     const suspects = new Set([...inDoubt].flatMap(([key, verdict]) => (verdict === 'suspect' ? [key] : [])))
     if (suspects.size > 0)

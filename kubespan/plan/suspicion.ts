@@ -133,11 +133,11 @@ export const noteEcho = (vigil: Vigil, isAnswered: boolean, now: Instant): Vigil
       }
     : { ...vigil, unanswered: vigil.unanswered + 1 }
 
-/** The peer has to show that it is still there. What is known to have changed here is not taken back by what changes there. */
-export const recheck = (vigil: Vigil, because: Move, now: Instant): Vigil =>
-  because === 'it moved' && vigil.recheck?.because === 'we moved'
-    ? vigil
-    : { ...vigil, unanswered: 0, recheck: { since: now, because } }
+/** The peer has to show that it is still there. One that moves again and again gets no more time by that. */
+export function recheck(vigil: Vigil, because: Move, now: Instant): Vigil {
+  if (because === 'we moved') return { ...vigil, unanswered: 0, recheck: { since: now, because } }
+  return vigil.recheck === undefined ? { ...vigil, recheck: { since: now, because } } : vigil
+}
 
 /**
  * What the silence of a peer means. While we keep sending:

@@ -162,6 +162,14 @@ test('where nobody can be asked a new address makes no idle peer suspect', async
   assert.equal(world.asked.length, 4, 'tried again every ten minutes')
 })
 
+test('who never answered is not looked at more often than any doubt needs when it moves', async () => {
+  const world = new World()
+  world.answers = false
+  await world.until(20_000, 100, 100)
+  world.specs = [specOf({ endpoints: ['192.0.2.9:1' as AddressPort] })]
+  assert.equal(world.look().again, 1000)
+})
+
 test('nor does its silence, or what it publishes', async () => {
   const world = new World()
   world.answers = undefined

@@ -143,6 +143,12 @@ test('a peer whose published endpoints change has to answer one of four echoes, 
   assert.equal(judgeVigil(silent, 16_000, SUSPICION), 'suspect')
 })
 
+test('a peer that moves again and again gets no more time by that', () => {
+  let vigil = recheck(new Watch(true).vigil, 'it moved', 1000)
+  for (let at = 1400; at <= 2600; at += 400) vigil = noteEcho(recheck(vigil, 'it moved', at), false, at)
+  assert.equal(judgeVigil(vigil, 2600, SUSPICION), 'suspect')
+})
+
 test('that a peer moved does not excuse it from what our own move demands', () => {
   const ours = recheck(new Watch(true).vigil, 'we moved', 1000)
   assert.equal(recheck(ours, 'it moved', 1400), ours)
