@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  assertNothingInClear,
+  eventually,
+  FAST,
+  PATIENCE_MS,
+  skip,
+  ulaOf,
+  withHistory,
+} from '../e2e/story.ts'
+import type { LabHost } from '../lab/box.ts'
+import { changeAddress, changePublicAddress, linkDown, linkUp, move, rebind } from '../lab/changes.ts'
+import { Lab } from '../lab/lab.ts'
+import { Mesh } from '../lab/mesh.ts'
+import { pingAll } from '../lab/ping.ts'
+import { behind, nat, publicHost, topology, WAN } from '../lab/topology.ts'
+import { randomOf } from '../support/simulated-network.ts'
+
+const MINUTES = Number(process.env.MISHAP_MINUTES || 5)
+const SEED = Number(process.env.MISHAP_SEED || Date.now() % 1_000_000)
+/** A dead path is found within 15 s; several mishaps at once may take that twice. */
+const HEALED_WITHIN_MS = 60_000
+
+/** Everybody tells what it sees, and somebody hears the IPv4 port of everybody: else a port that a NAT changes cannot be known. */
+const WORLD = topology({
+  hosts: [
+    behind('home1', 'a'),
+    behind('home1', 'b'),
+    behind('home2', 'c'),
+    behind('cone', 'd'),
+    publicHost('e', { families: [4] }),
+  ],
+  nats: [nat('home1', 'port-restricted'), nat('home2', 'port-restricted'), nat('cone', 'full-cone')],
+})
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+test(`whatever happens to a mesh, it is whole again (MISHAP_SEED=${SEED})`, { skip }, async () => {
+  await using lab = await Lab.create(WORLD, { prefix: 'longmishaps' })
+  await using mesh = new Mesh(lab, {
+    timing: FAST,
+    documents: () => ({ KubeSpanConfig: { harvestExtraEndpoints: true } }),
+  })
+  await mesh.startDiscovery()
+  for (const host of lab.hosts) mesh.startDaemon(host)
+  await mesh.full(PATIENCE_MS)
+  const ulas = new Map(
+    await Promise.all(lab.hosts.map(async (host) => [host, await ulaOf(mesh, host)] as const)),
+  )
+
+  const random = randomOf(SEED)
+  const below = (limit: number): number => Math.floor(random() * limit)
+  const oneOf = <T>(these: readonly T[]): T => these[below(these.length)] as T
+
+  const mishaps: Readonly<Record<string, (host: LabHost) => Promise<unknown>>> = {
+    'a NAT gives another port': async (host) => host.network !== WAN && (await rebind(lab, host)),
+    'it moves': async (host) =>
+      // A mesh of NATs alone has nobody who hears.
+      host.spec.network !== WAN &&
+      (await move(
+        lab,
+        host,
+        oneOf([WAN, ...WORLD.nats.map(({ name }) => name)].filter((to) => to !== host.network)),
+      )),
+    'it gets another address': (host) => changeAddress(lab, host),
+    // Linux forgets the flows that it masqueraded, but not those that a full cone let in.
+    'its router gets another public address': async (host) =>
+      ['home1', 'home2'].includes(host.network) && (await changePublicAddress(lab, host.network)),
+    'its cable is out for a while': async (host) => {
+      await linkDown(host, host.uplink.device)
+      await pause(1000 * below(30))
+      await linkUp(host, host.uplink.device)
+    },
+    'the discovery service is away for a while': async () => {
+      await mesh.stopDiscovery(oneOf(['SIGKILL', 'SIGTERM']))
+      await pause(1000 * below(8))
+      await mesh.startDiscovery()
+    },
+    'its daemon is killed': async (host) => {
+      await mesh.daemon(host).stop('SIGKILL')
+      mesh.startDaemon(host)
+    },
+    'its daemon is stopped for a while': async (host) => {
+      await mesh.daemon(host).stop()
+      await pause(1000 * below(5))
+      mesh.startDaemon(host)
+    },
+  }
+
+  const silentPairs = async (): Promise<readonly string[]> => {
+    const pairs = lab.hosts.map(async (host) => {
+      const others = mesh.expectedPeers(host)
+      const echoes = await pingAll(
+        host,
+        others.map((other) => ulas.get(other) ?? ''),
+      )
+      return others.flatMap(({ name }, place) =>
+        echoes[place]?.roundTripMilliseconds === undefined ? [`${host.name} to ${name}`] : [],
+      )
+    })
+    return (await Promise.all(pairs)).flat()
+  }
+
+  const happened: string[] = []
+  let longest = 0
+  for (const endsAt = Date.now() + MINUTES * 60_000; Date.now() < endsAt; ) {
+    const host = oneOf(lab.hosts)
+    const what = oneOf(Object.keys(mishaps))
+    await mishaps[what]?.(host)
+    happened.push(`${host.name}: ${what}`)
+    // Now and then the next one does not wait.
+    if (below(4) === 0) continue
+    const since = performance.now()
+    await withHistory(mesh, async () => {
+      const lately = happened.slice(-6).join(', ')
+      await eventually(
+        `all reach each other; last of all ${lately}`,
+        silentPairs,
+        (silent) => silent.length === 0,
+        HEALED_WITHIN_MS,
+      )
+    })()
+    longest = Math.max(longest, performance.now() - since)
+  }
+  console.log(`# ${happened.length} mishaps; whole again within ${Math.round(longest)} ms`)
+  assert.ok(happened.length > MINUTES, happened.join('\n'))
+  await assertNothingInClear(lab)
+})
