@@ -17,7 +17,10 @@ export interface SuspicionSettings {
   readonly recheckWithin: Milliseconds
   /** The same as `unansweredEchoes` where our own network is as it was: others move often, and this must not cost a good path. */
   readonly unansweredByMover: number
-  /** A peer is asked by echo that was not heard for so long: the other end of an idle tunnel sends a keepalive every 25 s. */
+  /**
+   * A peer is asked by echo that was not heard for so long. Of an idle tunnel one end alone may send the keepalives, each of which puts off
+   * the other's; but that end hears a handshake every 120 s, begun by the next keepalive after.
+   */
   readonly askAfter: Milliseconds
 }
 
@@ -30,7 +33,7 @@ export const SUSPICION: SuspicionSettings = {
   unansweredEchoes: 2,
   recheckWithin: 1500,
   unansweredByMover: 4,
-  askAfter: 30_000,
+  askAfter: 180_000,
 }
 
 /** What is remembered of one peer that is up; a new session begins a new vigil. */
@@ -149,7 +152,7 @@ export function recheck(vigil: Vigil, because: Move, now: Instant): Vigil {
  * slow sampling does not delay the verdict; where they do not, the peer has the benefit of the doubt.
  *
  * An idle tunnel is legitimately silent, and a single sample with traffic is a handshake. But if the peer moved and its calls do
- * not pass our NAT, then only we can find it. So it is asked when what it publishes changes, or not even its keepalives come.
+ * not pass our NAT, then only we can find it. So it is asked when what it publishes changes, or not even handshakes come.
  */
 export function judgeVigil(vigil: Vigil, now: Instant, settings: SuspicionSettings): Verdict {
   const { heardBefore, recheck, answersEcho, unanswered } = vigil

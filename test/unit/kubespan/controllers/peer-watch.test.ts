@@ -71,17 +71,17 @@ test('an idle one is asked once as well: its keepalives raise no doubt', async (
   for (let turn = 0; turn < 20; turn++) {
     assert.equal(await world.until(world.clock.now() + 25_000, 0, 0), undefined)
     world.tx += 32
-    world.rx += 32
+    if (turn % 5 === 4) world.rx += 92
   }
   assert.deepEqual(world.asked, [0])
 })
 
-test('an idle one that lets its keepalives miss is suspect within 40 s', async () => {
+test('an idle one of which not even handshakes are heard is suspect after three minutes', async () => {
   const world = new World()
   await world.until(20_000, 0, 0)
   world.answers = false
-  const at = (await world.until(60_000, 0, 0)) ?? assert.fail('never suspect')
-  assert.ok(at <= 40_000, `${at}`)
+  const at = (await world.until(300_000, 0, 0)) ?? assert.fail('never suspect')
+  assert.ok(at <= 190_000, `${at}`)
 })
 
 test('what a peer publishes has changed: who answers is fine, who does not is suspect in 4 s, be the tunnel idle', async () => {

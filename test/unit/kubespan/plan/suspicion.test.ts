@@ -99,29 +99,30 @@ test('a single lost echo condemns nobody', () => {
   assert.equal(watch.vigil.unanswered, 0)
 })
 
-test('an idle tunnel is calm: keepalives are no traffic', () => {
+test('an idle tunnel is calm: keepalives are no traffic, and may all be ours', () => {
   const watch = new Watch(true)
-  for (let look = 1; look < 60; look += 1)
-    assert.equal(watch.look(look % 5 === 0 ? { tx: 32, rx: 32 } : {}), 'calm')
+  // A keepalive every 25 s, and with the first one after 120 s a handshake.
+  for (let look = 1; look < 240; look += 1)
+    assert.equal(watch.look(look % 30 === 0 ? { tx: 180, rx: 92 } : look % 5 === 0 ? { tx: 32 } : {}), 'calm')
   assert.equal(watch.echoes, 0)
 })
 
-test('an idle tunnel without even the keepalives of its other end is asked, and suspect when echoes fail', () => {
+test('an idle tunnel in which not even handshakes come is asked, and suspect when echoes fail', () => {
   const moved = new Watch(true)
   while (moved.look() !== 'suspect');
-  assert.deepEqual(moved.verdicts.slice(4), [
-    ...['25 calm', '30 doubtful', '31 doubtful', '32 doubtful', '33 suspect'],
+  assert.deepEqual(moved.verdicts.slice(34), [
+    ...['175 calm', '180 doubtful', '181 doubtful', '182 doubtful', '183 suspect'],
   ])
 
   const there = new Watch(true)
-  for (let look = 0; look < 50; look += 1) {
+  for (let look = 0; look < 200; look += 1) {
     const isAsked = there.verdict === 'doubtful'
     assert.notEqual(there.look({ answers: true, rx: isAsked ? 128 : 0 }), 'suspect')
   }
 
   const neverAnswered = new Watch(false)
   while (neverAnswered.look() !== 'suspect');
-  assert.equal(neverAnswered.now, 45_000, 'WireGuard itself answers the echoes within 10 s')
+  assert.equal(neverAnswered.now, 195_000, 'WireGuard itself answers the echoes within 10 s')
 })
 
 test('a peer whose published endpoints change has to answer one of four echoes, or any packet', () => {
