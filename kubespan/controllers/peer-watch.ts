@@ -80,6 +80,8 @@ export class PeerWatch {
     const hasMoved = this.#network !== undefined && this.#network !== network
     this.#network = network
 
+    const { canAsk } = this.#echoes
+    const settings = canAsk ? SUSPICION : WITHOUT_ECHO
     const inDoubt = new Map<PublicKey, Verdict>()
     const toAsk: PeerSpec[] = []
     let isRechecking = false
@@ -93,8 +95,8 @@ export class PeerWatch {
         continue
       }
       const move = hasMoved ? 'we moved' : moved.has(key) ? 'it moved' : undefined
-      const vigil = this.#sample(key, status, move, now)
-      const verdict = judgeVigil(vigil, now, this.#settings)
+      const vigil = this.#sample(key, status, canAsk ? move : undefined, now, settings)
+      const verdict = judgeVigil(vigil, now, settings)
       if (verdict !== 'calm') inDoubt.set(key, verdict)
       if (verdict === 'doubtful' || this.#isStranger(key)) toAsk.push(spec)
       // Who drops echoes has longer to answer, and may move as often as it likes.
@@ -118,14 +120,16 @@ export class PeerWatch {
     return this.#vigils.size === 0 ? undefined : sampleAfter(isInDoubt ? 'doubtful' : 'calm', SUSPICION)
   }
 
-  get #settings(): SuspicionSettings {
-    return this.#echoes.canAsk ? SUSPICION : WITHOUT_ECHO
-  }
-
-  #sample(key: PublicKey, status: PeerStatus, move: Move | undefined, now: Instant): Vigil {
+  #sample(
+    key: PublicKey,
+    status: PeerStatus,
+    move: Move | undefined,
+    now: Instant,
+    settings: SuspicionSettings,
+  ): Vigil {
     const before = this.#vigils.get(key) ?? beginVigil(status, now, this.#answering.has(key))
-    const sampled = isDue(before, now, this.#settings) ? sample(before, status, now, SUSPICION) : before
-    const vigil = move !== undefined && this.#echoes.canAsk ? recheck(sampled, move, now) : sampled
+    const sampled = isDue(before, now, settings) ? sample(before, status, now, settings) : before
+    const vigil = move === undefined ? sampled : recheck(sampled, move, now)
     this.#vigils.set(key, vigil)
     return vigil
   }

@@ -34,6 +34,12 @@ export function parseHostPort(text: string): HostPort | undefined {
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
 }
 
+/** Where a URL of http or https leads. */
+export const hostPortOf = ({ hostname, port, protocol }: URL): HostPort => ({
+  host: hostname.replace(/^\[|\]$/g, ''),
+  port: Number(port) || (protocol === 'http:' ? DEFAULT_PORT.http : DEFAULT_PORT.https),
+})
+
 /** The text form for logs and dialling: IPv6 hosts are bracketed. */
 export const formatHostPort = ({ host, port }: HostPort): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`

@@ -18,8 +18,9 @@ export async function checkWhenWanted(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  wanted.clear()
   for (;;) {
+    // What was wanted meanwhile has been answered, or was wanted of another connection.
+    wanted.clear()
     await wanted.wait(signal)
     if (signal.aborted) return
     try {
@@ -28,6 +29,5 @@ export async function checkWhenWanted(
       if (!(error instanceof RefusedCall)) throw error
     }
     await sleep(clock, CHECK_AGAIN_AFTER, signal)
-    wanted.clear()
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, Milliseconds } from '../../../shared/clock.ts'
 import { type Address, type AddressPort, addressPortOf, parseAddress } from '../../../shared/net/address.ts'
+import { formatHostPort, hostPortOf } from '../../model/service-endpoint.ts'
 import { ApiError, type KubernetesApi } from './api.ts'
 import { endpointsOf, type RawEndpointSlice } from './endpoint-slice.ts'
 import { keepWatching } from './keep-watching.ts'
@@ -49,10 +50,9 @@ export class ApiServers {
   async locate(): Promise<void> {
     const { api, resolve, onChange } = this.#options
     try {
-      const via = await api.via()
-      const port = Number(via.port) || (via.protocol === 'http:' ? 80 : 443)
-      this.#endpoint = `${via.hostname}:${port}`
-      const host = via.hostname.replace(/^\[|\]$/g, '')
+      const via = hostPortOf(await api.via())
+      const { host, port } = via
+      this.#endpoint = formatHostPort(via)
       const literal = parseAddress(host)
       const addresses = literal === undefined ? await resolve(host) : [literal]
       this.#named = addresses.map((address) => addressPortOf(address, port))

@@ -6,6 +6,7 @@ import type { User } from '@kubernetes/client-node/dist/config_types.js'
 import { isLoopback, parseAddress } from '../../../shared/net/address.ts'
 import type { KubernetesAccess } from '../../model/kubernetes.ts'
 import { ProxySettings } from '../../model/proxy.ts'
+import { hostPortOf } from '../../model/service-endpoint.ts'
 import {
   type Context,
   CredentialsError,
@@ -155,7 +156,7 @@ async function contents(file: string | undefined, base64: string | undefined): P
 function parseServer(text: string): URL {
   const server = URL.canParse(text) ? new URL(text) : undefined
   if (server?.protocol === 'https:') return server
-  const address = parseAddress(server?.hostname.replace(/^\[|\]$/g, '') ?? '')
+  const address = server && parseAddress(hostPortOf(server).host)
   if (server?.protocol === 'http:' && address !== undefined && isLoopback(address)) return server
   throw new CredentialsError(
     'the server of the kubeconfig is no https URL, and only loopback is trusted without',
@@ -172,8 +173,7 @@ function parseProxy(text: string): URL {
 function proxyOfEnvironment(environment: CredentialsOptions['environment'], server: URL): URL | undefined {
   const proxy = ProxySettings.fromEnvironment(environment)
   if (typeof proxy === 'string') throw new CredentialsError(proxy)
-  const host = server.hostname.replace(/^\[|\]$/g, '')
-  return proxy?.isFor({ host, port: Number(server.port || 443) }) ? proxy.url : undefined
+  return proxy?.isFor(hostPortOf(server)) ? proxy.url : undefined
 }
 
 const firstLine = (error: unknown): string =>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   formatHostPort,
+  hostPortOf,
   parseHostPort,
   parseServiceUrl,
 } from '../../../../kubespan/model/service-endpoint.ts'
@@ -52,4 +53,10 @@ test('a redirect target is host:port and nothing else', () => {
     assert.equal(parseHostPort(text), undefined, text)
   assert.equal(formatHostPort({ host: '2001:db8::1', port: 1 }), '[2001:db8::1]:1')
   assert.equal(formatHostPort({ host: 'd', port: 1 }), 'd:1')
+})
+
+test('a URL leads to a host without brackets, and to the port of its scheme unless it names one', () => {
+  assert.deepEqual(hostPortOf(new URL('https://[2001:db8::1]/path')), { host: '2001:db8::1', port: 443 })
+  assert.deepEqual(hostPortOf(new URL('http://127.0.0.1')), { host: '127.0.0.1', port: 80 })
+  assert.deepEqual(hostPortOf(new URL('https://api.example:6443')), { host: 'api.example', port: 6443 })
 })
