@@ -4,6 +4,7 @@ import type { LabHost } from '../lab/box.ts'
 import { Lab } from '../lab/lab.ts'
 import { mesh as startMesh } from '../lab/mesh.ts'
 import { behind, nat, publicHost, topology } from '../lab/topology.ts'
+import { parseCounters } from '../lab/wan-watch.ts'
 import { assertReaches, PATIENCE_MS, skip, ulaOf } from './story.ts'
 
 const WIREGUARD_PORT = 51_820
@@ -31,10 +32,8 @@ interface Counted {
 
 async function counted(host: LabHost): Promise<Counted> {
   const { stdout } = await host.exec('nft', ['-j', 'list', 'counters', 'table', 'inet', 'watch'])
-  const rows = (JSON.parse(stdout) as { nftables: { counter?: { name: string; packets: number } }[] })
-    .nftables
-  const packets = (name: string): number =>
-    rows.find(({ counter }) => counter?.name === name)?.counter?.packets ?? assert.fail(stdout)
+  const counters = parseCounters(stdout)
+  const packets = (name: string): number => counters.get(name)?.packets ?? assert.fail(stdout)
   return { arrived: packets('arrived'), delivered: packets('delivered') }
 }
 

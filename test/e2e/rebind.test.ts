@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
 import { changePublicAddress, move, rebind } from '../lab/changes.ts'
 import { Lab } from '../lab/lab.ts'
-import { Mesh, mesh as startMesh } from '../lab/mesh.ts'
+import { mesh as startMesh } from '../lab/mesh.ts'
 import { behind, nat, publicHost, topology } from '../lab/topology.ts'
 import { patient } from '../support/patience.ts'
 import {
@@ -25,21 +25,19 @@ const READDRESS_LIMIT_MS = 25_000
 /** What a host publishes when it has moved is news to all, so that both ends look for each other at once. */
 const MOVE_LIMIT_MS = 20_000
 
+const HOMES = [nat('home1', 'port-restricted'), nat('home2', 'port-restricted')]
+const AT_HOME = [behind('home1', 'a'), behind('home2', 'b')]
+
 test('two hosts behind port-restricted NATs find each other again by what a public one harvests', {
   skip,
 }, async (t) => {
-  const homes = topology({
-    hosts: [behind('home1', 'a'), behind('home2', 'b'), publicHost('c')],
-    nats: [nat('home1', 'port-restricted'), nat('home2', 'port-restricted')],
-  })
-  await using lab = await Lab.create(homes, { prefix: 'e2erebind' })
+  const world = topology({ hosts: [...AT_HOME, publicHost('c')], nats: HOMES })
+  await using lab = await Lab.create(world, { prefix: 'e2erebind' })
   const [a, b, c] = [lab.host('a'), lab.host('b'), lab.host('c')]
-  await using mesh = new Mesh(lab, {
+  await using mesh = await startMesh(lab, {
     timing: FAST,
     documents: (host) => (host === c ? { KubeSpanConfig: { harvestExtraEndpoints: true } } : {}),
   })
-  await mesh.startDiscovery()
-  for (const host of lab.hosts) mesh.startDaemon(host)
   await mesh.full(PATIENCE_MS)
   await using pinger = await steadyPing(a, await ulaOf(mesh, b))
   const answersWithin = async (limitMilliseconds: number): Promise<void> => {
@@ -72,11 +70,8 @@ test('two hosts behind port-restricted NATs find each other again by what a publ
 })
 
 test('a router that gets another public address costs no more than the doubt', { skip }, async () => {
-  const homes = topology({
-    hosts: [behind('home1', 'a'), behind('home2', 'b')],
-    nats: [nat('home1', 'port-restricted'), nat('home2', 'port-restricted')],
-  })
-  await using lab = await Lab.create(homes, { prefix: 'e2ereaddress' })
+  const world = topology({ hosts: AT_HOME, nats: HOMES })
+  await using lab = await Lab.create(world, { prefix: 'e2ereaddress' })
   const [a, b] = [lab.host('a'), lab.host('b')]
   await using mesh = await startMesh(lab, { timing: FAST })
   await mesh.full(PATIENCE_MS)

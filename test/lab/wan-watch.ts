@@ -83,11 +83,17 @@ const internetRules = (discoveryPort: number): string =>
 
 /** The answer of `nft -j list counters table inet watch`. */
 export function parseCounts(json: string): WanCounts {
-  const counts = Object.fromEntries(PACKET_KINDS.map((kind) => [kind, { packets: 0, bytes: 0 }]))
-  for (const { counter } of nftObjects(json))
-    if (counter?.name !== undefined) counts[counter.name] = { packets: counter.packets, bytes: counter.bytes }
-  return counts as WanCounts
+  const none = PACKET_KINDS.map((kind) => [kind, { packets: 0, bytes: 0 }] as const)
+  return Object.fromEntries([...none, ...parseCounters(json)]) as WanCounts
 }
+
+/** Any answer of nft about counters, by their names. */
+export const parseCounters = (json: string): ReadonlyMap<string, Count> =>
+  new Map(
+    nftObjects(json).flatMap(({ counter }) =>
+      counter === undefined ? [] : [[counter.name, { packets: counter.packets, bytes: counter.bytes }]],
+    ),
+  )
 
 /** The answer of `nft -j list set inet watch leaks4` (or 6). */
 export function parseLeaks(json: string): Leak[] {

@@ -12,8 +12,8 @@ import {
 import type { LabHost } from '../lab/box.ts'
 import { changeAddress, changePublicAddress, linkDown, linkUp, move, rebind } from '../lab/changes.ts'
 import { Lab } from '../lab/lab.ts'
-import { Mesh } from '../lab/mesh.ts'
-import { pingAll } from '../lab/ping.ts'
+import { mesh as startMesh } from '../lab/mesh.ts'
+import { meshAddresses, pingMatrix } from '../lab/ping-matrix.ts'
 import { behind, nat, publicHost, topology, WAN } from '../lab/topology.ts'
 import { randomOf } from '../support/simulated-network.ts'
 
@@ -39,12 +39,10 @@ const pause = (milliseconds: number): Promise<void> =>
 
 test(`whatever happens to a mesh, it is whole again (MISHAP_SEED=${SEED})`, { skip }, async () => {
   await using lab = await Lab.create(WORLD, { prefix: 'longmishaps' })
-  await using mesh = new Mesh(lab, {
+  await using mesh = await startMesh(lab, {
     timing: FAST,
     documents: () => ({ KubeSpanConfig: { harvestExtraEndpoints: true } }),
   })
-  await mesh.startDiscovery()
-  for (const host of lab.hosts) mesh.startDaemon(host)
   await mesh.full(PATIENCE_MS)
   const ulas = new Map(
     await Promise.all(lab.hosts.map(async (host) => [host, await ulaOf(mesh, host)] as const)),
@@ -89,18 +87,16 @@ test(`whatever happens to a mesh, it is whole again (MISHAP_SEED=${SEED})`, { sk
     },
   }
 
+  const ofMesh = meshAddresses((host) => ulas.get(host) ?? '')
   const silentPairs = async (): Promise<readonly string[]> => {
-    const pairs = lab.hosts.map(async (host) => {
-      const others = mesh.expectedPeers(host)
-      const echoes = await pingAll(
-        host,
-        others.map((other) => ulas.get(other) ?? ''),
-      )
-      return others.flatMap(({ name }, place) =>
-        echoes[place]?.roundTripMilliseconds === undefined ? [`${host.name} to ${name}`] : [],
-      )
-    })
-    return (await Promise.all(pairs)).flat()
+    const { names, cells } = await pingMatrix(lab.hosts, ofMesh, { attempts: 1 })
+    return cells.flatMap((row, from) =>
+      row.flatMap((echoes, to) =>
+        echoes.some(({ roundTripMilliseconds }) => roundTripMilliseconds === undefined)
+          ? [`${names[from]} to ${names[to]}`]
+          : [],
+      ),
+    )
   }
 
   const happened: string[] = []
