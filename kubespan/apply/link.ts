@@ -99,9 +99,13 @@ async function untilSocketIsFree(host: Host, linkName: string): Promise<void> {
     await new Promise<void>((wake) => void host.clock.after(START_LOOK_EVERY, wake))
 }
 
+/**
+ * `wg` is not called before the socket takes calls: it removes a socket that refuses one, and that is what a wireguard-go
+ * between its bind and its listen does, which then ends for want of its socket.
+ */
 async function untilItAnswers(host: Host, linkName: string, logName: string): Promise<void> {
   const deadline = host.clock.now() + START_LIMIT
-  while (!(await isWireGuard(host, linkName))) {
+  while (!((await host.isSocketAnswered(linkName)) && (await isWireGuard(host, linkName)))) {
     if (host.clock.now() >= deadline)
       throw new Error(`wireguard-go did not make link ${linkName}; ${logName} in the run directory says why`)
     await new Promise<void>((wake) => void host.clock.after(START_LOOK_EVERY, wake))

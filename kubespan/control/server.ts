@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { type Address, parseAddress } from '../../shared/net/address.ts'
+import { isAnswered } from '../../shared/unix-socket.ts'
 import type { RawAffiliate } from '../model/affiliate.ts'
 import type { CandidateView, DaemonView, FullView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
@@ -46,7 +46,7 @@ export class AlreadyRunningError extends Error {
 export async function serveControl(path: string, control: DaemonControl): Promise<AsyncDisposable> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
   await using _lock = await takeStartLock(path)
-  if (await answers(path))
+  if (await isAnswered(path))
     throw new AlreadyRunningError(`another kubespan daemon answers on ${path}: stop it first`)
   rmSync(path, { force: true })
   const server = createServer((request, response) => {
@@ -155,17 +155,6 @@ function watch(control: DaemonControl, url: URL, request: IncomingMessage, respo
   request.on('close', () => subscription[Symbol.dispose]())
   send()
 }
-
-/** Whether a process listens on the socket: a socket file alone may be what a killed daemon left. */
-const answers = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(path)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 
 async function closeServer(server: Server): Promise<void> {
   await new Promise<void>((resolve) => {

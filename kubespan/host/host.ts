@@ -1,5 +1,6 @@
 import { readFile, rm, stat, truncate } from 'node:fs/promises'
 import type { Clock } from '../../shared/clock.ts'
+import { isAnswered } from '../../shared/unix-socket.ts'
 import { type KernelSettings, procSettings } from './kernel-settings.ts'
 import { type Runner, type RunnerOptions, ToolRunner } from './runner.ts'
 
@@ -8,6 +9,8 @@ export interface Host extends Runner, KernelSettings {
   readonly clock: Clock
   /** Whether a userspace WireGuard has left, or holds, the control socket of this link. */
   hasSocket(linkName: string): Promise<boolean>
+  /** Whether a userspace WireGuard listens on it already. */
+  isSocketAnswered(linkName: string): Promise<boolean>
   removeSocket(linkName: string): Promise<void>
   /** The TCP sockets of this network namespace, as /proc/net/tcp and tcp6 list them. */
   tcpSockets(): Promise<string>
@@ -43,6 +46,7 @@ export function createHost(options: HostOptions): Host {
         () => true,
         () => false,
       ),
+    isSocketAnswered: (linkName) => isAnswered(socketPath(linkName)),
     limitLog: async (logName) => {
       const path = `${options.runDirectory}/${logName}`
       const size = await stat(path).then(

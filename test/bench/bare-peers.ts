@@ -1,9 +1,10 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../shared/affiliate/codec.ts'
 import { ClusterKey } from '../../shared/affiliate/seal.ts'
 import { type Address, type AddressPort, addressPortOf, parseAddress } from '../../shared/net/address.ts'
+import { isAnswered } from '../../shared/unix-socket.ts'
 import type { LabHost } from '../lab/box.ts'
 import { DISCOVERY_PORT, type Lab } from '../lab/lab.ts'
 import type { ClusterCredentials } from '../lab/node-config.ts'
@@ -53,7 +54,8 @@ export async function makeBarePeer(
       name: 'wireguard-go',
     })
     const socket = join(host.runDirectory, 'wireguard', 'kubespan.sock')
-    while (userspace.isRunning && !existsSync(socket)) await new Promise((done) => setTimeout(done, 10))
+    while (userspace.isRunning && !(await isAnswered(socket)))
+      await new Promise((done) => setTimeout(done, 10))
   }
   const address = parseAddress(hub.subnet.replace(/::\/64$/, `::b:${host.index.toString(16)}`)) as Address
   await host.sh(

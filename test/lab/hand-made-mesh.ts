@@ -1,5 +1,6 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isAnswered } from '../../shared/unix-socket.ts'
 import { podPrefixes } from './attachment.ts'
 import type { LabHost } from './box.ts'
 import { nftScript } from './box-script.ts'
@@ -95,7 +96,8 @@ async function makeLink(host: LabHost): Promise<string> {
   if (kernel.code !== 0) {
     const userspace = host.spawn('wireguard-go', ['-f', 'kubespan'], { name: 'wireguard-go' })
     const socket = join(host.runDirectory, 'wireguard', 'kubespan.sock')
-    while (userspace.isRunning && !existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 10))
+    while (userspace.isRunning && !(await isAnswered(socket)))
+      await new Promise((resolve) => setTimeout(resolve, 10))
   }
   const batch = [
     'rule add fwmark 0x40/0x60 lookup 180 pref 32500',

@@ -49,6 +49,7 @@ export class FakeDoctorWorld implements DoctorWorld {
       },
       spawnDetached: UNUSED,
       hasSocket: UNUSED,
+      isSocketAnswered: UNUSED,
       removeSocket: UNUSED,
       tcpSockets: async () => '',
       limitLog: UNUSED,

@@ -122,6 +122,10 @@ export class FakeHost implements Host {
     return this.sockets.has(linkName)
   }
 
+  async isSocketAnswered(linkName: string): Promise<boolean> {
+    return this.sockets.has(linkName) && this.wireguard.devices.has(linkName)
+  }
+
   async removeSocket(linkName: string): Promise<void> {
     this.sockets.delete(linkName)
   }

@@ -93,6 +93,7 @@ const boundHost = (host: Host): Host => ({
   readSetting: (path) => host.readSetting(path),
   writeSetting: (...call) => host.writeSetting(...call),
   hasSocket: (name) => host.hasSocket(name),
+  isSocketAnswered: (name) => host.isSocketAnswered(name),
   removeSocket: (name) => host.removeSocket(name),
   tcpSockets: () => host.tcpSockets(),
   limitLog: (name) => host.limitLog(name),

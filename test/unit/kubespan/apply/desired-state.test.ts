@@ -124,6 +124,21 @@ test('wireguard-go has five seconds to answer', async () => {
   assert.equal(host.clock.armed, 0)
 })
 
+test('wg does not call a wireguard-go that has its socket but does not listen yet, and would lose it', async () => {
+  const host = new FakeHost()
+  host.spawnDetached = async () => {
+    host.network.addLink('kubespan', 'tun')
+    host.sockets.add('kubespan')
+    host.clock.after(100, () => {
+      if (host.sockets.has('kubespan')) host.wireguard.addDevice('kubespan')
+    })
+  }
+  const applying = bringInLine(host, desiredOf([]))
+  await settle()
+  await host.clock.advance(6_000)
+  assert.equal((await applying).link[0]?.what, 'link kubespan (wireguard-go)')
+})
+
 test('the log of wireguard-go is kept short, also by a daemon that did not start it', async () => {
   const host = new FakeHost()
   await bringInLine(host, desiredOf([]))

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -39,6 +41,18 @@ test('a socket that was left behind is seen and can be removed, twice', async ()
   await host.removeSocket('link')
   await host.removeSocket('link')
   assert.equal(await host.hasSocket('link'), false)
+})
+
+test('a socket is answered while somebody listens on it', async () => {
+  const path = join(directory, 'answered.sock')
+  assert.equal(await host.isSocketAnswered('answered'), false)
+  const server = createServer((socket) => socket.destroy()).listen(path)
+  await once(server, 'listening')
+  assert.equal(await host.isSocketAnswered('answered'), true)
+  server.close()
+  await once(server, 'close')
+  await writeFile(path, '')
+  assert.equal(await host.isSocketAnswered('answered'), false)
 })
 
 test('a log that has grown too large begins anew', async () => {
