@@ -71,6 +71,8 @@ test('the process may be measured too', async () => {
     '/metrics',
   )
   assert.match(body, /process_resident_memory_bytes \d+/)
+  assert.match(body, /nodejs_eventloop_lag_seconds \d/)
+  assert.doesNotMatch(body, /nodejs_eventloop_lag_\w+_seconds/)
 })
 
 test('alive is who does not hang, ready is whose last pass worked', async () => {
