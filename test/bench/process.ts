@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../support/discovery-process.ts'
+import { freePort } from '../support/free-port.ts'
 
 /** USER_HZ of Linux. */
 const TICKS_PER_SECOND = 100

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freePort } from '../support/discovery-process.ts'
+import { freePort } from '../support/free-port.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../discovery/main.ts')
 const PROBE = resolve(import.meta.dirname, 'probe.ts')

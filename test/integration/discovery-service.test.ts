@@ -11,7 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type StatusObject, status } from '@grpc/grpc-js'
 import { ClusterClient } from '../support/cluster-client.ts'
-import { DiscoveryProcess, freePort } from '../support/discovery-process.ts'
+import { DiscoveryProcess } from '../support/discovery-process.ts'
+import { freePort } from '../support/free-port.ts'
 import { framed, RawClient } from '../support/raw-call.ts'
 
 type Watch = ReturnType<ClusterClient['watch']>

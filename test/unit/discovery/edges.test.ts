@@ -11,7 +11,7 @@ import { IpRate } from '../../../discovery/limits/ip-rate.ts'
 import { Clusters } from '../../../discovery/state/clusters.ts'
 import { Metrics } from '../../../discovery/web/metrics.ts'
 import { createLogger } from '../../../shared/log.ts'
-import { freePort } from '../../support/discovery-process.ts'
+import { freePort } from '../../support/free-port.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 
 interface World {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { openRaceSockets } from '../../../../kubespan/host/race-sockets.ts'
 import type { AddressPort } from '../../../../shared/net/address.ts'
+import { freePort } from '../../../support/free-port.ts'
 
 /** A UDP socket of somebody else on loopback. */
 async function stranger(address: '127.0.0.1' | '::1') {
@@ -13,14 +14,8 @@ async function stranger(address: '127.0.0.1' | '::1') {
   return { socket, port: socket.address().port, [Symbol.dispose]: () => void socket.close() }
 }
 
-/** A port that nobody has just now. */
-async function freePort(): Promise<number> {
-  using someone = await stranger('127.0.0.1')
-  return someone.port
-}
-
 test('what arrives at a relay is handed on, until it is closed', async () => {
-  await using sockets = await openRaceSockets(await freePort())
+  await using sockets = await openRaceSockets(await freePort('udp'))
   const arrived = Promise.withResolvers<Uint8Array>()
   const relay = await sockets.openRelay(arrived.resolve)
   using kernel = await stranger('127.0.0.1')
@@ -31,7 +26,7 @@ test('what arrives at a relay is handed on, until it is closed', async () => {
 })
 
 test('all copies leave from the one port, and what cannot be sent is lost', async () => {
-  const port = await freePort()
+  const port = await freePort('udp')
   await using sockets = await openRaceSockets(port)
   using peer = await stranger('127.0.0.1')
   const arrived = once(peer.socket, 'message')
