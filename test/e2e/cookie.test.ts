@@ -24,43 +24,53 @@ test('a responder under load is reached: its cookies find their way to the kerne
   await using mesh = new Mesh(lab, { timing: FAST })
   await mesh.startDiscovery()
 
-  // Of another peer, an initiation that b would take if it were new.
+  // An initiation of one of the two, that the other one would take if it were new.
   const file = join(lab.wan.directory, 'initiations.pcap')
-  const filter = `udp and dst host ${b.v4} and dst port 51820 and udp[4:2] = 156`
+  const filter = 'udp and dst port 51820 and udp[4:2] = 156'
   await using capture = lab.wan.spawn('tcpdump', ['-U', '-i', 'any', '-w', file, ...filter.split(' ')], {
     name: 'tcpdump',
   })
   await capture.waitFor(/listening on/)
   for (const host of [a, b]) mesh.startDaemon(host)
   await mesh.until(a, (view) => isUp(view, 'b'), PATIENCE_MS)
-  const initiation = await eventually(
+  const captured = await eventually(
     'an initiation was captured',
-    async () => lastPacket(readFileSync(file)),
-    (packet) => packet?.length === INITIATION_BYTES && packet[0] === 1,
+    async () => lastInitiation(readFileSync(file)),
+    (initiation) => initiation !== undefined,
   )
   await capture.stop('SIGINT')
+  const responder = captured?.to === a.v4 ? a : b
 
   await c.sh(
     [
       'nft add table inet cookies',
       "nft add chain inet cookies in '{ type filter hook input priority 0; }'",
-      `nft add rule inet cookies in ip saddr ${b.v4} udp dport 51820 udp length 72 counter`,
+      `nft add rule inet cookies in ip saddr ${responder.v4} udp dport 51820 udp length 72 counter`,
     ].join('\n'),
   )
-  const hex = initiation?.toString('hex') ?? ''
-  await using _flood = lab.internet.spawn(process.execPath, ['-e', FLOOD, hex, b.v4 ?? ''], { name: 'flood' })
+  const flood = ['-e', FLOOD, captured?.hex ?? '', captured?.to ?? '']
+  await using _flood = lab.internet.spawn(process.execPath, flood, { name: 'flood' })
   await eventually(
-    'b is under load',
+    'the responder is under load',
     () => lab.counts(),
     ({ cookie }) => cookie.packets > 0,
   )
   mesh.startDaemon(c)
-  await mesh.until(c, (view) => isUp(view, 'b'), PATIENCE_MS)
+  await mesh.until(c, (view) => isUp(view, responder.name), PATIENCE_MS)
   const { stdout } = await c.exec('nft', ['list', 'table', 'inet', 'cookies'])
   assert.match(stdout, /counter packets [1-9]/, 'c was sent a cookie first')
 })
 
-/** The payload of the last packet in a file of `tcpdump -w`, if its length is that of an initiation. */
-function lastPacket(file: Buffer): Buffer | undefined {
-  return file.length < INITIATION_BYTES + 24 ? undefined : file.subarray(file.length - INITIATION_BYTES)
+const HEADERS_BYTES = 28
+const DESTINATION_AT = 16
+
+/** What the last packet in a file of `tcpdump -w` carries, if that is an initiation, and where it went (IPv4). */
+function lastInitiation(file: Buffer): { readonly hex: string; readonly to: string } | undefined {
+  const packet = file.subarray(-INITIATION_BYTES - HEADERS_BYTES)
+  const payload = packet.subarray(HEADERS_BYTES)
+  if (payload.length !== INITIATION_BYTES || payload[0] !== 1) return undefined
+  return {
+    hex: payload.toString('hex'),
+    to: [...packet.subarray(DESTINATION_AT, DESTINATION_AT + 4)].join('.'),
+  }
 }

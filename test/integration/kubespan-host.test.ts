@@ -104,8 +104,10 @@ test('a thousand peers', { skip: skip ?? false }, async (t) => {
   }
   const peers = peersOf(1000)
   await bringInLine(host, desiredOf([]))
+  const callsAtFirst = writes.length
   const all = await milliseconds(() => bringInLine(host, desiredOf(peers)))
   const callsBefore = writes.length
+  assert.ok(callsBefore - callsAtFirst <= 4, 'all at once, whatever their number')
   const nothing = await milliseconds(async () =>
     assert.equal((await bringInLine(host, desiredOf(peers))).count, 0),
   )
@@ -119,7 +121,6 @@ test('a thousand peers', { skip: skip ?? false }, async (t) => {
     `1000 peers: all ${all} ms, nothing to do ${nothing} ms, one replaced ${one} ms ` +
       `(own CPU ${Math.round((user + system) / 1000)} ms), all removed ${none} ms`,
   )
-  assert.ok(all < patient(1000), `${all} ms`)
 })
 
 test('what others do to links, addresses, rules, routes and tables is heard at once', { skip }, async () => {
