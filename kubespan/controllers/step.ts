@@ -61,6 +61,7 @@ export function stepByTurns({ specs, memory, view, now, settings }: StepInput): 
 /** All candidates at once, for peers that are not up or whose path seems dead. */
 export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepOutcome> {
   const { specs, view, now, identity, judged, suspects, rank } = input
+  racer.beginAnew(offRelay(racer, view))
   const underway = racer.onRelay
   const peers = specs.flatMap((spec): RacePeer | readonly RacePeer[] => {
     const { publicKey } = spec
@@ -103,6 +104,16 @@ export async function stepByRaces(input: PathInput, racer: Racer): Promise<StepO
     again: lookAgain(orders, statuses, now),
   }
 }
+
+/**
+ * Who is raced and has no endpoint at all: the peer, or its link, was removed by somebody and made again, and its kernel will never
+ * call the relay that it no longer knows of.
+ */
+const offRelay = (racer: Racer, view: WireGuardView | undefined): PublicKey[] =>
+  [...racer.onRelay.keys()].filter((key) => {
+    const peer = view?.peers.get(key)
+    return peer !== undefined && peer.endpoint === undefined
+  })
 
 /** One candidate after the other, but quickly and the best one first: where races cannot run. */
 export function stepByRotation(

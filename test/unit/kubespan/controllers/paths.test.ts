@@ -100,3 +100,35 @@ test('a race that was ordered in a pass that failed begins once more in the next
   assert.equal(sockets.relays.size, 1)
   assert.deepEqual([...(await look(again.statuses)).endpoints], [], 'what was done is not done twice')
 })
+
+test('a race whose peer was removed and made again meanwhile begins once more', async () => {
+  const clock = new ManualClock()
+  const racer = new Racer({ clock, sockets: new FakeRaceSockets() })
+  const paths = new Paths({ clock, racer: async () => racer, host: fakeHost([]), warn: assert.fail })
+  let memory: ReadonlyMap<string, PeerStatus> = new Map()
+  const look = async (endpoint?: AddressPort, peers = ['key']) => {
+    const peer = wireguardPeerOf({ endpoint })
+    const outcome = await paths.step({
+      specs: [specOf({ endpoints: ['192.0.2.1:51820'] as AddressPort[] })],
+      memory,
+      view: {
+        publicKey: undefined,
+        listenPort: 51820,
+        fwmark: 32,
+        peers: new Map(peers.map((key) => [key, peer])),
+      },
+      identity: { publicKey: 'a', subnet: 'fd00::/64' as Prefix },
+      links: [linkOf('eth0', ['10.0.0.1/24'])],
+      settings: settingsOf(),
+      now: clock.now(),
+    })
+    memory = outcome.statuses
+    return [[...outcome.endpoints.values()], outcome.kicks]
+  }
+  const relay = '127.0.0.1:40001' as AddressPort
+  assert.deepEqual(await look(undefined, []), [[relay], []])
+  assert.deepEqual(await look(relay), [[], []])
+  assert.deepEqual(await look(undefined, []), [[], []], 'it is made again first')
+  assert.deepEqual(await look(), [[relay], ['key']])
+  assert.deepEqual(await look(relay), [[], []])
+})
