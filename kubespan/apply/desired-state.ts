@@ -1,4 +1,5 @@
 import type { Change } from '../diff/change.ts'
+import { holdRouted } from '../diff/hold-routed.ts'
 import { diffRouting, isGuard, planRouting } from '../diff/routing.ts'
 import { describeWireGuardDiff, diffWireGuard, NEW_DEVICE } from '../diff/wireguard.ts'
 import type { Host } from '../host/host.ts'
@@ -55,7 +56,7 @@ export class LinkTakenError extends Error {
  */
 export async function applyDesiredState(
   host: Host,
-  desired: DesiredState,
+  wanted: DesiredState,
   secrets: MeshSecrets,
   {
     view,
@@ -65,7 +66,7 @@ export async function applyDesiredState(
     nftTable = new NftTableKeeper(),
   }: ApplyOptions,
 ): Promise<ApplyReport> {
-  const { placement } = desired
+  const { placement } = wanted
   const { linkName } = placement
   const families = await observeFamilies(host)
   const [found, foundRouting, foundTable] = await Promise.all([
@@ -75,6 +76,7 @@ export async function applyDesiredState(
   ])
   if (found !== undefined && view === undefined) throw new LinkTakenError(linkName, found.kind)
 
+  const desired = holdRouted(wanted, foundTable)
   const plan = planRouting(desired, families, foundRouting.stranded)
   const rerouting = diffRouting(plan, foundRouting)
   const routing = await applyRouting(host, placement, rerouting.filter(isGuard))

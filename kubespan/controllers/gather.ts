@@ -27,7 +27,10 @@ export interface GatherInput {
 }
 
 export type Gathered = Pick<MeshMemory, 'raw' | 'retained' | 'sources' | 'holdings'> &
-  Pick<PeerPlan, 'specs' | 'conflicts'>
+  Pick<PeerPlan, 'specs' | 'conflicts'> & {
+    /** Whether who should has told us all it knows since we started. */
+    readonly isComplete: boolean
+  }
 
 /** What was gathered the last time: most of the time nothing has changed since, and then nothing is planned anew. */
 export class GatherRecall {
@@ -108,8 +111,9 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
       ),
     )
   const standing = plan(memory.holdings)
+  const { raw, sources, isComplete } = tiers
   if (standing.contested.size === 0 && memory.holdings.size === 0)
-    return { raw: tiers.raw, retained, sources: tiers.sources, ...standing, holdings: memory.holdings }
+    return { raw, retained, sources, isComplete, ...standing, holdings: memory.holdings }
   const holdings = arbitrateOverlaps({
     contested: standing.contested,
     holdings: memory.holdings,
@@ -122,11 +126,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   const isSame = JSON.stringify([...holdings]) === JSON.stringify([...memory.holdings])
   const { specs, conflicts } = isSame ? standing : plan(holdings)
   return {
-    raw: tiers.raw,
-    retained,
-    sources: tiers.sources,
-    specs,
-    conflicts,
+    ...{ raw, retained, sources, isComplete, specs, conflicts },
     holdings: isSame ? memory.holdings : holdings,
   }
 }

@@ -150,7 +150,7 @@ export class MeshController {
     const view = await host.wireguard(settings)
     const now = clock.now()
     this.#listeningSince ??= now
-    const { conflicts, ...gathered } = gatherPeers(
+    const { conflicts, isComplete, ...gathered } = gatherPeers(
       {
         memory: this.#memory,
         reports: pool.reports,
@@ -189,6 +189,7 @@ export class MeshController {
             pool.statuses.some(({ connected }) => !connected),
           ),
       }),
+      isProvisional: !isComplete && !settings.allowDownPeerBypass,
       racePort,
     }
     const warnings = [

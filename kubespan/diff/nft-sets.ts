@@ -51,7 +51,7 @@ export function isUncovering(set: NftSet, found: NftSetView): boolean {
   return prefixSet(gone).overlaps(prefixSet((isAnew ? set.elements : missing).map(prefixOfElement)))
 }
 
-function prefixOfElement(element: string): Prefix | undefined {
+export function prefixOfElement(element: string): Prefix | undefined {
   const address = parseAddress(element)
   return address === undefined ? parsePrefix(element) : hostPrefix(address)
 }

@@ -46,6 +46,11 @@ export interface DesiredState {
   readonly routedV4: readonly Prefix[]
   readonly routedV6: readonly Prefix[]
   /**
+   * Nobody has said yet who is in the mesh: what is sent into the tunnel already, because of an earlier run, stays sent
+   * there, be it to nobody. Absent: what stands above is all.
+   */
+  readonly isProvisional?: boolean
+  /**
    * The source port of race copies, which leave as if WireGuard itself had sent them. Absent: nobody is raced.
    */
   readonly racePort?: number | undefined

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import type { LabHost } from '../lab/box.ts'
 import { Lab } from '../lab/lab.ts'
 import { isUp, Mesh } from '../lab/mesh.ts'
+import { pingAll } from '../lab/ping.ts'
 import { publicHost, topology } from '../lab/topology.ts'
 import {
   afterPeriod,
@@ -151,4 +152,19 @@ test('a live tunnel is not cut because a record is gone', { skip }, async (t) =>
     await assertReaches(a, [c.v4 ?? ''])
     await assertNothingInClear(lab)
   })
+
+  await t.test(
+    'started again without memory and without a service, it lets nothing out in clear',
+    async () => {
+      await mesh.stopDiscovery('SIGKILL')
+      await mesh.daemon(c).stop('SIGKILL')
+      rmSync(join(c.stateDirectory, 'affiliates.cache'))
+      mesh.startDaemon(c)
+      const view = await mesh.until(c, ({ lastReconcile }) => lastReconcile !== undefined, PATIENCE_MS)
+      assert.deepEqual([view.peers, view.lastReconcile?.error], [[], undefined])
+      const [echo] = await pingAll(c, [a.v4 ?? ''])
+      assert.equal(echo?.roundTripMilliseconds, undefined, 'there is no way through the tunnel')
+      await assertNothingInClear(lab)
+    },
+  )
 })

@@ -148,6 +148,39 @@ export const HOST_CASES: readonly HostCase[] = [
     },
   },
   {
+    name: 'while nobody has said who is in the mesh, what went into the tunnel goes nowhere else',
+    async run(site) {
+      const { host } = site
+      const sets = async (): Promise<unknown> => {
+        const table = await observeNftTable(host, 'openspan')
+        return ['routed_v4', 'routed_v6'].map((name) => table?.sets.get(name)?.elements.toSorted())
+      }
+      const nobody = desiredOf([], { isProvisional: true })
+      await bringInLine(host, nobody)
+      const none = await sets()
+      await bringInLine(host, desiredOf(peersOf(2)))
+      const both = await sets()
+      await bringInLine(host, nobody)
+      assert.deepEqual(await sets(), both)
+      assert.equal((await observeWireGuard(host, 'kubespan'))?.peers.size, 0)
+      await mustBeQuiet(site, nobody)
+      // Within a prefix that is there, and beside it.
+      const known = peerOf(3, { allowedIps: ['10.100.0.0/16', '10.200.0.0/16'] as Prefix[] })
+      const some = desiredOf([known], { isProvisional: true })
+      await bringInLine(host, some)
+      const all = desiredOf([...peersOf(2), known])
+      assert.deepEqual(await sets(), [
+        ['10.100.0.0/16', '10.200.0.0/16', ...all.routedV4.filter((prefix) => prefix.startsWith('198.'))]
+          .map((prefix) => prefix.replace('/32', ''))
+          .sort(),
+        (both as unknown[])[1],
+      ])
+      await mustBeQuiet(site, some)
+      await bringInLine(host, desiredOf([]))
+      assert.deepEqual(await sets(), none)
+    },
+  },
+  {
     name: 'port, mark and key stay as they are through many changes of peers',
     async run({ host }) {
       await bringInLine(host, desiredOf(peersOf(2)))

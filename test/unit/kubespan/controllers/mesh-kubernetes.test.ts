@@ -42,7 +42,7 @@ const REPORT: KubernetesReport = {
 }
 
 /** A mesh with the Kubernetes registry alone, which reports what the test says. */
-function world(node = '', enabled = true) {
+function world(node = '', enabled = 'true') {
   const { settings, problems } = parseConfig(
     'c.yaml',
     [
@@ -175,7 +175,21 @@ test('what is wrong with the registry is a warning', async () => {
 })
 
 test('without KubeSpan nothing is said there', async () => {
-  const { mesh, kubernetes } = world('', false)
+  const { mesh, kubernetes } = world('', 'false')
   await mesh.pass()
   assert.equal(kubernetes.published, undefined)
+})
+
+test('nothing is let go of before it is known who is in the mesh, unless clear traffic is allowed anyway', async () => {
+  const { mesh, kubernetes, desired } = world()
+  kubernetes.report = { ...REPORT, isSynced: false, affiliates: new Map() }
+  await mesh.pass()
+  assert.equal(desired()?.isProvisional, true)
+  kubernetes.report = REPORT
+  await mesh.pass()
+  assert.equal(desired()?.isProvisional, false)
+  const lax = world('', 'true, allowDownPeerBypass: true')
+  lax.kubernetes.report = { ...REPORT, isSynced: false }
+  await lax.mesh.pass()
+  assert.equal(lax.desired()?.isProvisional, false)
 })

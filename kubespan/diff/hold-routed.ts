@@ -1,0 +1,21 @@
+import { familyOf, type Prefix } from '../../shared/net/address.ts'
+import { PrefixSet } from '../../shared/net/prefix-set.ts'
+import type { DesiredState } from '../model/desired.ts'
+import { prefixOfElement } from './nft-sets.ts'
+import type { NftTableView } from './nft-view.ts'
+
+/**
+ * While the state is provisional, with what the table sends into the tunnel already. A daemon that starts and remembers nobody, on
+ * a host where an earlier one was killed, would else let go of everything, and answer in clear whoever calls through a tunnel that still
+ * stands.
+ */
+export function holdRouted(desired: DesiredState, table: NftTableView | undefined): DesiredState {
+  if (desired.isProvisional !== true || table === undefined) return desired
+  const standing = ['routed_v4', 'routed_v6']
+    .flatMap((name) => table.sets.get(name)?.elements ?? [])
+    .map(prefixOfElement)
+    .filter((prefix) => prefix !== undefined)
+  const routed = (family: 4 | 6, wanted: readonly Prefix[]): readonly Prefix[] =>
+    PrefixSet.of([...wanted, ...standing.filter((prefix) => familyOf(prefix) === family)]).toPrefixes()
+  return { ...desired, routedV4: routed(4, desired.routedV4), routedV6: routed(6, desired.routedV6) }
+}
