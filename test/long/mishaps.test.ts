@@ -76,6 +76,16 @@ test(`whatever happens to a mesh, it is whole again (MISHAP_SEED=${SEED})`, { sk
       await pause(1000 * below(8))
       await mesh.startDiscovery()
     },
+    'somebody deletes its link': (host) => host.exec('ip', ['link', 'del', 'kubespan'], { check: false }),
+    'somebody removes its peers': (host) =>
+      host.sh('for key in $(wg show kubespan peers); do wg set kubespan peer "$key" remove; done', {
+        check: false,
+      }),
+    'its daemon hangs for a while': async (host) => {
+      mesh.daemon(host).kill('SIGSTOP')
+      await pause(1000 * below(20))
+      mesh.daemon(host).kill('SIGCONT')
+    },
     'its daemon is killed': async (host) => {
       await mesh.daemon(host).stop('SIGKILL')
       mesh.startDaemon(host)
