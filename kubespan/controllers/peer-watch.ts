@@ -128,7 +128,9 @@ export class PeerWatch {
     settings: SuspicionSettings,
   ): Vigil {
     const before = this.#vigils.get(key) ?? beginVigil(status, now, this.#answering.has(key))
-    const sampled = isDue(before, now, settings) ? sample(before, status, now, settings) : before
+    // What arrived before a move says nothing of what will.
+    const isWanted = move !== undefined || isDue(before, now, settings)
+    const sampled = isWanted ? sample(before, status, now, settings) : before
     const vigil = move === undefined ? sampled : recheck(sampled, move, now)
     this.#vigils.set(key, vigil)
     return vigil

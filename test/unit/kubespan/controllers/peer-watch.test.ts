@@ -104,6 +104,23 @@ test('what a peer publishes has changed: who answers is fine, who does not is su
   assert.ok(at - since <= 4000, `${at - since}`)
 })
 
+test('what arrived before a move, and was not counted yet, does not show that the path has survived it', async () => {
+  for (const move of [
+    (world: World) => (world.specs = [specOf({ endpoints: ['192.0.2.9:1' as AddressPort] })]),
+    (world: World) => (world.links = [linkOf('eth0', ['192.0.2.77/24'])]),
+  ]) {
+    const world = new World()
+    await world.until(20_000, 100, 0)
+    world.look()
+    world.rx += 100
+    await world.clock.advance(500)
+    world.answers = false
+    move(world)
+    const suspectAt = await world.until(60_000, 0, 0)
+    assert.ok(suspectAt !== undefined && suspectAt <= 25_000, `${suspectAt}`)
+  }
+})
+
 test('a path that dies is suspect within 15 s when the peer used to answer', async () => {
   const world = new World()
   await world.until(20_000, 100, 100)
