@@ -4,7 +4,7 @@ import { diffRouting, isGuard, planRouting } from '../diff/routing.ts'
 import { describeWireGuardDiff, diffWireGuard, NEW_DEVICE } from '../diff/wireguard.ts'
 import type { Host } from '../host/host.ts'
 import type { DesiredState } from '../model/desired.ts'
-import type { WireGuardView } from '../model/peer.ts'
+import type { PublicKey, WireGuardView } from '../model/peer.ts'
 import { applyLink, createLink, findLink, observeLink, type WireGuardImplementation } from './link.ts'
 import { NftTableKeeper, observeNftTable } from './nftables.ts'
 import { RefusedPeers } from './refused-peers.ts'
@@ -21,6 +21,8 @@ export interface ApplyOptions {
   readonly refusals?: RefusedPeers
   /** What is remembered of our table; without it, its rules are written anew. */
   readonly nftTable?: NftTableKeeper
+  /** Whom this process has planned as a peer. Others, while the state is provisional, are of an earlier run. */
+  readonly planned?: ReadonlySet<PublicKey>
 }
 
 /** What was done, by tool and in order. Nothing at all when the host was as it should be. */
@@ -64,6 +66,7 @@ export async function applyDesiredState(
     implementation = 'auto',
     refusals = new RefusedPeers(host.clock),
     nftTable = new NftTableKeeper(),
+    planned = new Set(),
   }: ApplyOptions,
 ): Promise<ApplyReport> {
   const { placement } = wanted
@@ -86,7 +89,14 @@ export async function applyDesiredState(
   const link = found ?? (await observeLink(host, linkName))
   if (link === undefined) throw new Error(`link ${linkName} vanished as soon as it was made`)
   const device = found === undefined ? NEW_DEVICE : (view ?? NEW_DEVICE)
-  const diff = diffWireGuard(desired, secrets.publicKey, device)
+  const difference = diffWireGuard(desired, secrets.publicKey, device)
+  // Of our key and of our cluster: nobody has said that it is gone.
+  const isLeftStanding = (key: PublicKey): boolean =>
+    desired.isProvisional === true &&
+    !planned.has(key) &&
+    device.publicKey === secrets.publicKey &&
+    device.peers.get(key)?.hasPresharedKey === true
+  const diff = { ...difference, remove: difference.remove.filter((key) => !isLeftStanding(key)) }
   if (diff.device !== undefined) await applyDevice(host, linkName, diff.device, secrets)
   const settled = await applyLink(host, desired, link)
 

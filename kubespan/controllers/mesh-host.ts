@@ -64,6 +64,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   const refusals = new RefusedPeers(host.clock)
   const nftTable = new NftTableKeeper()
   const lastDump = new DumpMemo()
+  const planned = new Set<PublicKey>()
   const often: Pick<Host, 'clock' | 'run'> = {
     clock: host.clock,
     run: (tool, args) => host.runOften(tool, args),
@@ -97,11 +98,10 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     async apply(desired, identity, { cluster, node }) {
       const { privateKey, publicKey } = identity
       const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
+      if (desired.isProvisional !== true) planned.clear()
+      for (const peer of desired.peers) planned.add(peer.publicKey)
       const { link, wireguard, count, warnings } = await applyDesiredState(host, desired, secrets, {
-        view,
-        addresses,
-        refusals,
-        nftTable,
+        ...{ view, addresses, refusals, nftTable, planned },
         implementation: node.wireguard,
       })
       // Sets, rules and addresses of peers that are there cause nothing that we would have to see.

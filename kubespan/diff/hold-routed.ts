@@ -1,4 +1,4 @@
-import { familyOf, type Prefix } from '../../shared/net/address.ts'
+import { familyOf, type Prefix, prefixOf } from '../../shared/net/address.ts'
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import type { DesiredState } from '../model/desired.ts'
 import { prefixOfElement } from './nft-sets.ts'
@@ -11,10 +11,13 @@ import type { NftTableView } from './nft-view.ts'
  */
 export function holdRouted(desired: DesiredState, table: NftTableView | undefined): DesiredState {
   if (desired.isProvisional !== true || table === undefined) return desired
+  // In the set, but not routed: it is on the link.
+  const [mesh] = PrefixSet.of([prefixOf(desired.address, desired.addressBits)]).toPrefixes()
   const standing = ['routed_v4', 'routed_v6']
     .flatMap((name) => table.sets.get(name)?.elements ?? [])
     .map(prefixOfElement)
     .filter((prefix) => prefix !== undefined)
+    .filter((prefix) => prefix !== mesh)
   const routed = (family: 4 | 6, wanted: readonly Prefix[]): readonly Prefix[] =>
     PrefixSet.of([...wanted, ...standing.filter((prefix) => familyOf(prefix) === family)]).toPrefixes()
   return { ...desired, routedV4: routed(4, desired.routedV4), routedV6: routed(6, desired.routedV6) }

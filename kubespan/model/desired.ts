@@ -46,8 +46,8 @@ export interface DesiredState {
   readonly routedV4: readonly Prefix[]
   readonly routedV6: readonly Prefix[]
   /**
-   * Nobody has said yet who is in the mesh: what is sent into the tunnel already, because of an earlier run, stays sent
-   * there, be it to nobody. Absent: what stands above is all.
+   * Nobody has said yet who is in the mesh: peers of an earlier run stay, and what is sent into the tunnel because of it
+   * stays sent there. Absent: what stands above is all.
    */
   readonly isProvisional?: boolean
   /**

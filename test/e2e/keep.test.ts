@@ -153,18 +153,24 @@ test('a live tunnel is not cut because a record is gone', { skip }, async (t) =>
     await assertNothingInClear(lab)
   })
 
-  await t.test(
-    'started again without memory and without a service, it lets nothing out in clear',
-    async () => {
-      await mesh.stopDiscovery('SIGKILL')
-      await mesh.daemon(c).stop('SIGKILL')
-      rmSync(join(c.stateDirectory, 'affiliates.cache'))
-      mesh.startDaemon(c)
-      const view = await mesh.until(c, ({ lastReconcile }) => lastReconcile !== undefined, PATIENCE_MS)
-      assert.deepEqual([view.peers, view.lastReconcile?.error], [[], undefined])
-      const [echo] = await pingAll(c, [a.v4 ?? ''])
-      assert.equal(echo?.roundTripMilliseconds, undefined, 'there is no way through the tunnel')
-      await assertNothingInClear(lab)
-    },
-  )
+  await t.test('started again without memory or a service, it leaves the tunnels as they are', async () => {
+    await mesh.stopDiscovery('SIGKILL')
+    await mesh.daemon(c).stop('SIGKILL')
+    rmSync(join(c.stateDirectory, 'affiliates.cache'))
+    mesh.startDaemon(c)
+    const view = await mesh.until(c, ({ lastReconcile }) => lastReconcile !== undefined, PATIENCE_MS)
+    assert.deepEqual([view.peers, view.lastReconcile?.error], [[], undefined])
+    await assertReaches(c, [a.v4 ?? ''])
+    await assertNothingInClear(lab)
+  })
+
+  await t.test('and with another key it lets nothing out in clear', async () => {
+    await mesh.daemon(c).stop('SIGKILL')
+    rmSync(join(c.stateDirectory, 'kubespan-identity.yaml'))
+    mesh.startDaemon(c)
+    await mesh.until(c, ({ lastReconcile }) => lastReconcile !== undefined, PATIENCE_MS)
+    const [echo] = await pingAll(c, [a.v4 ?? ''])
+    assert.equal(echo?.roundTripMilliseconds, undefined, 'there is no way through the tunnel')
+    await assertNothingInClear(lab)
+  })
 })

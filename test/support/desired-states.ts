@@ -12,6 +12,13 @@ export const SECRETS: MeshSecrets = {
   presharedKey: base64('preshared'),
 }
 
+/** Of another node of the same mesh. */
+export const OTHER_SECRETS: MeshSecrets = {
+  ...SECRETS,
+  privateKey: base64('other'),
+  publicKey: publicKeyOf(base64('other')),
+}
+
 /** A well-formed public key for each number. */
 export const keyOf = (index: number): string => base64(`peer ${index} `)
 

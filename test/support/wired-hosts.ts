@@ -9,10 +9,9 @@ import { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createHost, type Host } from '../../kubespan/host/host.ts'
 import type { DesiredPeer, DesiredState } from '../../kubespan/model/desired.ts'
-import { publicKeyOf } from '../../kubespan/sources/identity-file.ts'
 import { systemClock } from '../../shared/clock.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
-import { desiredOf, keyOf, placementOf, SECRETS } from './desired-states.ts'
+import { desiredOf, OTHER_SECRETS, placementOf, SECRETS } from './desired-states.ts'
 import { bringInLine } from './host-cases.ts'
 import { PATIENCE, patient } from './patience.ts'
 import { enterPrivateHost, whyNoPrivateHost } from './private-host.ts'
@@ -31,7 +30,7 @@ export const ULA_B = 'fd11:2233:4455:6602::b'
 export const BYPASSED = 3000
 export const ORDINARY = 4000
 
-export const KEYS_B = { ...SECRETS, privateKey: keyOf(9), publicKey: publicKeyOf(keyOf(9)) }
+export const KEYS_B = OTHER_SECRETS
 const children: ChildProcess[] = []
 export let a: Host
 export let b: Host

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { applyDesiredState, LinkTakenError } from '../../../../kubespan/apply/desired-state.ts'
+import { observeWireGuard } from '../../../../kubespan/sources/wireguard.ts'
 import type { Address, Prefix } from '../../../../shared/net/address.ts'
-import { desiredOf, peerOf, peersOf, SECRETS } from '../../../support/desired-states.ts'
+import { desiredOf, keyOf, peerOf, peersOf, SECRETS } from '../../../support/desired-states.ts'
 import { FakeHost } from '../../../support/fake-host.ts'
 import { refuse } from '../../../support/host/refusal.ts'
 import { bringInLine } from '../../../support/host-cases.ts'
@@ -209,6 +210,21 @@ test('several that are refused are all found, and the rest is there', async () =
   assert.equal(host.wireguard.devices.get('kubespan')?.peers.size, 22)
   assert.equal(report.wireguard.filter(({ action }) => action === 'add').length, 22)
   assert.equal(report.warnings.length, 3)
+})
+
+test('of peers that nobody has said anything of, those stay that this process never planned, with our keys', async () => {
+  const host = new FakeHost()
+  const foreign = { ...SECRETS, presharedKey: keyOf(8) }
+  await bringInLine(host, desiredOf([peerOf(1), peerOf(2)]))
+  const after = async (planned: readonly string[], secrets = SECRETS) => {
+    const view = await observeWireGuard(host, 'kubespan', secrets.presharedKey)
+    const nobody = desiredOf([], { isProvisional: true })
+    await applyDesiredState(host, nobody, secrets, { view, planned: new Set(planned) })
+    return [...((await observeWireGuard(host, 'kubespan'))?.peers.keys() ?? [])]
+  }
+  assert.deepEqual(await after([]), [keyOf(1), keyOf(2)])
+  assert.deepEqual(await after([keyOf(2)]), [keyOf(1)])
+  assert.deepEqual(await after([], foreign), [])
 })
 
 test('thousands of peers are removed in a few calls', async () => {
