@@ -89,14 +89,7 @@ export async function applyDesiredState(
   const link = found ?? (await observeLink(host, linkName))
   if (link === undefined) throw new Error(`link ${linkName} vanished as soon as it was made`)
   const device = found === undefined ? NEW_DEVICE : (view ?? NEW_DEVICE)
-  const difference = diffWireGuard(desired, secrets.publicKey, device)
-  // Of our key and of our cluster: nobody has said that it is gone.
-  const isLeftStanding = (key: PublicKey): boolean =>
-    desired.isProvisional === true &&
-    !planned.has(key) &&
-    device.publicKey === secrets.publicKey &&
-    device.peers.get(key)?.hasPresharedKey === true
-  const diff = { ...difference, remove: difference.remove.filter((key) => !isLeftStanding(key)) }
+  const diff = diffWireGuard(desired, secrets.publicKey, device, planned)
   if (diff.device !== undefined) await applyDevice(host, linkName, diff.device, secrets)
   const settled = await applyLink(host, desired, link)
 

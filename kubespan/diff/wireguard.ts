@@ -40,12 +40,14 @@ export const NEW_DEVICE: WireGuardView = {
 
 /**
  * What makes the device what it should be. Unchanged peers are not touched, and neither is the endpoint of one that
- * has no desired endpoint: it may have roamed there.
+ * has no desired endpoint: it may have roamed there. While the state is provisional a peer of our key and our cluster that
+ * is not among those `planned` so far is of an earlier run, and stays: nobody has said that it is gone.
  */
 export function diffWireGuard(
-  { placement, peers }: Pick<DesiredState, 'placement' | 'peers'>,
+  { placement, peers, isProvisional = false }: Pick<DesiredState, 'placement' | 'peers' | 'isProvisional'>,
   ownKey: PublicKey,
   view: WireGuardView,
+  planned: ReadonlySet<PublicKey> = new Set(),
 ): WireGuardDiff {
   const isUsable = ({ publicKey }: DesiredPeer): boolean => publicKey !== ownKey && isKey(publicKey)
   const wanted = peers.filter(isUsable)
@@ -56,10 +58,15 @@ export function diffWireGuard(
     const reasons = peerReasons(peer, found, keepaliveSeconds(isNowhere))
     return reasons.length === 0 ? [] : [{ peer, reasons, isNowhere }]
   })
+  const mayStay = isProvisional && view.publicKey === ownKey
+  const isLeftStanding = ({ publicKey, hasPresharedKey }: WireGuardPeer): boolean =>
+    mayStay && hasPresharedKey && !planned.has(publicKey)
   return {
     device: diffDevice(placement, ownKey, view),
     set: takersFirst(set, view),
-    remove: [...view.peers.keys()].filter((publicKey) => !wantedKeys.has(publicKey)),
+    remove: [...view.peers.values()]
+      .filter((peer) => !wantedKeys.has(peer.publicKey) && !isLeftStanding(peer))
+      .map(({ publicKey }) => publicKey),
     ignored: peers.filter((peer) => !isUsable(peer)).map(({ publicKey }) => publicKey),
   }
 }
