@@ -4,8 +4,8 @@ import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../shared/affiliate/codec.ts'
 import { ClusterKey } from '../../shared/affiliate/seal.ts'
 import { type Address, type AddressPort, addressPortOf, parseAddress } from '../../shared/net/address.ts'
-import { isAnswered } from '../../shared/unix-socket.ts'
 import type { LabHost } from '../lab/box.ts'
+import { untilListening } from '../lab/hand-made-mesh.ts'
 import { DISCOVERY_PORT, type Lab } from '../lab/lab.ts'
 import type { ClusterCredentials } from '../lab/node-config.ts'
 import { run } from '../lab/process.ts'
@@ -53,9 +53,7 @@ export async function makeBarePeer(
     const userspace = host.spawn('setpriv', [...asUser(host.index), 'wireguard-go', '-f', 'kubespan'], {
       name: 'wireguard-go',
     })
-    const socket = join(host.runDirectory, 'wireguard', 'kubespan.sock')
-    while (userspace.isRunning && !(await isAnswered(socket)))
-      await new Promise((done) => setTimeout(done, 10))
+    await untilListening(host, userspace)
   }
   const address = parseAddress(hub.subnet.replace(/::\/64$/, `::b:${host.index.toString(16)}`)) as Address
   await host.sh(

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { cleanUp } from '../../kubespan/apply/cleanup.ts'
 import type { Bypass, DesiredState } from '../../kubespan/model/desired.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
-import { desiredOf, keyOf, placementOf } from '../support/desired-states.ts'
+import { desiredOf, keyOf, OTHER_SECRETS, placementOf } from '../support/desired-states.ts'
 import { bringInLine } from '../support/host-cases.ts'
 import { patient } from '../support/patience.ts'
 import {
@@ -20,7 +20,6 @@ import {
   counter,
   desiredB,
   inB,
-  KEYS_B,
   meshUp,
   NODE_A,
   NODE_B,
@@ -100,7 +99,7 @@ test('a connection that is older than the mesh is answered, even if the answer i
     for (const caller of callers) assert.equal(await hears(caller, 15_000), 'hello\n')
     // Whoever tracks connections on A has seen none of these two; and no tunnel works.
     const broken = peerB({ publicKey: keyOf(3) })
-    await bringInLine(b, desiredB({ bypass: bypass(NODE_A) }), KEYS_B)
+    await bringInLine(b, desiredB({ bypass: bypass(NODE_A) }), OTHER_SECRETS)
     const mesh = desiredOf([broken], { address: ULA_A as Address, bypass: bypass(NODE_B) })
     await bringInLine(a, mesh)
     await inB('nft reset counter inet watch clear')

@@ -103,11 +103,15 @@ test('a thousand peers', { skip: skip ?? false }, async (t) => {
     return Math.round(performance.now() - startedAt)
   }
   const peers = peersOf(1000)
-  await bringInLine(host, desiredOf([]))
-  const callsAtFirst = writes.length
-  const all = await milliseconds(() => bringInLine(host, desiredOf(peers)))
+  let all = Number.POSITIVE_INFINITY
+  // A busy machine may hold up one try.
+  for (let tries = 0; tries < 3 && all >= patient(1000); tries += 1) {
+    await bringInLine(host, desiredOf([]))
+    const callsAtFirst = writes.length
+    all = await milliseconds(() => bringInLine(host, desiredOf(peers)))
+    assert.ok(writes.length - callsAtFirst <= 4, 'all at once, whatever their number')
+  }
   const callsBefore = writes.length
-  assert.ok(callsBefore - callsAtFirst <= 4, 'all at once, whatever their number')
   const nothing = await milliseconds(async () =>
     assert.equal((await bringInLine(host, desiredOf(peers))).count, 0),
   )
@@ -121,6 +125,7 @@ test('a thousand peers', { skip: skip ?? false }, async (t) => {
     `1000 peers: all ${all} ms, nothing to do ${nothing} ms, one replaced ${one} ms ` +
       `(own CPU ${Math.round((user + system) / 1000)} ms), all removed ${none} ms`,
   )
+  assert.ok(all < patient(1000), `${all} ms`)
 })
 
 test('what others do to links, addresses, rules, routes and tables is heard at once', { skip }, async () => {

@@ -6,7 +6,7 @@ import type { LabHost } from './box.ts'
 import { nftScript } from './box-script.ts'
 import type { Lab } from './lab.ts'
 import { WIREGUARD_PORT } from './plan.ts'
-import { run } from './process.ts'
+import { type LabProcess, run } from './process.ts'
 import { WAN } from './topology.ts'
 
 /**
@@ -88,6 +88,13 @@ const routesV6 = (prefixes: readonly string[]): string =>
     .map((prefix) => `ip -6 route add ${prefix} dev kubespan metric 4294967295\n`)
     .join('')
 
+/** Waits for a wireguard-go of the host, or its end. Before it listens `wg` must not call it (kubespan/apply/link.ts). */
+export async function untilListening(host: LabHost, userspace: LabProcess): Promise<void> {
+  const socket = join(host.runDirectory, 'wireguard', 'kubespan.sock')
+  while (userspace.isRunning && !(await isAnswered(socket)))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
 /** The link with key, port and mark, its address, rules and routes. Returns the public key. */
 async function makeLink(host: LabHost): Promise<string> {
   const key = (await run(['wg', 'genkey'])).stdout
@@ -95,9 +102,7 @@ async function makeLink(host: LabHost): Promise<string> {
   const kernel = await host.exec('ip', ['link', 'add', 'kubespan', 'type', 'wireguard'], { check: false })
   if (kernel.code !== 0) {
     const userspace = host.spawn('wireguard-go', ['-f', 'kubespan'], { name: 'wireguard-go' })
-    const socket = join(host.runDirectory, 'wireguard', 'kubespan.sock')
-    while (userspace.isRunning && !(await isAnswered(socket)))
-      await new Promise((resolve) => setTimeout(resolve, 10))
+    await untilListening(host, userspace)
   }
   const batch = [
     'rule add fwmark 0x40/0x60 lookup 180 pref 32500',

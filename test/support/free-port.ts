@@ -9,35 +9,28 @@ import { createServer } from 'node:net'
 const [FIRST, LAST] = [12_000, 32_000]
 const given = new Set<number>()
 
+const BIND = {
+  tcp: (port: number) => createServer().listen(port, '127.0.0.1'),
+  udp: (port: number) => createSocket('udp4').bind(port, '127.0.0.1'),
+}
+
 /** A port of loopback that nobody has at this moment, and that this process has not been given before. */
-export async function freePort(protocol: 'tcp' | 'udp' = 'tcp'): Promise<number> {
+export async function freePort(protocol: keyof typeof BIND = 'tcp'): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
     if (given.has(port)) continue
     given.add(port)
-    if (await (protocol === 'tcp' ? isFreeTcp(port) : isFreeUdp(port))) return port
+    if (await isFree(protocol, port)) return port
   }
 }
 
-async function isFreeTcp(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1')
-  return await isBound(once(server, 'listening'), () => server.close())
-}
-
-async function isFreeUdp(port: number): Promise<boolean> {
-  const socket = createSocket('udp4').bind(port, '127.0.0.1')
-  return await isBound(once(socket, 'listening'), () => socket.close())
-}
-
-async function isBound(
-  binding: Promise<unknown>,
-  close: () => { once(event: 'close', listener: () => void): unknown },
-) {
+async function isFree(protocol: keyof typeof BIND, port: number): Promise<boolean> {
+  const socket = BIND[protocol](port)
   try {
-    await binding
+    await once(socket, 'listening')
   } catch {
     return false
   }
-  await new Promise<void>((closed) => close().once('close', closed))
+  await new Promise<void>((closed) => socket.close(() => closed()))
   return true
 }

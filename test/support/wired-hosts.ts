@@ -30,7 +30,6 @@ export const ULA_B = 'fd11:2233:4455:6602::b'
 export const BYPASSED = 3000
 export const ORDINARY = 4000
 
-export const KEYS_B = OTHER_SECRETS
 const children: ChildProcess[] = []
 export let a: Host
 export let b: Host
@@ -52,7 +51,7 @@ const hostOfB = (host: Host): Host => ({
 })
 
 export const peerB = (said: Partial<DesiredPeer> = {}): DesiredPeer => ({
-  publicKey: KEYS_B.publicKey,
+  publicKey: OTHER_SECRETS.publicKey,
   allowedIps: [`${NODE_B}/32`, '10.77.0.0/24', `${ULA_B}/128`] as Prefix[],
   endpoint: `${NODE_B}:51820` as AddressPort,
   ...said,
@@ -200,7 +199,7 @@ export const meshUp = async (
   saidB: Partial<DesiredState> = {},
 ): Promise<void> => {
   await bringInLine(a, desiredA([], saidA))
-  await bringInLine(b, desiredB(saidB), KEYS_B)
+  await bringInLine(b, desiredB(saidB), OTHER_SECRETS)
 }
 
 /** Wires the hosts for all tests of this file. Answers why they are skipped, or false. */
