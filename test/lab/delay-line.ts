@@ -1,4 +1,4 @@
-import { read, write } from 'node:fs'
+import { read, writeSync } from 'node:fs'
 import type { Box } from './box.ts'
 
 /**
@@ -45,14 +45,36 @@ exec @ARGV;`
 const TUN_DESCRIPTOR = 3
 const MAX_PACKET_BYTES = 65_536
 
+/** A timer counts from the start of its turn of the loop and may fire most of a millisecond early: the clock decides what is due. */
 function holdPackets(milliseconds: number): void {
+  const held: { readonly packet: Buffer; readonly due: number }[] = []
+  const release = (): void => {
+    const now = performance.now()
+    for (let first = held[0]; first !== undefined && first.due <= now; first = held[0]) {
+      send(first.packet)
+      held.shift()
+    }
+    if (held[0] !== undefined) setTimeout(release, held[0].due - now)
+  }
+  const hold = (packet: Buffer): void => {
+    if (held.push({ packet, due: performance.now() + milliseconds }) === 1) setTimeout(release, milliseconds)
+  }
   const buffer = Buffer.allocUnsafe(MAX_PACKET_BYTES)
-  read(TUN_DESCRIPTOR, buffer, 0, MAX_PACKET_BYTES, null, (error, bytes) => {
-    if (error !== null && error.code !== 'EINTR') throw error
-    const packet = Buffer.from(buffer.subarray(0, bytes))
-    setTimeout(() => write(TUN_DESCRIPTOR, packet, () => {}), milliseconds) // a packet that is refused is lost, as on any wire
-    holdPackets(milliseconds)
-  })
+  const readNext = (): void =>
+    read(TUN_DESCRIPTOR, buffer, 0, MAX_PACKET_BYTES, null, (error, bytes) => {
+      if (error !== null && error.code !== 'EINTR') throw error
+      if (error === null) hold(Buffer.from(buffer.subarray(0, bytes)))
+      readNext()
+    })
+  readNext()
+}
+
+function send(packet: Buffer): void {
+  try {
+    writeSync(TUN_DESCRIPTOR, packet)
+  } catch {
+    // A packet that is refused is lost, as on any wire.
+  }
 }
 
 if (import.meta.main) {
