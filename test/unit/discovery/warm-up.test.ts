@@ -20,6 +20,9 @@ const TLS = {
   keyPath: 'test/support/tls/one.key',
 }
 
+/** Longer than a test may take: who waits for it fails. */
+const AN_HOUR_MS = 3_600_000
+
 /** A frame of eight bytes that is a PING and an ACK. */
 const PING_ANSWER = Buffer.of(0, 0, 8, 6, 1)
 
@@ -40,11 +43,9 @@ for (const [how, config] of [
     assert.ok(open() <= before)
   })
 
-test('it need not, and it cannot fail', async () => {
-  const startedAt = performance.now()
+test('it need not, and it cannot fail', { timeout: 30_000 }, async () => {
   await warmUp(systemClock, { ...PLAIN, warmUp: 0 })
-  await warmUp(systemClock, { ...TLS, keyPath: '/nowhere' })
-  assert.ok(performance.now() - startedAt < 50)
+  await warmUp(systemClock, { ...TLS, warmUp: AN_HOUR_MS, keyPath: '/nowhere' })
 })
 
 test('the calls it makes are good ones', async () => {
