@@ -106,8 +106,12 @@ async function untilSocketIsFree(host: Host, linkName: string): Promise<void> {
 async function untilItAnswers(host: Host, linkName: string, logName: string): Promise<void> {
   const deadline = host.clock.now() + START_LIMIT
   while (!((await host.isSocketAnswered(linkName)) && (await isWireGuard(host, linkName)))) {
-    if (host.clock.now() >= deadline)
-      throw new Error(`wireguard-go did not make link ${linkName}; ${logName} in the run directory says why`)
+    if (host.clock.now() >= deadline) {
+      const said = (await host.lastLogLine(logName)) ?? 'it said nothing'
+      throw new Error(
+        `wireguard-go did not make link ${linkName}: ${said} (the end of ${logName} in the run directory)`,
+      )
+    }
     await new Promise<void>((wake) => void host.clock.after(START_LOOK_EVERY, wake))
   }
 }

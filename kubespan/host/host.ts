@@ -16,6 +16,8 @@ export interface Host extends Runner, KernelSettings {
   tcpSockets(): Promise<string>
   /** Empties the log of a detached tool when it has grown beyond a megabyte. */
   limitLog(logName: string): Promise<void>
+  /** What that tool said last, undefined when nothing. */
+  lastLogLine(logName: string): Promise<string | undefined>
 }
 
 export interface HostOptions extends RunnerOptions {
@@ -55,6 +57,10 @@ export function createHost(options: HostOptions): Host {
       )
       // Its writers append, so they go on at the new end.
       if (size > LOG_MAX_BYTES) await truncate(path)
+    },
+    lastLogLine: async (logName) => {
+      const text = await readFile(`${options.runDirectory}/${logName}`, 'utf8').catch(() => '')
+      return text.trimEnd().split('\n').at(-1) || undefined
     },
     tcpSockets: async () =>
       (

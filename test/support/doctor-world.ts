@@ -53,6 +53,7 @@ export class FakeDoctorWorld implements DoctorWorld {
       removeSocket: UNUSED,
       tcpSockets: async () => '',
       limitLog: UNUSED,
+      lastLogLine: UNUSED,
     }
   }
 

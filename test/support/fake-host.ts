@@ -134,6 +134,13 @@ export class FakeHost implements Host {
     this.limitedLogs.push(logName)
   }
 
+  /** Of a wireguard-go that fails. */
+  logLine: string | undefined
+
+  async lastLogLine(): Promise<string | undefined> {
+    return this.logLine
+  }
+
   /** What becomes of a packet that this host sends to this address. */
   fate(address: Address): 'tunnel' | 'dropped' | 'clear' {
     const out = this.network.route(address, this.nft.markOf(address))

@@ -97,6 +97,7 @@ const boundHost = (host: Host): Host => ({
   removeSocket: (name) => host.removeSocket(name),
   tcpSockets: () => host.tcpSockets(),
   limitLog: (name) => host.limitLog(name),
+  lastLogLine: (name) => host.lastLogLine(name),
 })
 
 async function mustBeQuiet(site: Site, desired: DesiredState): Promise<void> {

@@ -112,17 +112,20 @@ test('a host without either says what is missing', async () => {
   await assert.rejects(bringInLine(host, desiredOf([])), /wireguard-go is not installed/)
 })
 
-test('wireguard-go has five seconds to answer', async () => {
-  const host = new FakeHost()
-  host.spawnDetached = async () => undefined
-  const applying = assert.rejects(
-    bringInLine(host, desiredOf([])),
-    /wireguard-go-kubespan\.log in the run directory/,
-  )
-  await settle()
-  await host.clock.advance(6_000)
-  await applying
-  assert.equal(host.clock.armed, 0)
+test('wireguard-go has five seconds to answer; what it said is told', async () => {
+  for (const [line, told] of [
+    ['ERROR: open /dev/net/tun: permission denied', /link kubespan: ERROR: open \/dev\/net\/tun: permission/],
+    [undefined, /said nothing \(the end of wireguard-go-kubespan\.log in the run directory\)/],
+  ] as const) {
+    const host = new FakeHost()
+    host.spawnDetached = async () => undefined
+    host.logLine = line
+    const applying = assert.rejects(bringInLine(host, desiredOf([])), told)
+    await settle()
+    await host.clock.advance(6_000)
+    await applying
+    assert.equal(host.clock.armed, 0)
+  }
 })
 
 test('wg does not call a wireguard-go that has its socket but does not listen yet, and would lose it', async () => {

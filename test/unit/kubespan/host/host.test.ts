@@ -66,6 +66,14 @@ test('a log that has grown too large begins anew', async () => {
   assert.equal((await readFile(path)).length, 0)
 })
 
+test('the last line of a log is what its tool said last', async () => {
+  assert.equal(await host.lastLogLine('none.log'), undefined)
+  await writeFile(join(directory, 'tool.log'), '')
+  assert.equal(await host.lastLogLine('tool.log'), undefined)
+  await writeFile(join(directory, 'tool.log'), 'first\nlast\n')
+  assert.equal(await host.lastLogLine('tool.log'), 'last')
+})
+
 test('tools are run by the runner', async () => {
   await assert.rejects(host.run('ip', []), ToolError)
   await assert.rejects(host.spawnDetached('ip', [], 'x.log'), ToolError)
