@@ -60,6 +60,8 @@ export interface Trial {
   readonly startedAt: Instant
   /** What had arrived at the last look. */
   readonly receiveBytes: number
+  /** `to` stood at that look: what arrives after it comes that way, or pulls us back. */
+  readonly hasStood: boolean
   /** Since when `to` has stood and was heard; undefined before, and after it was pulled back. */
   readonly heardSince: Instant | undefined
   readonly lastHeardAt: Instant | undefined
@@ -115,7 +117,7 @@ export function stepUpgrade(
   if (now < upgrade.nextAt) return { upgrade, ...QUIET, nextAt: upgrade.nextAt }
   const to = better[upgrade.attempts % better.length] as AddressPort
   const trial: Trial = {
-    ...{ from: endpoint, to, phase: 'touch', touches: 1, startedAt: now, receiveBytes },
+    ...{ from: endpoint, to, phase: 'touch', touches: 1, startedAt: now, receiveBytes, hasStood: false },
     ...{ heardSince: undefined, lastHeardAt: undefined },
   }
   return underway(upgrade, trial, to, now, settings)
@@ -148,14 +150,24 @@ function stepTouch(
 ): UpgradeStep {
   const { from, to, phase, touches, startedAt } = trial
   const { now, receiveBytes } = input
-  const move: Trial = { ...trial, phase: 'move', startedAt: now, receiveBytes }
-  if (stands && (phase === 'listen' || receiveBytes > trial.receiveBytes))
+  const move: Trial = { ...trial, phase: 'move', startedAt: now, receiveBytes, hasStood: stands }
+  const hasArrived = receiveBytes > trial.receiveBytes
+  if (stands && (phase === 'listen' || (hasArrived && trial.hasStood)))
     return underway(upgrade, { ...move, heardSince: now, lastHeardAt: now }, undefined, now, settings)
+  // It may have arrived by the old path after that look and before `to` was written.
+  if (phase === 'touch' && stands && hasArrived)
+    return underway(upgrade, { ...trial, receiveBytes, hasStood: true }, undefined, now, settings)
   if (phase === 'touch' && !stands)
     // Under traffic as heavy as that nothing can be told from a touch.
     return touches === settings.touches
       ? underway(upgrade, move, to, now, settings)
-      : underway(upgrade, { ...trial, touches: touches + 1, receiveBytes }, to, now, settings)
+      : underway(
+          upgrade,
+          { ...trial, touches: touches + 1, receiveBytes, hasStood: false },
+          to,
+          now,
+          settings,
+        )
   const back = stands ? from : undefined
   if (now - startedAt >= limitOf(input, settings)) return failed(upgrade, now, back, settings)
   return {

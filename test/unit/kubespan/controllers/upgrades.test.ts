@@ -63,6 +63,14 @@ class World {
   }
 }
 
+/** Up to the look that proves the touch: something had arrived at the one before it, and more has since. */
+async function hear(world: World, touchedAt: number) {
+  world.received.set('key0', touchedAt)
+  await world.look(touchedAt + 30)
+  world.received.set('key0', touchedAt + 1)
+  return await world.look(touchedAt + 60)
+}
+
 test('a peer is moved: touched, heard, and held until what was in flight has landed', async () => {
   const world = new World()
   assert.equal((await world.look(0)).again, 5000)
@@ -70,15 +78,14 @@ test('a peer is moved: touched, heard, and held until what was in flight has lan
   const touched = await world.look(5000)
   assert.deepEqual(world.done, [`key0 at ${LAN}`, 'pull 1'])
   assert.deepEqual([[...touched.at], touched.again], [[['key0', WAN]], 30])
-  world.received.set('key0', 100)
-  const heard = await world.look(5050)
+  const heard = await hear(world, 5000)
   assert.deepEqual(world.done, [`deaf to ${WAN}`, 'pull 1'])
   assert.deepEqual([...heard.at], [['key0', WAN]], 'it counts as being where it was')
-  world.received.set('key0', 200)
+  world.received.set('key0', 6000)
   await world.look(5200)
   assert.deepEqual(world.done, ['pull 1'], 'no process for what stands already')
-  world.received.set('key0', 300)
-  const settled = await world.look(5350)
+  world.received.set('key0', 7000)
+  const settled = await world.look(5360)
   assert.deepEqual(world.done, ['deaf to nobody'])
   assert.deepEqual([[...settled.at], settled.again], [[], undefined])
 })
@@ -101,8 +108,7 @@ test('who is in doubt is not tried, and who comes into doubt meanwhile is held',
   await world.look(0)
   await world.look(5000)
   world.mood = 'unsure'
-  world.received.set('key0', 100)
-  await world.look(5050)
+  await hear(world, 5000)
   assert.deepEqual(world.done, [`deaf to ${WAN}`, 'pull 1'])
   world.mood = 'busy'
   await world.look(5100)
@@ -127,8 +133,7 @@ test('where nft refuses, everybody stays where they are, and that is said once',
   for (const start of [5000, 20_000]) {
     await world.look(start)
     world.refusal = new Error('nft: no such set')
-    world.received.set('key0', start)
-    const refused = await world.look(start + 50)
+    const refused = await hear(world, start)
     assert.deepEqual(world.done, [`key0 at ${WAN}`])
     assert.deepEqual([[...refused.at], refused.again], [[['key0', WAN]], undefined])
     await world.look(start + 100)
@@ -140,8 +145,7 @@ test('when nothing of this is wanted any more, the peers are put back', async ()
   const world = new World()
   await world.look(0)
   await world.look(5000)
-  world.received.set('key0', 100)
-  await world.look(5050)
+  await hear(world, 5000)
   world.done.length = 0
   await world.upgrades.end(placementOf())
   assert.deepEqual(world.done, [`key0 at ${WAN}`, 'deaf to nobody'])
