@@ -5,6 +5,7 @@ import { FRAME_HEAD_BYTES } from './frames.ts'
 import { INCOMPLETE, isWholeMessage, MessageAssembler } from './message-reader.ts'
 import type { MessageRoom } from './message-room.ts'
 import type { CallObserver, FinishedCall, MethodName } from './observe.ts'
+import { refuseRest } from './refuse-rest.ts'
 import { OK, STATUS, type Status, type StatusCode, statusTrailers } from './status.ts'
 
 /** Names and values in turn: Node sends them as they are, which is cheaper than an object. */
@@ -185,7 +186,7 @@ export class Call implements FinishedCall {
   #endWithoutMessages(status: Status): void {
     const { stream } = this
     stream.respond([...RESPONSE_HEADERS, ...Object.entries(statusTrailers(status)).flat()], WITHOUT_MESSAGE)
-    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR) // the rest of the request is not wanted
+    if (!stream.readableEnded) refuseRest(stream)
   }
 
   #finish({ code, message }: Status): void {

@@ -2,6 +2,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import type { CallObserver, FinishedCall } from './observe.ts'
+import { refuseRest } from './refuse-rest.ts'
 import { encodeStatusMessage, OK, STATUS, type Status, type StatusCode } from './status.ts'
 
 export type HealthMethod = 'Health/Check' | 'Health/Watch'
@@ -78,7 +79,7 @@ export class HealthCall implements FinishedCall {
       { endStream: true },
     )
     this.#finish(status)
-    if (!this.#stream.readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR) // the rest of the question is not wanted
+    if (!this.#stream.readableEnded) refuseRest(this.#stream)
   }
 
   /** Ends a call that may have messages already, as its deadline does. */

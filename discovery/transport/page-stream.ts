@@ -6,6 +6,7 @@ import {
   type HttpHandler,
   questionOf,
 } from '../../shared/http.ts'
+import { refuseRest } from './refuse-rest.ts'
 
 /** Answers a request for a page that came over HTTP/2. */
 export async function answerStream(
@@ -20,8 +21,7 @@ export async function answerStream(
   const answer = await askHandler(handler, question, onFailure)
   if (stream.destroyed || stream.closed) return
   stream.setTimeout(ANSWER_STALL_TIMEOUT_MS, () => stream.close(nghttp2.NGHTTP2_CANCEL))
-  // Whatever the client is still sending then is not wanted.
-  stream.once('finish', () => stream.close(nghttp2.NGHTTP2_NO_ERROR))
+  stream.once('finish', () => refuseRest(stream))
   stream.respond({ ':status': answer.status, ...answer.headers }, { endStream: method === 'HEAD' })
   if (method === 'HEAD') return
   bodyStream(answer.body)
