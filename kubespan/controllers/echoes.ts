@@ -5,6 +5,12 @@ import type { EchoAnswers } from '../sources/echo.ts'
 /** Who of these answers; undefined when they cannot be asked. */
 export type Echo = (addresses: readonly Address[]) => Promise<EchoAnswers | undefined>
 
+/** The latest echo that was answered. */
+export interface Answered {
+  readonly askedAt: Instant
+  readonly roundTrip: Milliseconds
+}
+
 /** What cannot be asked now may be possible later: a package is installed, a service file changed. */
 const ASK_AGAIN_AFTER: Milliseconds = 600_000
 
@@ -12,7 +18,7 @@ const ASK_AGAIN_AFTER: Milliseconds = 600_000
 export class Echoes {
   readonly #echo: Echo
   readonly #clock: Pick<Clock, 'now'>
-  readonly #roundTrips = new Map<Address, Milliseconds>()
+  readonly #latest = new Map<Address, Answered>()
   #askAt: Instant = -Infinity
 
   constructor(echo: Echo, clock: Pick<Clock, 'now'>) {
@@ -28,19 +34,20 @@ export class Echoes {
   /** Undefined when nobody could be asked; never rejects. */
   async ask(addresses: readonly Address[]): Promise<EchoAnswers | undefined> {
     if (!this.canAsk) return undefined
+    const askedAt = this.#clock.now()
     const answers = await this.#echo(addresses).catch(() => undefined)
     if (answers === undefined) this.#askAt = this.#clock.now() + ASK_AGAIN_AFTER
-    for (const [address, roundTrip] of answers ?? []) this.#roundTrips.set(address, roundTrip)
+    for (const [address, roundTrip] of answers ?? []) this.#latest.set(address, { askedAt, roundTrip })
     return answers
   }
 
-  /** Of the latest answer; undefined when there was none, or none since the path is another one. */
-  roundTrip(address: Address): Milliseconds | undefined {
-    return this.#roundTrips.get(address)
+  /** Undefined when there was none, or none since the path is another one. */
+  latest(address: Address): Answered | undefined {
+    return this.#latest.get(address)
   }
 
   /** The peer has gone, or its path is another one. */
   forget(address: Address): void {
-    this.#roundTrips.delete(address)
+    this.#latest.delete(address)
   }
 }

@@ -97,13 +97,13 @@ export class Paths {
       specs,
       statuses: judged,
       rank,
-      roundTrip: (address) => this.#echoes.roundTrip(address),
+      answered: (address) => this.#echoes.latest(address),
       moodOf: (key) => (suspects.has(key) || racing.has(key) ? 'busy' : unsure.has(key) ? 'unsure' : 'calm'),
       placement: settings.placement,
       now,
     })
     const statuses = withLearned(placed(step.statuses, upgrades.at), specs, ({ publicKey, address }) => ({
-      roundTrip: this.#echoes.roundTrip(address),
+      roundTrip: this.#echoes.latest(address)?.roundTrip,
       lastWorked: lastWorked.get(publicKey),
     }))
     const outcome = { ...step, statuses, again: sooner(sooner(step.again, again), upgrades.again) }

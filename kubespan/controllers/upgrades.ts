@@ -3,6 +3,7 @@ import type { Address, AddressPort } from '../../shared/net/address.ts'
 import type { Placement } from '../model/desired.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import { stepUpgrade, UPGRADE, type Upgrade, type UpgradeStep } from '../plan/upgrade.ts'
+import type { Answered } from './echoes.ts'
 import type { Rank } from './rankings.ts'
 
 export interface UpgradesOptions {
@@ -21,7 +22,7 @@ export interface UpgradesInput {
   /** With the endpoints that WireGuard has. */
   readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
   readonly rank: Rank
-  readonly roundTrip: (address: Address) => Milliseconds | undefined
+  readonly answered: (address: Address) => Answered | undefined
   /** `busy`: suspect, or raced. `unsure`: nothing new is to be tried with it. */
   readonly moodOf: (publicKey: PublicKey) => 'calm' | 'unsure' | 'busy'
   readonly placement: Placement
@@ -92,7 +93,7 @@ export class Upgrades {
 
   /** Without those of whom there is nothing to try, as it mostly is. */
   #step(input: UpgradesInput): ReadonlyMap<PublicKey, UpgradeStep> {
-    const { specs, statuses, rank, roundTrip, moodOf, now } = input
+    const { specs, statuses, rank, answered, moodOf, now } = input
     let trials = [...this.#upgrades.values()].filter(({ trial }) => trial !== undefined).length
     const steps = new Map<PublicKey, UpgradeStep>()
     for (const spec of specs) {
@@ -111,7 +112,7 @@ export class Upgrades {
           ranked: mood === 'busy' ? [] : rank(spec, status?.endpoint),
           endpoint: status?.endpoint,
           receiveBytes: status?.receiveBytes ?? 0,
-          roundTrip: roundTrip(spec.address),
+          answered: answered(spec.address),
           isSteady: mood === 'calm' || (isOnTrial && mood === 'unsure'),
           now,
         },

@@ -56,7 +56,7 @@ export interface Trial {
    */
   readonly phase: 'touch' | 'listen' | 'move'
   readonly touches: number
-  /** When it was touched, or began to move. */
+  /** When it was last touched, or began to move. */
   readonly startedAt: Instant
   /** What had arrived at the last look. */
   readonly receiveBytes: number
@@ -72,8 +72,8 @@ export interface UpgradeInput {
   /** Where WireGuard has the peer now. */
   readonly endpoint: AddressPort | undefined
   readonly receiveBytes: number
-  /** Undefined when never measured. */
-  readonly roundTrip: Milliseconds | undefined
+  /** The latest echo that was answered through the tunnel, by whichever path; undefined where none was. */
+  readonly answered: { readonly askedAt: Instant; readonly roundTrip: Milliseconds } | undefined
   /** Up, and nothing else is tried with it. */
   readonly isSteady: boolean
   readonly now: Instant
@@ -138,8 +138,8 @@ function stepTrial(
     : stepTouch(upgrade, trial, stands, input, settings)
 }
 
-const limitOf = ({ roundTrip = 0 }: UpgradeInput, { roundTrips, silence }: UpgradeSettings): Milliseconds =>
-  Math.max(roundTrips * roundTrip, silence)
+const limitOf = ({ answered }: UpgradeInput, { roundTrips, silence }: UpgradeSettings): Milliseconds =>
+  Math.max(roundTrips * (answered?.roundTrip ?? 0), silence)
 
 function stepTouch(
   upgrade: Upgrade,
@@ -149,25 +149,23 @@ function stepTouch(
   settings: UpgradeSettings,
 ): UpgradeStep {
   const { from, to, phase, touches, startedAt } = trial
-  const { now, receiveBytes } = input
-  const move: Trial = { ...trial, phase: 'move', startedAt: now, receiveBytes, hasStood: stands }
+  const { now, receiveBytes, answered } = input
+  const move: Trial = { ...trial, phase: 'move', startedAt: now, receiveBytes }
   const hasArrived = receiveBytes > trial.receiveBytes
-  if (stands && (phase === 'listen' || (hasArrived && trial.hasStood)))
+  const isAnswered = answered !== undefined && answered.askedAt >= startedAt
+  if (stands && (phase === 'listen' || isAnswered || (hasArrived && trial.hasStood)))
     return underway(upgrade, { ...move, heardSince: now, lastHeardAt: now }, undefined, now, settings)
   // It may have arrived by the old path after that look and before `to` was written.
   if (phase === 'touch' && stands && hasArrived)
     return underway(upgrade, { ...trial, receiveBytes, hasStood: true }, undefined, now, settings)
-  if (phase === 'touch' && !stands)
+  // Pulled back by what came on the old path; or by us, just when the answer came.
+  if (!stands && (phase === 'touch' || isAnswered)) {
+    const again: Trial = { ...trial, phase: 'touch', touches: touches + 1, startedAt: now }
     // Under traffic as heavy as that nothing can be told from a touch.
     return touches === settings.touches
       ? underway(upgrade, move, to, now, settings)
-      : underway(
-          upgrade,
-          { ...trial, touches: touches + 1, receiveBytes, hasStood: false },
-          to,
-          now,
-          settings,
-        )
+      : underway(upgrade, { ...again, receiveBytes, hasStood: false }, to, now, settings)
+  }
   const back = stands ? from : undefined
   if (now - startedAt >= limitOf(input, settings)) return failed(upgrade, now, back, settings)
   return {

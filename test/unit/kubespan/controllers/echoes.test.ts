@@ -6,16 +6,21 @@ import { ManualClock } from '../../../support/manual-clock.ts'
 
 const [one, two] = ['fd00::1', 'fd00::2'] as [Address, Address]
 
-test('the latest round trip of who has answered is kept until it is forgotten', async () => {
+test('the latest echo that was answered is kept until it is forgotten, and when it was asked', async () => {
+  const clock = new ManualClock()
+  const start = clock.now()
   let took = 5
-  const echoes = new Echoes(async () => new Map([[one, took]]), new ManualClock())
+  const echoes = new Echoes(async () => {
+    await clock.advance(took)
+    return new Map([[one, took]])
+  }, clock)
   assert.deepEqual([...((await echoes.ask([one, two])) ?? [])], [[one, 5]])
-  assert.deepEqual([echoes.roundTrip(one), echoes.roundTrip(two)], [5, undefined])
+  assert.deepEqual([echoes.latest(one), echoes.latest(two)], [{ askedAt: start, roundTrip: 5 }, undefined])
   took = 7
   await echoes.ask([one])
-  assert.equal(echoes.roundTrip(one), 7)
+  assert.deepEqual(echoes.latest(one), { askedAt: start + 5, roundTrip: 7 })
   echoes.forget(one)
-  assert.equal(echoes.roundTrip(one), undefined)
+  assert.equal(echoes.latest(one), undefined)
 })
 
 test('where nobody can be asked it is not tried again for a while', async () => {

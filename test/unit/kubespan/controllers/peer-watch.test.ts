@@ -200,12 +200,12 @@ test('nor does its silence, or what it publishes', async () => {
 test('on another path it is asked once more, for how long that takes', async () => {
   const world = new World()
   await world.until(20_000, 100, 100)
-  assert.equal(world.echoes.roundTrip(specOf({}).address), 5)
+  assert.equal(world.echoes.latest(specOf({}).address)?.roundTrip, 5)
   world.endpoint = '192.0.2.9:51820' as AddressPort
   world.look()
-  assert.equal(world.echoes.roundTrip(specOf({}).address), undefined)
+  assert.equal(world.echoes.latest(specOf({}).address)?.roundTrip, undefined)
   await world.until(40_000, 100, 100)
-  assert.deepEqual([world.asked.length, world.echoes.roundTrip(specOf({}).address)], [2, 5])
+  assert.deepEqual([world.asked.length, world.echoes.latest(specOf({}).address)?.roundTrip], [2, 5])
 })
 
 test('when a path seems dead eight others are asked, other ones each time: they hear which port our NAT has given us', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Answered } from '../../../../kubespan/controllers/echoes.ts'
 import { Upgrades } from '../../../../kubespan/controllers/upgrades.ts'
 import type { RankedEndpoint } from '../../../../kubespan/plan/rank-endpoints.ts'
 import type { AddressPort } from '../../../../shared/net/address.ts'
@@ -20,6 +21,7 @@ class World {
   readonly received = new Map<string, number>()
   mood: 'calm' | 'unsure' | 'busy' = 'calm'
   refusal: Error | undefined
+  answered: Answered | undefined
   readonly upgrades = new Upgrades({
     deafen: async (_, sources) => {
       if (this.refusal !== undefined) throw this.refusal
@@ -55,7 +57,7 @@ class World {
         ]),
       ),
       rank: () => RANKED,
-      roundTrip: () => 10,
+      answered: () => this.answered,
       moodOf: () => this.mood,
       placement: placementOf(),
       now,
