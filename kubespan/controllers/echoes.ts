@@ -8,6 +8,8 @@ export type Echo = (addresses: readonly Address[]) => Promise<EchoAnswers | unde
 /** The latest echo that was answered. */
 export interface Answered {
   readonly askedAt: Instant
+  /** It was on its way by then: a process that asks takes its time to start. */
+  readonly sentBefore: Instant
   readonly roundTrip: Milliseconds
 }
 
@@ -37,7 +39,9 @@ export class Echoes {
     const askedAt = this.#clock.now()
     const answers = await this.#echo(addresses).catch(() => undefined)
     if (answers === undefined) this.#askAt = this.#clock.now() + ASK_AGAIN_AFTER
-    for (const [address, roundTrip] of answers ?? []) this.#latest.set(address, { askedAt, roundTrip })
+    const now = this.#clock.now()
+    for (const [address, roundTrip] of answers ?? [])
+      this.#latest.set(address, { askedAt, sentBefore: now - roundTrip, roundTrip })
     return answers
   }
 

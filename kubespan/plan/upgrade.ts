@@ -58,6 +58,8 @@ export interface Trial {
   readonly touches: number
   /** When it was last touched, or began to move. */
   readonly startedAt: Instant
+  /** The look at which `from` was put back; undefined as long as it was not. */
+  readonly backAt: Instant | undefined
   /** What had arrived at the last look. */
   readonly receiveBytes: number
   /** `to` stood at that look: what arrives after it comes that way, or pulls us back. */
@@ -67,13 +69,20 @@ export interface Trial {
   readonly lastHeardAt: Instant | undefined
 }
 
+export interface AnsweredEcho {
+  readonly askedAt: Instant
+  /** It was on its way by then. */
+  readonly sentBefore: Instant
+  readonly roundTrip: Milliseconds
+}
+
 export interface UpgradeInput {
   readonly ranked: readonly RankedEndpoint[]
   /** Where WireGuard has the peer now. */
   readonly endpoint: AddressPort | undefined
   readonly receiveBytes: number
   /** The latest echo that was answered through the tunnel, by whichever path; undefined where none was. */
-  readonly answered: { readonly askedAt: Instant; readonly roundTrip: Milliseconds } | undefined
+  readonly answered: AnsweredEcho | undefined
   /** Up, and nothing else is tried with it. */
   readonly isSteady: boolean
   readonly now: Instant
@@ -118,7 +127,7 @@ export function stepUpgrade(
   const to = better[upgrade.attempts % better.length] as AddressPort
   const trial: Trial = {
     ...{ from: endpoint, to, phase: 'touch', touches: 1, startedAt: now, receiveBytes, hasStood: false },
-    ...{ heardSince: undefined, lastHeardAt: undefined },
+    ...{ backAt: undefined, heardSince: undefined, lastHeardAt: undefined },
   }
   return underway(upgrade, trial, to, now, settings)
 }
@@ -152,7 +161,10 @@ function stepTouch(
   const { now, receiveBytes, answered } = input
   const move: Trial = { ...trial, phase: 'move', startedAt: now, receiveBytes }
   const hasArrived = receiveBytes > trial.receiveBytes
-  const isAnswered = answered !== undefined && answered.askedAt >= startedAt
+  const isAnswered =
+    answered !== undefined &&
+    answered.askedAt >= startedAt &&
+    answered.sentBefore <= (trial.backAt ?? Number.POSITIVE_INFINITY)
   if (stands && (phase === 'listen' || isAnswered || (hasArrived && trial.hasStood)))
     return underway(upgrade, { ...move, heardSince: now, lastHeardAt: now }, undefined, now, settings)
   // It may have arrived by the old path after that look and before `to` was written.
@@ -160,7 +172,7 @@ function stepTouch(
     return underway(upgrade, { ...trial, receiveBytes, hasStood: true }, undefined, now, settings)
   // Pulled back by what came on the old path; or by us, just when the answer came.
   if (!stands && (phase === 'touch' || isAnswered)) {
-    const again: Trial = { ...trial, phase: 'touch', touches: touches + 1, startedAt: now }
+    const again: Trial = { ...trial, phase: 'touch', touches: touches + 1, startedAt: now, backAt: undefined }
     // Under traffic as heavy as that nothing can be told from a touch.
     return touches === settings.touches
       ? underway(upgrade, move, to, now, settings)
@@ -170,7 +182,7 @@ function stepTouch(
   if (now - startedAt >= limitOf(input, settings)) return failed(upgrade, now, back, settings)
   return {
     ...QUIET,
-    upgrade: { ...upgrade, trial: { ...trial, phase: 'listen' } },
+    upgrade: { ...upgrade, trial: { ...trial, phase: 'listen', backAt: trial.backAt ?? now } },
     endpoint: back,
     nextAt: now + settings.lookEvery,
   }

@@ -15,10 +15,13 @@ test('the latest echo that was answered is kept until it is forgotten, and when 
     return new Map([[one, took]])
   }, clock)
   assert.deepEqual([...((await echoes.ask([one, two])) ?? [])], [[one, 5]])
-  assert.deepEqual([echoes.latest(one), echoes.latest(two)], [{ askedAt: start, roundTrip: 5 }, undefined])
+  assert.deepEqual(
+    [echoes.latest(one), echoes.latest(two)],
+    [{ askedAt: start, sentBefore: start, roundTrip: 5 }, undefined],
+  )
   took = 7
   await echoes.ask([one])
-  assert.deepEqual(echoes.latest(one), { askedAt: start + 5, roundTrip: 7 })
+  assert.deepEqual(echoes.latest(one), { askedAt: start + 5, sentBefore: start + 5, roundTrip: 7 })
   echoes.forget(one)
   assert.equal(echoes.latest(one), undefined)
 })

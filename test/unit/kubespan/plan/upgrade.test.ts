@@ -20,9 +20,12 @@ const ranked: RankedEndpoint[] = [
   { endpoint: lan, class: 'on a shared link', rank: 0 },
   { endpoint: wan, class: 'public IPv4', rank: 1 },
 ]
+/** An echo that took a moment to leave. */
+const answeredAt = (askedAt: number, roundTrip = 40) => ({ askedAt, sentBefore: askedAt + 5, roundTrip })
+
 const steady: UpgradeInput = {
   ...{ ranked, endpoint: wan, receiveBytes: 0, isSteady: true, now: 0 },
-  answered: { askedAt: -1, roundTrip: 40 },
+  answered: answeredAt(-1),
 }
 
 const step = (before: Upgrade | undefined, said: Partial<UpgradeInput>) =>
@@ -86,19 +89,23 @@ test('what arrives between the look and the touch came by the old path', () => {
 })
 
 test('an answer tells that it was reached, also where we were pulled back before it could be seen', () => {
-  const answered = { askedAt: 5005, roundTrip: 40 }
+  const answered = answeredAt(5005)
   const heard = step(touched(), { now: 5050, endpoint: lan, receiveBytes: 5, answered })
   assert.deepEqual([heard.endpoint, heard.echo, heard.deafTo], [undefined, true, wan])
 
-  let back = step(touched(), { now: 5050, endpoint: lan })
+  let [touchedAt, back] = [5000, step(touched(), { now: 5050, endpoint: lan })]
   for (let touches = 2; touches <= UPGRADE.touches; touches += 1) {
-    const now = 5000 + 100 * touches
-    const again = step(back.upgrade, { now, answered: { askedAt: now - 60, roundTrip: 40 } })
+    const now = touchedAt + 150
+    const left = { ...answeredAt(touchedAt), sentBefore: touchedAt + 60 }
+    const late = step(back.upgrade, { now: now - 50, answered: left })
+    assert.equal(late.endpoint, undefined, 'it may have left when the old path was back')
+    const again = step(late.upgrade, { now, answered: answeredAt(touchedAt) })
     assert.deepEqual([again.endpoint, again.echo, again.deafTo], [lan, true, undefined])
-    back = step(again.upgrade, { now: now + 50, endpoint: lan, answered })
+    back = step(again.upgrade, { now: now + 50, endpoint: lan, answered: answeredAt(touchedAt) })
     assert.deepEqual([back.endpoint, back.echo], [wan, false], 'that was an answer to an earlier one')
+    touchedAt = now
   }
-  const sure = step(back.upgrade, { now: 5500, answered: { askedAt: 5440, roundTrip: 40 } })
+  const sure = step(back.upgrade, { now: touchedAt + 100, answered: answeredAt(touchedAt) })
   assert.deepEqual([sure.endpoint, sure.echo, sure.deafTo], [lan, true, wan], 'reached time and again')
 })
 
@@ -109,7 +116,7 @@ test('a silent one is left after three round trips, and no sooner than 300 ms', 
     [200, 600],
   ] as const) {
     const upgrade = begun()
-    const answered = roundTrip === undefined ? undefined : { askedAt: 0, roundTrip }
+    const answered = roundTrip === undefined ? undefined : answeredAt(0, roundTrip)
     const waiting = step(upgrade, { now: 5000 + limit - 1, endpoint: lan, receiveBytes: 10, answered })
     assert.equal(waiting.endpoint, undefined)
     const restored = step(waiting.upgrade, { now: 5000 + limit, endpoint: lan, receiveBytes: 10, answered })
@@ -255,7 +262,7 @@ function live(world: World, until: number) {
       if (now % world.period[end.index] === 0) send(end.index, now, 'data')
       if (now >= end.nextAt) {
         const { endpoint, receiveBytes } = end
-        const answered = { askedAt: end.answeredOf, roundTrip: 2 * world.wanDelay }
+        const answered = answeredAt(end.answeredOf, 2 * world.wanDelay)
         const seen = { ...steady, endpoint, receiveBytes, answered, now }
         const step = stepUpgrade(end.upgrade, seen, UPGRADE)
         const actAfter = world.actAfter[end.index]
