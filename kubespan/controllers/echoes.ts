@@ -1,17 +1,10 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
+import type { AnsweredEcho } from '../plan/upgrade.ts'
 import type { EchoAnswers } from '../sources/echo.ts'
 
 /** Who of these answers; undefined when they cannot be asked. */
 export type Echo = (addresses: readonly Address[]) => Promise<EchoAnswers | undefined>
-
-/** The latest echo that was answered. */
-export interface Answered {
-  readonly askedAt: Instant
-  /** It was on its way by then: a process that asks takes its time to start. */
-  readonly sentBefore: Instant
-  readonly roundTrip: Milliseconds
-}
 
 /** What cannot be asked now may be possible later: a package is installed, a service file changed. */
 const ASK_AGAIN_AFTER: Milliseconds = 600_000
@@ -20,7 +13,7 @@ const ASK_AGAIN_AFTER: Milliseconds = 600_000
 export class Echoes {
   readonly #echo: Echo
   readonly #clock: Pick<Clock, 'now'>
-  readonly #latest = new Map<Address, Answered>()
+  readonly #latest = new Map<Address, AnsweredEcho>()
   #askAt: Instant = -Infinity
 
   constructor(echo: Echo, clock: Pick<Clock, 'now'>) {
@@ -45,8 +38,8 @@ export class Echoes {
     return answers
   }
 
-  /** Undefined when there was none, or none since the path is another one. */
-  latest(address: Address): Answered | undefined {
+  /** The latest that was answered; undefined when there was none, or none since the path is another one. */
+  latest(address: Address): AnsweredEcho | undefined {
     return this.#latest.get(address)
   }
 

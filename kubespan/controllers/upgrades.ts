@@ -2,8 +2,7 @@ import type { Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import type { Placement } from '../model/desired.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
-import { stepUpgrade, UPGRADE, type Upgrade, type UpgradeStep } from '../plan/upgrade.ts'
-import type { Answered } from './echoes.ts'
+import { type AnsweredEcho, stepUpgrade, UPGRADE, type Upgrade, type UpgradeStep } from '../plan/upgrade.ts'
 import type { Rank } from './rankings.ts'
 
 export interface UpgradesOptions {
@@ -22,7 +21,7 @@ export interface UpgradesInput {
   /** With the endpoints that WireGuard has. */
   readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
   readonly rank: Rank
-  readonly answered: (address: Address) => Answered | undefined
+  readonly answered: (address: Address) => AnsweredEcho | undefined
   /** `busy`: suspect, or raced. `unsure`: nothing new is to be tried with it. */
   readonly moodOf: (publicKey: PublicKey) => 'calm' | 'unsure' | 'busy'
   readonly placement: Placement

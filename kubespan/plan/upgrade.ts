@@ -69,9 +69,10 @@ export interface Trial {
   readonly lastHeardAt: Instant | undefined
 }
 
+/** An echo through the tunnel, answered by whichever path. */
 export interface AnsweredEcho {
   readonly askedAt: Instant
-  /** It was on its way by then. */
+  /** It was on its way by then: a process that asks takes its time to start. */
   readonly sentBefore: Instant
   readonly roundTrip: Milliseconds
 }
@@ -81,7 +82,7 @@ export interface UpgradeInput {
   /** Where WireGuard has the peer now. */
   readonly endpoint: AddressPort | undefined
   readonly receiveBytes: number
-  /** The latest echo that was answered through the tunnel, by whichever path; undefined where none was. */
+  /** The latest; undefined where there was none. */
   readonly answered: AnsweredEcho | undefined
   /** Up, and nothing else is tried with it. */
   readonly isSteady: boolean

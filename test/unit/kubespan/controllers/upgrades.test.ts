@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Answered } from '../../../../kubespan/controllers/echoes.ts'
 import { Upgrades } from '../../../../kubespan/controllers/upgrades.ts'
 import type { RankedEndpoint } from '../../../../kubespan/plan/rank-endpoints.ts'
+import type { AnsweredEcho } from '../../../../kubespan/plan/upgrade.ts'
 import type { AddressPort } from '../../../../shared/net/address.ts'
 import { placementOf } from '../../../support/desired-states.ts'
 import { specOf, statusOf } from '../../../support/peers.ts'
@@ -21,7 +21,7 @@ class World {
   readonly received = new Map<string, number>()
   mood: 'calm' | 'unsure' | 'busy' = 'calm'
   refusal: Error | undefined
-  answered: Answered | undefined
+  answered: AnsweredEcho | undefined
   readonly upgrades = new Upgrades({
     deafen: async (_, sources) => {
       if (this.refusal !== undefined) throw this.refusal
@@ -90,6 +90,15 @@ test('a peer is moved: touched, heard, and held until what was in flight has lan
   const settled = await world.look(5360)
   assert.deepEqual(world.done, ['deaf to nobody'])
   assert.deepEqual([[...settled.at], settled.again], [[], undefined])
+})
+
+test('one that answers an echo is moved at once', async () => {
+  const world = new World()
+  await world.look(0)
+  await world.look(5000)
+  world.answered = { askedAt: 5003, sentBefore: 5010, roundTrip: 10 }
+  await world.look(5050)
+  assert.deepEqual(world.done, [`deaf to ${WAN}`, 'pull 1'])
 })
 
 test('one that stays silent is where it was, and nothing of the trial shows', async () => {
