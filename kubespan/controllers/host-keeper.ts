@@ -26,6 +26,8 @@ export interface KeepInput {
   readonly view: WireGuardView | undefined
   readonly identity: Identity
   readonly settings: Settings
+  /** Something on the host may have changed, so it is compared as a whole. */
+  readonly isSuspect: boolean
 }
 
 const NOTHING_DONE: ApplyOutcome = { changes: 0, warnings: [] }
@@ -38,8 +40,6 @@ export class HostKeeper {
   readonly #options: HostKeeperOptions
   /** Under which names we have made things on this host. */
   #standing: Placement | undefined
-  /** May be set while a pass looks: what happens then is seen by the next one. */
-  #mustLook = true
   #lookedAt: Instant = 0
   #inLineWith = ''
   readonly #text = new Last<string>()
@@ -50,15 +50,6 @@ export class HostKeeper {
 
   get standing(): Placement | undefined {
     return this.#standing
-  }
-
-  get mustLook(): boolean {
-    return this.#mustLook
-  }
-
-  /** The next pass compares the whole host, as something on it may have changed. */
-  suspectDrift(): void {
-    this.#mustLook = true
   }
 
   /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. True if so. */
@@ -80,12 +71,12 @@ export class HostKeeper {
   }
 
   async #bringInLine(input: KeepInput): Promise<ApplyOutcome> {
-    const { desired, endpoints, resets, view, identity, settings } = input
+    const { desired, endpoints, resets, view, identity, settings, isSuspect } = input
     const { host, clock, counters } = this.#options
     if (resets.length > 0) await host.resetPeers(settings.placement, resets)
     const text = this.#textOf(input)
     const wasInLine = text === this.#inLineWith
-    const isDue = this.#mustLook || clock.now() - this.#lookedAt >= settings.timing.reconcileEvery
+    const isDue = isSuspect || clock.now() - this.#lookedAt >= settings.timing.reconcileEvery
     if (wasInLine && !isDue && view !== undefined && resets.length === 0) {
       const written = await this.#writeEndpoints(input, view)
       if (written !== undefined) return written
@@ -93,7 +84,6 @@ export class HostKeeper {
     this.#standing = settings.placement
     // A failed attempt leaves something half done, which the next pass must look at.
     this.#inLineWith = ''
-    this.#mustLook = false
     const startedAt = clock.now()
     const outcome = await host.apply(desired, identity, settings)
     counters.hostChanged(outcome.changes, wasInLine && endpoints.size === 0 && resets.length === 0)

@@ -57,6 +57,11 @@ export class MeshController {
   #memory: MeshMemory = EMPTY_MEMORY
   readonly #hostKeeper: HostKeeper
   readonly #links: LinkKeeper
+  /**
+   * Something on the host may have changed. Taken back before a pass looks at anything: what happens while it looks is seen by
+   * the next one.
+   */
+  #isSuspect = true
   /** In the last pass we changed something on the host that may have changed our links. */
   #isUnsettled = true
   #listeningSince: Instant | undefined
@@ -84,7 +89,7 @@ export class MeshController {
   /** Takes effect in the next pass. */
   follow(settings: Settings): void {
     this.#settings = settings
-    this.#hostKeeper.suspectDrift()
+    this.#isSuspect = true
   }
 
   /** Drops an unconfirmed affiliate in the next pass. False when none is called so. */
@@ -99,7 +104,7 @@ export class MeshController {
 
   /** The next pass compares the whole host, as something on it may have changed. */
   suspectDrift(): void {
-    this.#hostKeeper.suspectDrift()
+    this.#isSuspect = true
   }
 
   /** Leaves no peer on a relay that nobody answers any more. Called when no pass runs. */
@@ -113,22 +118,24 @@ export class MeshController {
     const startedAt = this.#options.clock.now()
     this.counters.passBegins(startedAt)
     try {
-      const { outcome, changes, isUnsettled } = await this.#pass(this.#settings)
+      const isSuspect = this.#isSuspect
+      this.#isSuspect = false
+      const { outcome, changes, isUnsettled } = await this.#pass(this.#settings, isSuspect)
       this.#isUnsettled = isUnsettled
       this.#noteReconcile(startedAt, changes, undefined)
       return outcome
     } catch (error) {
-      this.#isUnsettled = true
+      this.#isSuspect = true
       this.#noteReconcile(startedAt, 0, error instanceof Error ? error.message : String(error))
       throw error
     }
   }
 
-  async #pass(settings: Settings): Promise<Passed> {
+  async #pass(settings: Settings, isSuspect: boolean): Promise<Passed> {
     const { host, pool, kubernetes, clock } = this.#options
     if (await this.#hostKeeper.leaveOld(settings)) this.#memory = EMPTY_MEMORY
     const { reconcileEvery } = settings.timing
-    const links = await this.#links.links(this.#hostKeeper.mustLook || this.#isUnsettled, reconcileEvery)
+    const links = await this.#links.links(isSuspect || this.#isUnsettled, reconcileEvery)
     const identity = await host.identity(settings, links)
     await pool.follow(settings, identity.nodeId, links)
     await kubernetes?.follow(settings, identity.nodeId)
@@ -150,6 +157,8 @@ export class MeshController {
     const view = await host.wireguard(settings)
     const now = clock.now()
     this.#listeningSince ??= now
+    // Another one may be named before this pass ends.
+    const forgotten = new Set(this.#forgotten)
     const { conflicts, isComplete, ...gathered } = gatherPeers(
       {
         memory: this.#memory,
@@ -158,7 +167,7 @@ export class MeshController {
         listeningSince: this.#listeningSince,
         identity,
         settings,
-        forgotten: this.#forgotten,
+        forgotten,
         now,
       },
       this.#gathered,
@@ -200,7 +209,7 @@ export class MeshController {
     ]
     const { resets, kicks } = step
     const applied = await this.#hostKeeper.keep({
-      ...{ desired, specs, endpoints, resets, kicks, view, identity, settings },
+      ...{ desired, specs, endpoints, resets, kicks, view, identity, settings, isSuspect },
     })
     this.#filters.tell({ ...gathered, dropped: local?.dropped ?? [], statuses, links, identity, settings })
     announceStates(this.#options.log, this.#memory.statuses, statuses, specs)
@@ -216,7 +225,7 @@ export class MeshController {
       desired,
       warnings: [...warnings, ...applied.warnings],
     }
-    this.#forgotten.clear()
+    for (const nodeId of forgotten) this.#forgotten.delete(nodeId)
     await this.#cache.keep(settings, gathered.retained)
     this.#sayOnce(this.#memory.warnings)
     const isUnsettled = applied.isUnsettled ?? applied.changes > 0

@@ -14,6 +14,7 @@ import type { WireGuardPeer, WireGuardView } from '../../../../kubespan/model/pe
 import type { Settings } from '../../../../kubespan/model/settings.ts'
 import type { Address } from '../../../../shared/net/address.ts'
 import { type AddressPort, type Prefix, parseAddress } from '../../../../shared/net/address.ts'
+import { affiliateOf } from '../../../support/affiliates.ts'
 import { FakeDiscovery } from '../../../support/fake-discovery.ts'
 import { ManualClock, settle } from '../../../support/manual-clock.ts'
 
@@ -44,7 +45,7 @@ class FakeMeshHost implements MeshHost {
   takenBack: string[] = []
   fault: Error | undefined
   readonly handshakes = new Map<string, number>()
-  readonly affiliates = { load: async () => [], save: async () => {} }
+  readonly affiliates: MeshHost['affiliates'] = { load: async () => [], save: async () => {} }
   readonly paths = { load: async () => [], save: async () => {} }
 
   constructor(number: number) {
@@ -178,6 +179,71 @@ test('a quiet pass touches the host only when a whole look is due', async () => 
   mesh.suspectDrift()
   await mesh.pass()
   assert.equal(host.applied, before + 2)
+})
+
+test('what happens to the host while a pass looks is seen by the next one', async () => {
+  const { host, mesh, pool } = world()
+  await using _ = pool
+  await mesh.pass()
+  await mesh.pass()
+  const [link] = (await host.links()) as [ObservedLink]
+  const moment = Promise.withResolvers<void>()
+  const read = host.wireguard.bind(host)
+  host.wireguard = async () => {
+    await moment.promise
+    return await read()
+  }
+  mesh.suspectDrift()
+  const passing = mesh.pass()
+  await quiet()
+  host.links = async () => [link, { ...link, name: 'eth1' }]
+  mesh.suspectDrift()
+  moment.resolve()
+  await passing
+  assert.deepEqual(mesh.memory.links, [link])
+  const before = host.applied
+  await mesh.pass()
+  assert.deepEqual(
+    mesh.memory.links.map(({ name }) => name),
+    ['eth0', 'eth1'],
+  )
+  assert.equal(host.applied, before + 1, 'the whole host may be another one')
+})
+
+test('a pass that failed is no reason to look no more', async () => {
+  const { host, mesh, pool } = world()
+  await using _ = pool
+  await mesh.pass()
+  await mesh.pass()
+  const before = host.applied
+  const read = host.wireguard.bind(host)
+  host.wireguard = async () => {
+    throw new Error('wg: busy')
+  }
+  mesh.suspectDrift()
+  await assert.rejects(mesh.pass(), /wg: busy/)
+  host.wireguard = read
+  await mesh.pass()
+  assert.equal(host.applied, before + 1)
+})
+
+test('who is named while a pass runs is forgotten in the next one', async () => {
+  const { host, mesh, pool, service } = world()
+  await using _ = pool
+  service.fault = new Error('unreachable')
+  const affiliate = affiliateOf({ nodeId: 'gone', publicKey: 'key' })
+  host.affiliates.load = async () => [{ affiliate, confirmedAt: 0 }]
+  const apply = host.apply.bind(host)
+  host.apply = async (desired) => {
+    assert.ok(mesh.forget('gone'))
+    return await apply(desired)
+  }
+  const retained = (): readonly string[] => mesh.memory.retained.map((one) => one.affiliate.nodeId)
+  await mesh.pass()
+  assert.deepEqual(retained(), ['gone'])
+  host.apply = apply
+  await mesh.pass()
+  assert.deepEqual(retained(), [])
 })
 
 test('after changes that cause more the next look is soon, after others it is not', async () => {
