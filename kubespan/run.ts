@@ -13,6 +13,7 @@ import { createHost } from './host/host.ts'
 import { findPrograms } from './host/installed.ts'
 import { observeFates } from './inspect/fate.ts'
 import { observeHost } from './inspect/host-view.ts'
+import type { ObservedLink } from './model/observed.ts'
 import type { Settings } from './model/settings.ts'
 import { observeLinks } from './sources/addresses.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
@@ -154,9 +155,10 @@ const LEAVE_LIMIT_MS = 10_000
 async function leaveDirectly(settings: Settings): Promise<void> {
   const { cluster, services, node } = settings
   if (cluster === undefined || (services.length === 0 && !settings.kubernetes?.enabled)) return
-  const { nodeId } = await loadIdentity(settings, await observeLinks(hostOf(settings)))
+  const links = await observeLinks(hostOf(settings))
+  const { nodeId } = await loadIdentity(settings, links)
   const failures = await Promise.all([
-    leaveKubernetes(settings, nodeId),
+    leaveKubernetes(settings, nodeId, links),
     ...services.map(async ({ name, endpoint }) => {
       const transport = new GrpcTransport(endpoint, {
         clusterId: cluster.id,
@@ -180,9 +182,13 @@ async function leaveDirectly(settings: Settings): Promise<void> {
 }
 
 /** Takes our annotations from our Node without a daemon. Answers what went wrong. */
-async function leaveKubernetes(settings: Settings, nodeId: string): Promise<string | undefined> {
+async function leaveKubernetes(
+  settings: Settings,
+  nodeId: string,
+  links: readonly ObservedLink[],
+): Promise<string | undefined> {
   const log = { info: () => {}, warn: () => {} }
   await using tier = systemKubernetesTier({ clock: systemClock, log, onChange: () => {} })
-  await tier.follow({ ...settings, enabled: true }, nodeId)
+  await tier.follow({ ...settings, enabled: true }, nodeId, links)
   return (await tier.leave(LEAVE_LIMIT_MS)) ? undefined : STILL_ANNOTATED
 }

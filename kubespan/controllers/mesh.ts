@@ -138,7 +138,7 @@ export class MeshController {
     const links = await this.#links.links(isSuspect || this.#isUnsettled, reconcileEvery)
     const identity = await host.identity(settings, links)
     await pool.follow(settings, identity.nodeId, links)
-    await kubernetes?.follow(settings, identity.nodeId)
+    await kubernetes?.follow(settings, identity.nodeId, links)
     const local = describeOwn({
       settings,
       links,

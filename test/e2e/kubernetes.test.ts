@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
 import { podAttachment, podPrefixes } from '../lab/attachment.ts'
 import type { LabHost } from '../lab/box.ts'
+import { move } from '../lab/changes.ts'
 import { Lab } from '../lab/lab.ts'
 import { Pinger, pingAll } from '../lab/ping.ts'
-import { publicHost, topology } from '../lab/topology.ts'
+import { publicHost, topology, WAN } from '../lab/topology.ts'
 import { kubernetesBinaries } from '../support/kubernetes/binaries.ts'
 import { createNode, KubernetesMesh, startCluster } from '../support/kubernetes/lab-cluster.ts'
 
@@ -110,6 +111,19 @@ test('four nodes of a Kubernetes cluster, three of them without any discovery se
       [w1, w3],
       [w3, w2],
     ])
+  })
+
+  await t.test('a host that moves to another address hears at once of what changes after that', async () => {
+    await move(lab, w1, WAN)
+    await mesh.full()
+    const fresh = ['10.245.10.0/24', 'fd10:245:10::/64']
+    for (const podCidrs of [fresh, podPrefixes(w3.index)]) {
+      await server.ask('DELETE', `/api/v1/nodes/${w3.name}`)
+      await createNode(server, w3, podCidrs)
+      await mesh.until(w1, (view) => podCidrs.every((prefix) => allowedIps(view, w3).includes(prefix)))
+    }
+    await mesh.full()
+    await podsReachEachOther([[w1, w3]])
   })
 
   await t.test(

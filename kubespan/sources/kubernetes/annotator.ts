@@ -1,6 +1,6 @@
 import type { Clock, Milliseconds } from '../../../shared/clock.ts'
 import { type Outcome, Reconciler } from '../../../shared/reconcile/reconciler.ts'
-import type { KubernetesApi, RegistryLog } from './api.ts'
+import { type KubernetesApi, Redialled, type RegistryLog } from './api.ts'
 import type { NodeRecord, RawNode } from './node-record.ts'
 import { planPatch, planRemoval } from './patch.ts'
 
@@ -37,7 +37,7 @@ export class Annotator implements AsyncDisposable {
 
   constructor(options: AnnotatorOptions) {
     this.#options = options
-    this.#loop = new Reconciler((signal) => this.#pass(signal), {
+    this.#loop = new Reconciler((signal) => this.#pass(signal).catch(againIfRedialled), {
       clock: options.clock,
       backoff: options.backoff,
       onFailure: (error) => this.#failed(error),
@@ -106,4 +106,9 @@ export class Annotator implements AsyncDisposable {
     this.#options.log.warn({ problem }, 'own kubernetes node not patched')
     this.#options.onProblem()
   }
+}
+
+function againIfRedialled(error: unknown): Outcome {
+  if (error instanceof Redialled) return { again: 0 }
+  throw error
 }

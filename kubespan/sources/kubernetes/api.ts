@@ -17,6 +17,11 @@ export class ApiError extends Error {
   }
 }
 
+/** What was asked is to be asked again, over another connection. Nothing is wrong with it. */
+export class Redialled extends Error {
+  override readonly name = 'Redialled'
+}
+
 /** What a watch tells: something changed, or only how far it has come. */
 export type WatchEvent<T> =
   | { readonly kind: 'set' | 'deleted'; readonly object: T; readonly resourceVersion: string }
@@ -24,6 +29,8 @@ export type WatchEvent<T> =
 
 /** What is asked of the Kubernetes API: the door of the registry, and what a test puts in its place. */
 export interface KubernetesApi {
+  /** Whatever is under way, watches above all, ends with `Redialled`: its connection may be dead without anybody having said so. */
+  redial(): void
   /** All Nodes, page by page. */
   listNodes(signal: AbortSignal): Promise<{ items: readonly RawNode[]; resourceVersion: string }>
   /** Ends when the server ends it. Throws ApiError 410, at once or later, when the events since the version are not to be had. */

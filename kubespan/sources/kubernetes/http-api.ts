@@ -1,9 +1,9 @@
 import type { Clock, Milliseconds } from '../../../shared/clock.ts'
 import { within } from '../../../shared/waiting.ts'
-import { ApiError, type KubernetesApi, type WatchEvent } from './api.ts'
+import { ApiError, type KubernetesApi, Redialled, type WatchEvent } from './api.ts'
 import type { Credentials } from './credentials.ts'
 import type { RawEndpointSlice } from './endpoint-slice.ts'
-import { type Answer, Caller } from './http-call.ts'
+import { type Answer, type Call, Caller } from './http-call.ts'
 import { jsonLines } from './json-lines.ts'
 import { type RawNode, slimNode } from './node-record.ts'
 import type { AnnotationPatch } from './patch.ts'
@@ -33,6 +33,8 @@ export interface HttpKubernetesApiOptions {
 export class HttpKubernetesApi implements KubernetesApi {
   readonly #options: HttpKubernetesApiOptions
   readonly #caller: Caller
+  /** Each ends what is under way over one connection. */
+  readonly #underWay = new Set<AbortController>()
 
   constructor(options: HttpKubernetesApiOptions) {
     this.#options = options
@@ -44,7 +46,7 @@ export class HttpKubernetesApi implements KubernetesApi {
     return await within(this.#options.clock, LIST_LIMIT, signal, 'the list of Nodes', async (limit) => {
       for (let token = ''; ; ) {
         const query = { limit: `${PAGE_ITEMS}`, ...(token && { continue: token }) }
-        const page = (await this.#caller.json({ path: NODES, query, signal: limit })) as {
+        const page = (await this.#json({ path: NODES, query, signal: limit })) as {
           readonly items?: readonly RawNode[]
           readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string }
         }
@@ -60,16 +62,16 @@ export class HttpKubernetesApi implements KubernetesApi {
   }
 
   async node(name: string, signal: AbortSignal): Promise<RawNode> {
-    return (await this.#caller.json({ path: nodePath(name), signal })) as RawNode
+    return (await this.#json({ path: nodePath(name), signal })) as RawNode
   }
 
   async annotate(name: string, patch: AnnotationPatch, signal: AbortSignal): Promise<RawNode> {
     const body = { type: 'application/merge-patch+json', value: patch }
-    return (await this.#caller.json({ method: 'PATCH', path: nodePath(name), body, signal })) as RawNode
+    return (await this.#json({ method: 'PATCH', path: nodePath(name), body, signal })) as RawNode
   }
 
   async apiServers(signal: AbortSignal): Promise<RawEndpointSlice> {
-    return (await this.#caller.json({ path: `${SLICES}/${KUBERNETES}`, signal })) as RawEndpointSlice
+    return (await this.#json({ path: `${SLICES}/${KUBERNETES}`, signal })) as RawEndpointSlice
   }
 
   watchApiServers(
@@ -80,8 +82,34 @@ export class HttpKubernetesApi implements KubernetesApi {
     return this.#watch(SLICES, { fieldSelector: `metadata.name=${KUBERNETES}` }, resourceVersion, signal)
   }
 
+  redial(): void {
+    for (const over of this.#underWay) over.abort(new Redialled())
+  }
+
   async via(): Promise<URL> {
     return (await this.#options.credentials.connection()).via
+  }
+
+  async #json(call: Call): Promise<unknown> {
+    const over = new AbortController()
+    const answer = await this.#over(over, call.signal, (signal) => this.#caller.json({ ...call, signal }))
+    this.#underWay.delete(over)
+    return answer
+  }
+
+  /** Fails with the reason when `over` aborts. It is under way from now on, and no more once this has failed. */
+  async #over<T>(
+    over: AbortController,
+    signal: AbortSignal,
+    ask: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    this.#underWay.add(over)
+    try {
+      return await ask(AbortSignal.any([signal, over.signal]))
+    } catch (error) {
+      this.#underWay.delete(over)
+      throw over.signal.aborted ? over.signal.reason : error
+    }
   }
 
   async #watch<T>(
@@ -92,17 +120,10 @@ export class HttpKubernetesApi implements KubernetesApi {
   ): Promise<AsyncIterable<WatchEvent<T>>> {
     const seconds = Math.round(WATCH_SECONDS * (1 + this.#options.random()))
     const over = new AbortController()
-    const answer = await this.#caller.send({
-      path,
-      query: {
-        ...query,
-        watch: '1',
-        allowWatchBookmarks: 'true',
-        resourceVersion,
-        timeoutSeconds: `${seconds}`,
-      },
-      signal: AbortSignal.any([signal, over.signal]),
-    })
+    const wanted = { watch: '1', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds: `${seconds}` }
+    const answer = await this.#over(over, signal, (limit) =>
+      this.#caller.send({ path, query: { ...query, ...wanted }, signal: limit }),
+    )
     return this.#events<T>(answer, over)
   }
 
@@ -128,6 +149,7 @@ export class HttpKubernetesApi implements KubernetesApi {
     } catch (error) {
       throw over.signal.aborted ? over.signal.reason : error
     } finally {
+      this.#underWay.delete(over)
       over.abort()
       alarm[Symbol.dispose]()
     }

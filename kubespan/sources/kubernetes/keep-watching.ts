@@ -1,6 +1,6 @@
 import type { Clock, Milliseconds } from '../../../shared/clock.ts'
 import { sleep } from '../../../shared/waiting.ts'
-import { ApiError, type WatchEvent } from './api.ts'
+import { ApiError, Redialled, type WatchEvent } from './api.ts'
 
 export interface KeepWatchingOptions<T> {
   readonly clock: Clock
@@ -41,6 +41,7 @@ export async function keepWatching<T>(options: KeepWatchingOptions<T>, signal: A
       failures = 0
     } catch (error) {
       if (signal.aborted) return
+      if (error instanceof Redialled) continue
       if (error instanceof ApiError && error.status === GONE) version = undefined
       failures += 1
       const asked = (error instanceof ApiError && error.retryAfter) || 0

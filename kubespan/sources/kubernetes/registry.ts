@@ -79,6 +79,11 @@ export class KubernetesRegistry implements AsyncDisposable {
     this.#running ??= this.#run()
   }
 
+  /** Goes on over other connections: from the addresses that this host has now. */
+  redial(): void {
+    this.#options.api.redial()
+  }
+
   /** Sets what our Node says. */
   publish(affiliate: Affiliate): void {
     const isMoved = JSON.stringify(this.#addresses) !== JSON.stringify(affiliate.addresses)

@@ -1,4 +1,9 @@
-import { ApiError, type KubernetesApi, type WatchEvent } from '../../../kubespan/sources/kubernetes/api.ts'
+import {
+  ApiError,
+  type KubernetesApi,
+  Redialled,
+  type WatchEvent,
+} from '../../../kubespan/sources/kubernetes/api.ts'
 import type { RawEndpointSlice } from '../../../kubespan/sources/kubernetes/endpoint-slice.ts'
 import type { RawNode } from '../../../kubespan/sources/kubernetes/node-record.ts'
 import type { AnnotationPatch } from '../../../kubespan/sources/kubernetes/patch.ts'
@@ -18,6 +23,7 @@ export class FakeKubernetes implements KubernetesApi {
   server = new URL('https://192.0.2.100:6443')
   lists = 0
   gets = 0
+  redials = 0
   /** While set, every call fails with it. */
   fault: Error | undefined
   /** While set, what it is true for is refused. */
@@ -66,6 +72,11 @@ export class FakeKubernetes implements KubernetesApi {
   /** Forgets the past: who was not there has to read everything again. */
   compact(): void {
     this.#oldest = this.#version
+  }
+
+  redial(): void {
+    this.redials += 1
+    this.endWatches(new Redialled())
   }
 
   async listNodes() {

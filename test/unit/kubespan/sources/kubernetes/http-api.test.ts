@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { stringify } from 'yaml'
-import { ApiError, type WatchEvent } from '../../../../../kubespan/sources/kubernetes/api.ts'
+import { ApiError, Redialled, type WatchEvent } from '../../../../../kubespan/sources/kubernetes/api.ts'
 import { Credentials } from '../../../../../kubespan/sources/kubernetes/credentials.ts'
 import {
   CREDENTIALS_LOOK_EVERY,
@@ -208,6 +208,30 @@ test('a watch that has gone silent is given up; one with bookmarks is not', asyn
   assert.match(String(await ended), /the watch has gone silent/)
   await until(() => sockets.size === 0)
   assert.equal(clock.armed, 0)
+})
+
+test('what is under way ends when it is to go over another connection', async (t) => {
+  let mayOpen = true
+  const { api, signal, clock, sockets } = await world(t, (_, response) => {
+    if (mayOpen) response.flushHeaders()
+  })
+  const { ended } = reading(await api.watchNodes('1', signal))
+  mayOpen = false
+  const waiting = [
+    api.watchApiServers('1', signal),
+    api.listNodes(signal),
+    api.annotate('box', { metadata: { annotations: {} } }, signal),
+  ].map((asked: Promise<unknown>) => asked.catch((error: unknown) => error))
+  await until(() => sockets.size === 4)
+  api.redial()
+  for (const error of [await ended, ...(await Promise.all(waiting))])
+    assert.ok(error instanceof Redialled, String(error))
+  await until(() => sockets.size === 0)
+  assert.equal(clock.armed, 0)
+  mayOpen = true
+  const again = reading(await api.watchNodes('1', signal))
+  api.redial()
+  assert.ok((await again.ended) instanceof Redialled)
 })
 
 test('credentials that lead elsewhere end the watch with a new beginning, another token does not', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { NODE_MATCHERS } from '../../../../../kubespan/model/kubernetes.ts'
 import { ANNOTATION, toAnnotations } from '../../../../../kubespan/sources/kubernetes/annotations.ts'
-import { ApiError } from '../../../../../kubespan/sources/kubernetes/api.ts'
+import { ApiError, Redialled } from '../../../../../kubespan/sources/kubernetes/api.ts'
 import { CredentialsError } from '../../../../../kubespan/sources/kubernetes/kubeconfig.ts'
 import {
   KubernetesRegistry,
@@ -163,6 +163,33 @@ test('an API server that goes away changes nothing, and is told once', async () 
   assert.equal(registry.report.isConnected, true)
   assert.equal(api.lists, 1, 'the watch goes on where it was')
   assert.deepEqual([...registry.report.affiliates.keys()], ['you', 'she'])
+})
+
+test('on another connection everything goes on where it was, at once and without a complaint', async () => {
+  const { registry, api, clock, lines, annotations } = world()
+  await using _registry = registry
+  registry.start()
+  await quiet()
+  const annotate = api.annotate.bind(api)
+  api.annotate = async () => {
+    api.annotate = annotate
+    throw new Redialled()
+  }
+  api.put(rawNode('box'))
+  registry.publish(LOCAL)
+  registry.redial()
+  api.put(speaking('other', 'you'))
+  await quiet()
+  await clock.advance(0)
+  assert.equal(annotations()[ANNOTATION.nodeId], 'me')
+  assert.equal(api.watchers, 1)
+  assert.deepEqual([...registry.report.affiliates.keys()], ['you'])
+  assert.equal(registry.report.isConnected, true)
+  assert.equal(api.lists, 1)
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('!')),
+    [],
+  )
 })
 
 test('a watch that cannot go on starts over with the list', async () => {
