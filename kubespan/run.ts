@@ -153,7 +153,7 @@ const LEAVE_LIMIT_MS = 10_000
 
 /** Takes our record out of every service without a daemon. Throws naming the services that did not confirm. */
 async function leaveDirectly(settings: Settings): Promise<void> {
-  const { cluster, services, node } = settings
+  const { cluster, services, node, proxy } = settings
   if (cluster === undefined || (services.length === 0 && !settings.kubernetes?.enabled)) return
   const links = await observeLinks(hostOf(settings))
   const { nodeId } = await loadIdentity(settings, links)
@@ -165,6 +165,7 @@ async function leaveDirectly(settings: Settings): Promise<void> {
         clientVersion: ownVersion(),
         keepalive: LEAVE_LIMIT_MS,
         rootCertificates: () => rootCertificates(node.caFile),
+        proxy,
       })
       try {
         await transport.remove(nodeId, AbortSignal.timeout(LEAVE_LIMIT_MS))

@@ -138,4 +138,18 @@ test('a service with TLS, an authority of its own, a name, and a proxy before it
     await assertNoneLost(pinger)
     await assertReaches(c, [await ulaOf(mesh, d)])
   })
+
+  await t.test('without a daemon the record is taken out through the proxy as well', async () => {
+    await mesh.daemon(d).stop('SIGKILL')
+    const direct = await mesh.kubespan(d, ['leave'], { check: false })
+    assert.equal(direct.code, 1)
+    assert.match(direct.stderr, /could not be deleted/)
+    await mesh.kubespan(d, ['leave'], { env: { https_proxy: proxyUrl } })
+    await mesh.until(
+      a,
+      ({ affiliates }) =>
+        affiliates.every(({ nodename, unconfirmedUntil }) => nodename !== 'd' || unconfirmedUntil != null),
+      PATIENCE_MS,
+    )
+  })
 })

@@ -72,6 +72,7 @@ test('the official client and ours see each other, and who falls silent drops ou
         clientVersion: 'v0.0.0',
         keepalive: 10_000,
         rootCertificates: () => Buffer.alloc(0),
+        proxy: undefined,
       }),
   })
   const seen = (): Affiliate | undefined => client.table.affiliates.get('theirs')?.affiliate

@@ -37,7 +37,7 @@ export interface GrpcSettings {
   readonly keepalive: Milliseconds
   /** PEM of all certificate authorities to trust, read anew for every connection. */
   readonly rootCertificates: () => Buffer
-  readonly proxy?: ProxySettings | undefined
+  readonly proxy: ProxySettings | undefined
 }
 
 /** The four calls over @grpc/grpc-js. A connection is made lazily and its name resolved anew each time. */
