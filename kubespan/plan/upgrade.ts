@@ -51,10 +51,10 @@ export interface Trial {
   readonly from: AddressPort
   readonly to: AddressPort
   /**
-   * `touch`: `to` stands for a moment, in which an echo is sent. `listen`: `from` stands again; whoever was touched answers by
-   * the new path, which pulls us there. `move`: it was heard there, and is to stay there.
+   * `touch`: `to` stands for a moment, in which an echo is sent, and then `from` again; whoever was touched answers by the new
+   * path, which pulls us there. `move`: it was heard there, and is to stay there.
    */
-  readonly phase: 'touch' | 'listen' | 'move'
+  readonly phase: 'touch' | 'move'
   readonly touches: number
   /** When it was last touched, or began to move. */
   readonly startedAt: Instant
@@ -158,22 +158,23 @@ function stepTouch(
   input: UpgradeInput,
   settings: UpgradeSettings,
 ): UpgradeStep {
-  const { from, to, phase, touches, startedAt } = trial
+  const { from, to, touches, startedAt, backAt } = trial
   const { now, receiveBytes, answered } = input
+  const isBack = backAt !== undefined
   const move: Trial = { ...trial, phase: 'move', startedAt: now, receiveBytes }
   const hasArrived = receiveBytes > trial.receiveBytes
   const isAnswered =
     answered !== undefined &&
     answered.askedAt >= startedAt &&
-    answered.sentBefore <= (trial.backAt ?? Number.POSITIVE_INFINITY)
-  if (stands && (phase === 'listen' || isAnswered || (hasArrived && trial.hasStood)))
+    answered.sentBefore <= (backAt ?? Number.POSITIVE_INFINITY)
+  if (stands && (isBack || isAnswered || (hasArrived && trial.hasStood)))
     return underway(upgrade, { ...move, heardSince: now, lastHeardAt: now }, undefined, now, settings)
   // It may have arrived by the old path after that look and before `to` was written.
-  if (phase === 'touch' && stands && hasArrived)
+  if (stands && hasArrived)
     return underway(upgrade, { ...trial, receiveBytes, hasStood: true }, undefined, now, settings)
   // Pulled back by what came on the old path; or by us, just when the answer came.
-  if (!stands && (phase === 'touch' || isAnswered)) {
-    const again: Trial = { ...trial, phase: 'touch', touches: touches + 1, startedAt: now, backAt: undefined }
+  if (!stands && (!isBack || isAnswered)) {
+    const again: Trial = { ...trial, touches: touches + 1, startedAt: now, backAt: undefined }
     // Under traffic as heavy as that nothing can be told from a touch.
     return touches === settings.touches
       ? underway(upgrade, move, to, now, settings)
@@ -183,7 +184,7 @@ function stepTouch(
   if (now - startedAt >= limitOf(input, settings)) return failed(upgrade, now, back, settings)
   return {
     ...QUIET,
-    upgrade: { ...upgrade, trial: { ...trial, phase: 'listen', backAt: trial.backAt ?? now } },
+    upgrade: { ...upgrade, trial: { ...trial, backAt: backAt ?? now } },
     endpoint: back,
     nextAt: now + settings.lookEvery,
   }
