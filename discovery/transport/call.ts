@@ -186,7 +186,7 @@ export class Call implements FinishedCall {
   #endWithoutMessages(status: Status): void {
     const { stream } = this
     stream.respond([...RESPONSE_HEADERS, ...Object.entries(statusTrailers(status)).flat()], WITHOUT_MESSAGE)
-    if (!stream.readableEnded) refuseRest(stream)
+    refuseRest(stream)
   }
 
   #finish({ code, message }: Status): void {

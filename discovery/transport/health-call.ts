@@ -79,7 +79,7 @@ export class HealthCall implements FinishedCall {
       { endStream: true },
     )
     this.#finish(status)
-    if (!this.#stream.readableEnded) refuseRest(this.#stream)
+    refuseRest(this.#stream)
   }
 
   /** Ends a call that may have messages already, as its deadline does. */
