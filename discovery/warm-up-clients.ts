@@ -2,15 +2,21 @@ import { once } from 'node:events'
 import { flushCompileCache } from 'node:module'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { encodeCall, FAREWELL_OF_A_CLIENT, HELLO_OF_A_CLIENT, SETTLED_CLIENT } from './warm-up-frames.ts'
+import {
+  ANSWERED_CLIENT,
+  encodeCall,
+  FAREWELL_OF_A_CLIENT,
+  HELLO_OF_A_CLIENT,
+  SETTLED_CLIENT,
+} from './warm-up-frames.ts'
 
 /**
- * Clients for a service that warms up: `warm-up-clients.ts PORT plaintext|tls`, on loopback. They are a program of their
- * own, so that V8 gets to know the service only, and nothing of them stays in it. They say when they begin, and go on
- * until they are killed, or the service is gone.
+ * Clients for services that warm up: `warm-up-clients.ts PORT,PORT plaintext|tls`, on loopback. They are a program of
+ * their own, so that V8 gets to know the service only, and nothing of them stays in it. They say when they begin, and go
+ * on until they are killed, or a service is gone.
  */
 interface ClientsOrder {
-  readonly port: number
+  readonly ports: readonly number[]
   readonly isTls: boolean
 }
 
@@ -20,20 +26,27 @@ const CLIENTS_AT_ONCE = 10
 const UPDATES_PER_CLIENT = 2
 
 /** The certificate is the service's own, and nothing is sent that matters: there is nobody to be sure of. */
-async function open({ port, isTls }: ClientsOrder): Promise<Socket> {
-  const at = { host: LOOPBACK, port }
+async function open({ ports, isTls }: ClientsOrder, round: number): Promise<Socket> {
+  const at = { host: LOOPBACK, port: ports[round % ports.length] as number }
   const socket = isTls ? connectTls({ ...at, ALPNProtocols: ['h2'], rejectUnauthorized: false }) : connect(at)
   await once(socket, isTls ? 'secureConnect' : 'connect')
   socket.on('error', () => {}) // after its farewell nobody listens to it any more
   return socket
 }
 
-/** What a node does when it starts, and then some. */
+/**
+ * What a node does when it starts, and then some. All in the order of a client with Go's gRPC: in another one, properties
+ * would come to Node's objects in another order, and for V8 those are other objects.
+ */
 async function beClient(order: ClientsOrder, round: number, index: number): Promise<Socket> {
-  const socket = await open(order)
-  const ask = async (...parts: Buffer[]): Promise<void> => {
+  const socket = await open(order, round)
+  const say = async (...parts: Buffer[]): Promise<void> => {
     socket.write(Buffer.concat(parts))
     await once(socket, 'data')
+  }
+  const ask = async (...parts: Buffer[]): Promise<void> => {
+    await say(...parts)
+    await say(ANSWERED_CLIENT)
   }
   const address = `10.${round & 255}.0.${index}`
   const cluster = `cluster ${round}`
@@ -43,8 +56,8 @@ async function beClient(order: ClientsOrder, round: number, index: number): Prom
     stream += 2
     return encodeCall(stream - 2, method, address, fields)
   }
-  await ask(HELLO_OF_A_CLIENT, call('Hello', [cluster, 'v1.2.3']))
-  socket.write(SETTLED_CLIENT)
+  await say(HELLO_OF_A_CLIENT)
+  await ask(SETTLED_CLIENT, call('Hello', [cluster, 'v1.2.3']))
   await ask(call('Watch', [cluster]))
   for (let count = 0; count < UPDATES_PER_CLIENT; count += 1) {
     const data = Buffer.alloc(400, count >> 1) // every other one is the same again
@@ -58,8 +71,8 @@ async function beClient(order: ClientsOrder, round: number, index: number): Prom
 
 flushCompileCache() // its end is always a sudden one
 process.stdout.write('ready\n')
-const [port, how] = process.argv.slice(2)
-const order: ClientsOrder = { port: Number(port), isTls: how === 'tls' }
+const [ports = '', how] = process.argv.slice(2)
+const order: ClientsOrder = { ports: ports.split(',').map(Number), isTls: how === 'tls' }
 for (let round = 0; ; round += 1) {
   const clients = Array.from({ length: CLIENTS_AT_ONCE }, (_, index) => beClient(order, round, index))
   for (const socket of await Promise.all(clients)) socket.end(FAREWELL_OF_A_CLIENT)

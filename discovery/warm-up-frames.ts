@@ -6,6 +6,7 @@ const HEADERS = 1
 const SETTINGS = 4
 const PING = 6
 const GOAWAY = 7
+const WINDOW_UPDATE = 8
 const ACK = 0x01
 const END_STREAM = 0x01
 const END_HEADERS = 0x04
@@ -16,16 +17,22 @@ export const HELLO_OF_A_CLIENT: Buffer = Buffer.concat([
   frame(SETTINGS, 0, 0, Buffer.alloc(0)),
 ])
 
-/** What it says of the settings of the service, and what a client with Go's gRPC asks when its first answer comes. */
-export const SETTLED_CLIENT: Buffer = Buffer.concat([
-  frame(SETTINGS, ACK, 0, Buffer.alloc(0)),
+/** What it says once it knows the settings of the service. */
+export const SETTLED_CLIENT: Buffer = frame(SETTINGS, ACK, 0, Buffer.alloc(0))
+
+/** What a client with Go's gRPC says when an answer comes: that there is room again, and how long is the way? */
+export const ANSWERED_CLIENT: Buffer = Buffer.concat([
+  frame(WINDOW_UPDATE, 0, 0, Buffer.of(0, 0, 0, 1)),
   frame(PING, 0, 0, Buffer.alloc(8)),
 ])
 
 /** The farewell of a client with Go's gRPC, which names the last of all streams. */
 export const FAREWELL_OF_A_CLIENT: Buffer = frame(GOAWAY, 0, 0, Buffer.of(0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0))
 
-/** A call on a stream of its own. Each field is a value, several values, by the place in the list its number. */
+/**
+ * A call on a stream of its own, with a deadline where nodes set one. Each field is a value or several; its place in the
+ * list is its number.
+ */
 export function encodeCall(
   stream: number,
   method: string,
@@ -40,7 +47,7 @@ export function encodeCall(
     'content-type': 'application/grpc',
     'user-agent': 'warm-up',
     te: 'trailers',
-    'grpc-timeout': '59999999u',
+    ...(method !== 'Watch' && { 'grpc-timeout': '59999999u' }),
     'x-real-ip': clientAddress,
   }
   const message = Buffer.concat(

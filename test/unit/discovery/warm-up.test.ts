@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { warmUp } from '../../../discovery/warm-up.ts'
 import {
+  ANSWERED_CLIENT,
   encodeCall,
   FAREWELL_OF_A_CLIENT,
   HELLO_OF_A_CLIENT,
@@ -57,6 +58,7 @@ test('the calls it makes are good ones', async () => {
   const ttl = Buffer.of(0x08, 0x3c)
   socket.write(HELLO_OF_A_CLIENT)
   socket.write(SETTLED_CLIENT)
+  socket.write(ANSWERED_CLIENT)
   socket.write(encodeCall(1, 'Hello', '192.0.2.1', ['cluster', 'v1.2.3']))
   socket.write(
     encodeCall(3, 'AffiliateUpdate', '192.0.2.1', ['cluster', 'node', data, [data.subarray(9, 29)], ttl]),
