@@ -13,7 +13,6 @@ import { createHost } from './host/host.ts'
 import { findPrograms } from './host/installed.ts'
 import { observeFates } from './inspect/fate.ts'
 import { observeHost } from './inspect/host-view.ts'
-import type { ObservedLink } from './model/observed.ts'
 import type { Settings } from './model/settings.ts'
 import { observeLinks } from './sources/addresses.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
@@ -155,10 +154,9 @@ const LEAVE_LIMIT_MS = 10_000
 async function leaveDirectly(settings: Settings): Promise<void> {
   const { cluster, services, node, proxy } = settings
   if (cluster === undefined || (services.length === 0 && !settings.kubernetes?.enabled)) return
-  const links = await observeLinks(hostOf(settings))
-  const { nodeId } = await loadIdentity(settings, links)
+  const { nodeId } = await loadIdentity(settings, await observeLinks(hostOf(settings)))
   const failures = await Promise.all([
-    leaveKubernetes(settings, nodeId, links),
+    leaveKubernetes(settings, nodeId),
     ...services.map(async ({ name, endpoint }) => {
       const transport = new GrpcTransport(endpoint, {
         clusterId: cluster.id,
@@ -183,13 +181,9 @@ async function leaveDirectly(settings: Settings): Promise<void> {
 }
 
 /** Takes our annotations from our Node without a daemon. Answers what went wrong. */
-async function leaveKubernetes(
-  settings: Settings,
-  nodeId: string,
-  links: readonly ObservedLink[],
-): Promise<string | undefined> {
+async function leaveKubernetes(settings: Settings, nodeId: string): Promise<string | undefined> {
   const log = { info: () => {}, warn: () => {} }
   await using tier = systemKubernetesTier({ clock: systemClock, log, onChange: () => {} })
-  await tier.follow({ ...settings, enabled: true }, nodeId, links)
+  await tier.follow({ ...settings, enabled: true }, nodeId)
   return (await tier.leave(LEAVE_LIMIT_MS)) ? undefined : STILL_ANNOTATED
 }

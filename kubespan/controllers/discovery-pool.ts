@@ -3,7 +3,6 @@ import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock } from '../../shared/clock.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { backoffDelay, CLIENT_BACKOFF } from '../../shared/reconcile/backoff.ts'
-import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec } from '../model/peer.ts'
 import {
   formatHostPort,
@@ -13,7 +12,6 @@ import {
 } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import { type HarvestedEndpoint, planTelling } from '../plan/harvest.ts'
-import { ownAddresses } from '../plan/own-addresses.ts'
 import type { ServiceReport } from '../plan/unite-services.ts'
 import { DiscoveryClient } from '../sources/discovery/client.ts'
 import type { ClientLog, ClientStatus } from '../sources/discovery/client-options.ts'
@@ -39,7 +37,6 @@ export class DiscoveryPool implements AsyncDisposable {
   readonly #options: DiscoveryPoolOptions
   readonly #entries = new Map<string, Entry>()
   #local: Affiliate | undefined
-  #addresses: string | undefined
   #others: ReadonlyMap<string, readonly AddressPort[]> = new Map()
 
   constructor(options: DiscoveryPoolOptions) {
@@ -74,8 +71,7 @@ export class DiscoveryPool implements AsyncDisposable {
   }
 
   /** Brings the clients in line with the settings: new ones start, changed ones are replaced, gone ones end. */
-  async follow(settings: Settings, ownId: string, links: readonly ObservedLink[]): Promise<void> {
-    this.#followAddresses(ownAddresses(links, settings.placement.linkName))
+  async follow(settings: Settings, ownId: string): Promise<void> {
     const wanted = new Map(
       (settings.cluster === undefined ? [] : settings.services).map((service) => [service.name, service]),
     )
@@ -110,12 +106,9 @@ export class DiscoveryPool implements AsyncDisposable {
     }
   }
 
-  /** Connections that were made from addresses which have changed may be dead without anybody having said so. */
-  #followAddresses(addresses: string): void {
-    const before = this.#addresses
-    this.#addresses = addresses
-    if (before !== undefined && before !== addresses)
-      for (const { client } of this.#entries.values()) client.redial()
+  /** Begins anew with every service, from the addresses that this host has now. */
+  redial(): void {
+    for (const { client } of this.#entries.values()) client.redial()
   }
 
   /**

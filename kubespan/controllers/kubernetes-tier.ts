@@ -4,9 +4,7 @@ import type { Address } from '../../shared/net/address.ts'
 import { type BackoffShape, backoffDelay } from '../../shared/reconcile/backoff.ts'
 import { ownVersion } from '../../shared/version.ts'
 import type { KubernetesAccess, KubernetesRegistrySettings, KubernetesReport } from '../model/kubernetes.ts'
-import type { ObservedLink } from '../model/observed.ts'
 import type { Settings } from '../model/settings.ts'
-import { ownAddresses } from '../plan/own-addresses.ts'
 import type { KubernetesApi, RegistryLog } from '../sources/kubernetes/api.ts'
 import { Credentials } from '../sources/kubernetes/credentials.ts'
 import { HttpKubernetesApi } from '../sources/kubernetes/http-api.ts'
@@ -40,7 +38,6 @@ export class KubernetesTier implements AsyncDisposable {
   /** Everything that, when it changes, needs a new registry. Empty: there is none, and nothing to take back. */
   #fingerprint = ''
   #isOn = false
-  #addresses: string | undefined
   readonly #retractions = new Set<KubernetesRegistry>()
 
   constructor(options: KubernetesTierOptions) {
@@ -53,8 +50,7 @@ export class KubernetesTier implements AsyncDisposable {
   }
 
   /** Brings the registry in line with the settings. With KubeSpan off there is nothing to say on our Node either. */
-  async follow(settings: Settings, ownId: string, links: readonly ObservedLink[]): Promise<void> {
-    this.#followAddresses(ownAddresses(links, settings.placement.linkName))
+  async follow(settings: Settings, ownId: string): Promise<void> {
     const { enabled, kubernetes, node } = settings
     const isOn = enabled && kubernetes?.enabled === true
     const fingerprint =
@@ -86,11 +82,9 @@ export class KubernetesTier implements AsyncDisposable {
     else this.#retract(made)
   }
 
-  /** A watch that came from an address that is gone brings nothing any more, and says so only by its silence. */
-  #followAddresses(addresses: string): void {
-    const before = this.#addresses
-    this.#addresses = addresses
-    if (before !== undefined && before !== addresses) this.#registry?.redial()
+  /** Goes on over other connections, from the addresses that this host has now. */
+  redial(): void {
+    this.#registry?.redial()
   }
 
   publish(local: Affiliate): void {

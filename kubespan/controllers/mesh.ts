@@ -5,6 +5,7 @@ import type { Settings } from '../model/settings.ts'
 import { describeHolding } from '../plan/arbitrate-overlaps.ts'
 import { DesiredRecall, planDesiredState } from '../plan/desired-state.ts'
 import { planHarvest } from '../plan/harvest.ts'
+import { ownAddresses } from '../plan/own-addresses.ts'
 import { describeConflict } from '../plan/peer-specs.ts'
 import { nextDeadline, unconfirmed, unconfirmedIds } from '../plan/retain.ts'
 import { announceStates, type MeshLog } from './announce.ts'
@@ -27,7 +28,7 @@ import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
 export interface MeshControllerOptions {
   readonly host: MeshHost
   readonly pool: DiscoveryPool
-  readonly kubernetes?: Pick<KubernetesTier, 'report' | 'follow' | 'publish'>
+  readonly kubernetes?: Pick<KubernetesTier, 'report' | 'follow' | 'publish' | 'redial'>
   /** Undefined where races cannot run: candidates are then tried by turns. */
   readonly racer: (settings: Settings) => Promise<Racer | undefined>
   readonly clock: Clock
@@ -64,6 +65,7 @@ export class MeshController {
   #isSuspect = true
   /** In the last pass we changed something on the host that may have changed our links. */
   #isUnsettled = true
+  #addresses: string | undefined
   #listeningSince: Instant | undefined
   readonly #gathered = new GatherRecall()
   readonly #planned = new DesiredRecall()
@@ -137,8 +139,9 @@ export class MeshController {
     const { reconcileEvery } = settings.timing
     const links = await this.#links.links(isSuspect || this.#isUnsettled, reconcileEvery)
     const identity = await host.identity(settings, links)
-    await pool.follow(settings, identity.nodeId, links)
-    await kubernetes?.follow(settings, identity.nodeId, links)
+    this.#followAddresses(ownAddresses(links, settings.placement.linkName))
+    await pool.follow(settings, identity.nodeId)
+    await kubernetes?.follow(settings, identity.nodeId)
     const local = describeOwn({
       settings,
       links,
@@ -234,6 +237,15 @@ export class MeshController {
       changes: applied.changes,
       isUnsettled,
     }
+  }
+
+  /** Connections that were made from addresses which have changed may be dead without anybody having said so. */
+  #followAddresses(addresses: string): void {
+    const before = this.#addresses
+    this.#addresses = addresses
+    if (before === undefined || before === addresses) return
+    this.#options.pool.redial()
+    this.#options.kubernetes?.redial()
   }
 
   #nextLook(

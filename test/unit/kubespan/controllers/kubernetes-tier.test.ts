@@ -4,12 +4,10 @@ import { tmpdir } from 'node:os'
 import { type TestContext, test } from 'node:test'
 import { parseConfig } from '../../../../kubespan/config/parse.ts'
 import { KubernetesTier, systemKubernetesTier } from '../../../../kubespan/controllers/kubernetes-tier.ts'
-import type { ObservedLink } from '../../../../kubespan/model/observed.ts'
 import type { Settings } from '../../../../kubespan/model/settings.ts'
 import { ANNOTATION } from '../../../../kubespan/sources/kubernetes/annotations.ts'
 import { affiliateOf } from '../../../support/affiliates.ts'
 import { FakeKubernetes, rawNode } from '../../../support/kubernetes/fake-api.ts'
-import { linkOf } from '../../../support/links.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 
 const SECRET = Buffer.alloc(32, 7).toString('base64')
@@ -63,23 +61,23 @@ const isAnnotated = (annotations: () => object | null | undefined) => (): boolea
 test('off by default; on, changed and off again by configuration', async (t) => {
   const { tier, settings, annotations, dialled, api } = await world(t)
   await using _tier = tier
-  await tier.follow(settings(undefined), 'me', [])
+  await tier.follow(settings(undefined), 'me')
   assert.equal(reportOf(tier), undefined)
   assert.equal(dialled(), 0)
 
-  await tier.follow(settings(''), 'me', [])
+  await tier.follow(settings(''), 'me')
   tier.publish(LOCAL)
   await until(isAnnotated(annotations))
   assert.equal(tier.report?.isSynced, true)
-  await tier.follow(settings(''), 'me', [])
+  await tier.follow(settings(''), 'me')
   assert.equal(dialled(), 1, 'the same settings need no new registry')
 
-  await tier.follow(settings(', nodeName: box'), 'me', [])
+  await tier.follow(settings(', nodeName: box'), 'me')
   assert.equal(dialled(), 2)
   await until(() => tier.report?.isSynced === true && api.watchers === 1)
   assert.ok(isAnnotated(annotations)(), 'a change takes nothing back')
 
-  await tier.follow(settings(undefined), 'me', [])
+  await tier.follow(settings(undefined), 'me')
   assert.equal(tier.report, undefined)
   await until(() => !isAnnotated(annotations)())
   assert.deepEqual(annotations(), { theirs: 'stays' })
@@ -94,7 +92,7 @@ for (const [what, registry, enabled] of [
     const { tier, settings, annotations, api } = await world(t)
     await using _tier = tier
     api.put(rawNode('box', { annotations: { theirs: 'stays', [ANNOTATION.nodeId]: 'me' } }))
-    await tier.follow(settings(registry, enabled), 'me', [])
+    await tier.follow(settings(registry, enabled), 'me')
     await until(() => !isAnnotated(annotations)())
     assert.deepEqual(annotations(), { theirs: 'stays' })
     assert.equal(tier.report, undefined)
@@ -104,30 +102,26 @@ for (const [what, registry, enabled] of [
 test('turned on again before it could take back, it does not', async (t) => {
   const { tier, settings, annotations, api, clock } = await world(t)
   await using _tier = tier
-  await tier.follow(settings(''), 'me', [])
+  await tier.follow(settings(''), 'me')
   tier.publish(LOCAL)
   await until(isAnnotated(annotations))
   api.fault = new Error('down')
-  await tier.follow(settings(', enabled: false'), 'me', [])
-  await tier.follow(settings(''), 'me', [])
+  await tier.follow(settings(', enabled: false'), 'me')
+  await tier.follow(settings(''), 'me')
   api.fault = undefined
   await clock.advance(60_000)
   await until(() => tier.report?.isConnected === true)
   assert.ok(isAnnotated(annotations)())
 })
 
-test('a host whose addresses changed watches over another connection; its own mesh link does not count', async (t) => {
+test('what it watches it can watch over another connection', async (t) => {
   const { tier, settings, api } = await world(t)
   await using _tier = tier
-  const at = (...links: readonly ObservedLink[]) => tier.follow(settings(''), 'me', links)
-  const here = linkOf('eth0', ['192.0.2.7/24'])
-  const there = linkOf('eth0', ['198.51.100.7/24'])
-  const mesh = linkOf('kubespan', ['fd00::1/128'])
-  await at(here)
+  tier.redial()
+  await tier.follow(settings(''), 'me')
   await until(() => api.watchers === 1)
-  await at(here, mesh)
   assert.equal(api.redials, 0)
-  await at(there, mesh)
+  tier.redial()
   assert.equal(api.redials, 1)
   await until(() => api.watchers === 1)
 })
@@ -136,7 +130,7 @@ test('leaving takes the annotations back, or says that it could not', async (t) 
   const { tier, settings, annotations, api, clock } = await world(t)
   await using _tier = tier
   assert.equal(await tier.leave(1000), true, 'nothing to leave')
-  await tier.follow(settings(''), 'me', [])
+  await tier.follow(settings(''), 'me')
   tier.publish(LOCAL)
   await until(isAnnotated(annotations))
   api.forbids = (verb) => verb === 'patch'
@@ -157,6 +151,6 @@ test('the real one waits for credentials without failing', async (t) => {
     log: { info: () => {}, warn: () => {} },
     onChange: () => {},
   })
-  await tier.follow(settings(', kubeconfig: /does/not/exist'), 'me', [])
+  await tier.follow(settings(', kubeconfig: /does/not/exist'), 'me')
   await until(() => tier.report?.problem?.includes('there is no kubeconfig at /does/not/exist') === true)
 })

@@ -8,10 +8,12 @@ import type { MeshHost } from '../../../../kubespan/controllers/mesh-host.ts'
 import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
 import type { DesiredState } from '../../../../kubespan/model/desired.ts'
 import type { KubernetesReport } from '../../../../kubespan/model/kubernetes.ts'
+import type { ObservedLink } from '../../../../kubespan/model/observed.ts'
 import type { Affiliate } from '../../../../shared/affiliate/affiliate.ts'
 import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { affiliateOf } from '../../../support/affiliates.ts'
 import { FakeDiscovery } from '../../../support/fake-discovery.ts'
+import { linkOf } from '../../../support/links.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 
 const key = (number: number): string => Buffer.alloc(32, number).toString('base64')
@@ -93,7 +95,11 @@ function world(node = '', enabled = 'true') {
   const kubernetes = {
     report: REPORT as KubernetesReport | undefined,
     published: undefined as Affiliate | undefined,
+    redials: 0,
     follow: async () => {},
+    redial: () => {
+      kubernetes.redials += 1
+    },
     publish: (local: Affiliate) => {
       kubernetes.published = local
     },
@@ -118,7 +124,7 @@ function world(node = '', enabled = 'true') {
       hasLeft: false,
       clock,
     })
-  return { mesh, kubernetes, view, desired: () => desired }
+  return { mesh, host, kubernetes, view, desired: () => desired }
 }
 
 test('a mesh of Kubernetes nodes alone: peers, our pod networks, our name', async () => {
@@ -172,6 +178,23 @@ test('what is wrong with the registry is a warning', async () => {
   kubernetes.report = { ...REPORT, problem: 'HTTP 403' }
   await mesh.pass()
   assert.deepEqual(mesh.memory.warnings, ['kubernetes: HTTP 403'])
+})
+
+test('a host whose addresses changed watches over another connection; its own mesh link does not count', async () => {
+  const { mesh, host, kubernetes } = world()
+  const at = async (...links: readonly ObservedLink[]): Promise<void> => {
+    host.links = async () => links
+    mesh.suspectDrift()
+    await mesh.pass()
+  }
+  const here = linkOf('eth0', ['192.0.2.7/24'])
+  const there = linkOf('eth0', ['198.51.100.7/24'])
+  const ours = linkOf('kubespan', ['fd00::1/128'])
+  await at(here)
+  await at(here, ours)
+  assert.equal(kubernetes.redials, 0)
+  await at(there, ours)
+  assert.equal(kubernetes.redials, 1)
 })
 
 test('without KubeSpan nothing is said there', async () => {
