@@ -127,6 +127,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     this.#stack.use(this.#pool)
     this.#stack.use(this.#kubernetes)
     this.#stack.use(this.#racers)
+    this.#stack.use(this.#mesh)
     this.#stack.use(this.#loop)
     this.#stack.use(monitors)
   }

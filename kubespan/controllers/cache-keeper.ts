@@ -16,12 +16,21 @@ const SAVE_EVERY: Milliseconds = 5_000
 /** What is cached ages; so it is written again now and then although nothing changed. */
 const RENEW_EVERY: Milliseconds = 3_600_000
 
+/** What the cache should hold, and the settings that it was learned under. */
+interface Kept {
+  readonly settings: Settings
+  readonly retained: readonly RetainedAffiliate[]
+}
+
 /** Reads the cache once, and writes it when it has to be: a full disk costs a warning and nothing else. */
 export class CacheKeeper {
   readonly #store: AffiliateStore
   readonly #clock: Clock
   readonly #warn: (problem: string) => void
   #loadedFor: string | undefined
+  #kept: Kept | undefined
+  /** Of what was kept, what has had its turn at being written. */
+  #flushed: Kept['retained'] | undefined
   readonly #text = new Last<string>()
   #saved = ''
   #savedAt: Instant = -Infinity
@@ -46,14 +55,27 @@ export class CacheKeeper {
   }
 
   async keep(settings: Settings, retained: readonly RetainedAffiliate[]): Promise<void> {
+    // An empty mesh is no news worth losing the last known one for.
+    if (settings.cluster === undefined || retained.length === 0) return
+    this.#kept = { settings, retained }
+    if (this.#clock.now() - this.#savedAt >= SAVE_EVERY) await this.flush()
+  }
+
+  /** How long what was kept may wait for the next `keep`; Infinity when all of it is written. */
+  get patience(): Milliseconds {
+    if (this.#kept === undefined || this.#kept.retained === this.#flushed) return Infinity
+    return Math.max(0, this.#savedAt + SAVE_EVERY - this.#clock.now())
+  }
+
+  /** Writes what is kept and not written yet, at once. */
+  async flush(): Promise<void> {
+    if (this.#kept === undefined) return
+    const { settings, retained } = this.#kept
+    this.#flushed = retained
     const now = this.#clock.now()
-    const since = now - this.#savedAt
-    if (settings.cluster === undefined || since < SAVE_EVERY) return
     const affiliates = retained.map(({ affiliate }) => affiliate)
     const text = this.#text.of(affiliates, () => JSON.stringify(affiliates))
-    if (text === this.#saved && since < RENEW_EVERY) return
-    // An empty mesh is no news worth losing the last known one for.
-    if (retained.length === 0) return
+    if (text === this.#saved && now - this.#savedAt < RENEW_EVERY) return
     this.#savedAt = now
     try {
       await this.#store.save(settings, this.#entriesOf(retained))

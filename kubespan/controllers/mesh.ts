@@ -48,7 +48,7 @@ interface Passed {
 }
 
 /** The pass of the daemon: observe → plan → diff → apply → remember. Everything it remembers is in `memory`. */
-export class MeshController {
+export class MeshController implements AsyncDisposable {
   readonly counters = new MeshCounters()
   readonly #options: MeshControllerOptions
   readonly #cache: CacheKeeper
@@ -114,6 +114,11 @@ export class MeshController {
     const { standing } = this.#hostKeeper
     if (standing !== undefined && racer.onRelay.size > 0)
       await this.#options.host.setEndpoints(standing, racer.onRelay)
+  }
+
+  /** Leaves a cache that knows what we know. Called when no pass runs any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cache.flush()
   }
 
   async pass(): Promise<Outcome> {
@@ -261,6 +266,7 @@ export class MeshController {
       isUnsettled ? SETTLE_LOOK_AFTER : Infinity,
       trial,
       again,
+      this.#cache.patience,
       Math.max(0, (nextDeadline(this.#memory.retained) ?? Infinity) - now),
     )
   }

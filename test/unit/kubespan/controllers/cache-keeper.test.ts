@@ -74,6 +74,46 @@ test('changes are written, but not each; what is the same is renewed now and the
   assert.equal(saves.length, 3)
 })
 
+test('what changed since the last write says when it wants to be written, and is written at the end', async () => {
+  const { keeper, clock, saves } = world()
+  assert.equal(keeper.patience, Infinity)
+  await keeper.keep(settings, one)
+  assert.equal(keeper.patience, Infinity)
+  await clock.advance(1_000)
+  await keeper.keep(settings, two)
+  assert.equal(saves.length, 1)
+  assert.equal(keeper.patience, 4_000)
+  await clock.advance(60_000)
+  assert.equal(keeper.patience, 0)
+  await keeper.keep(settings, two)
+  assert.equal(saves.length, 2)
+  assert.equal(keeper.patience, Infinity)
+  await keeper.keep(settings, one)
+  await keeper.flush()
+  assert.deepEqual(
+    saves.at(-1)?.map(({ affiliate }) => affiliate.nodeId),
+    ['one'],
+  )
+  await keeper.flush()
+  assert.equal(saves.length, 3)
+})
+
+test('what was learned in one cluster is never written as of another', async () => {
+  const { keeper, saves, store } = world()
+  const under: unknown[] = []
+  store.save = async ({ cluster }, entries) => {
+    under.push(cluster?.id)
+    saves.push(entries)
+  }
+  await keeper.keep(settings, one)
+  await keeper.keep(settings, two)
+  const moved = { ...settings, cluster: { ...(settings.cluster as never as object), id: 'other' } as never }
+  await keeper.first(moved)
+  await keeper.keep(moved, [])
+  await keeper.flush()
+  assert.deepEqual(under, ['abc', 'abc'])
+})
+
 test('an empty mesh does not replace the last known one', async () => {
   const { keeper, saves } = world()
   await keeper.keep(settings, [])
@@ -88,6 +128,9 @@ test('a full disk is told once, and tried again', async () => {
     await clock.advance(5_000)
   }
   assert.deepEqual(warnings, ['the cache of affiliates cannot be written: ENOSPC'])
+  await keeper.keep(settings, one)
+  assert.equal(keeper.patience, Infinity, 'with the next pass that comes for another reason')
+  await clock.advance(5_000)
   delete store.fault
   await keeper.keep(settings, one)
   assert.equal(saves.length, 1)

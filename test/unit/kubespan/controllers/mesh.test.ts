@@ -227,6 +227,45 @@ test('a pass that failed is no reason to look no more', async () => {
   assert.equal(host.applied, before + 1)
 })
 
+test('what was learned last is in the cache some seconds later, and when the daemon ends at once', async () => {
+  const one = world(1)
+  const two = world(2, one.service, one.clock)
+  const saved: string[][] = []
+  one.host.affiliates.save = async (_settings, entries) =>
+    void saved.push(entries.flatMap(({ affiliate }) => affiliate.addresses))
+  await using _one = one.pool
+  await using _two = two.pool
+  const pass = async ({ mesh }: typeof one) => {
+    const outcome = await mesh.pass()
+    await quiet()
+    return outcome
+  }
+  for (const node of [one, two, one, two, one]) await pass(node)
+  await one.clock.advance(1_000)
+  one.host.handshakes.set(one.host.desired?.peers[0]?.publicKey ?? '', one.clock.now())
+  await pass(one)
+  assert.deepEqual(saved.at(-1), ['192.0.2.2'])
+
+  const renumber = async (address: string) => {
+    const [link] = await two.host.links()
+    assert.ok(link)
+    two.host.links = async () => [
+      { ...link, addresses: [{ address: address as Address, bits: 24, scope: 'global' }] },
+    ]
+    two.mesh.suspectDrift()
+    for (const node of [two, two, one, one]) await pass(node)
+  }
+  await one.clock.advance(5_000)
+  await renumber('192.0.2.3')
+  assert.deepEqual(saved.at(-1), ['192.0.2.3'])
+  await one.clock.advance(1_000)
+  await renumber('192.0.2.4')
+  assert.deepEqual(saved.at(-1), ['192.0.2.3'])
+  assert.deepEqual(await pass(one), { again: 4_000 })
+  await one.mesh[Symbol.asyncDispose]()
+  assert.deepEqual(saved.at(-1), ['192.0.2.4'])
+})
+
 test('who is named while a pass runs is forgotten in the next one', async () => {
   const { host, mesh, pool, service } = world()
   await using _ = pool
