@@ -116,9 +116,10 @@ export class MeshController implements AsyncDisposable {
       await this.#options.host.setEndpoints(standing, racer.onRelay)
   }
 
-  /** Leaves a cache that knows what we know. Called when no pass runs any more. */
+  /** Leaves what we know to who comes after us. Called when no pass runs any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#cache.flush()
+    await this.#paths.flush()
   }
 
   async pass(): Promise<Outcome> {

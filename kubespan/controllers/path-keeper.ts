@@ -21,7 +21,8 @@ export class PathKeeper {
   readonly #clock: Clock
   readonly #warn: (problem: string) => void
   #memory: PathMemory | undefined
-  #changedAt: Instant | undefined
+  /** Since when there is something to write, and under which settings. */
+  #unsaved: { readonly since: Instant; readonly settings: Settings } | undefined
   #problem: string | undefined
 
   constructor(store: PathStore, clock: Clock, warn: (problem: string) => void) {
@@ -51,13 +52,19 @@ export class PathKeeper {
     const now = this.#clock.now()
     const network = networkOf(links, settings.placement.linkName)
     this.#memory = rememberPaths(before, network, statuses)
-    if (this.#memory !== before) this.#changedAt ??= now
-    if (this.#changedAt === undefined || now - this.#changedAt < SAVE_AFTER) return
-    this.#changedAt = undefined
+    if (this.#memory !== before) this.#unsaved ??= { since: now, settings }
+    if (this.#unsaved !== undefined && now - this.#unsaved.since >= SAVE_AFTER) await this.flush()
+  }
+
+  /** Writes what is not written yet. */
+  async flush(): Promise<void> {
+    if (this.#unsaved === undefined) return
+    const { settings } = this.#unsaved
+    this.#unsaved = undefined
     try {
       await this.#store.save(
         settings,
-        this.#memory.map((one) => [one.network, [...one.endpoints]]),
+        (this.#memory ?? []).map((one) => [one.network, [...one.endpoints]]),
       )
       this.#problem = undefined
     } catch (error) {

@@ -65,6 +65,11 @@ export class Paths {
     })
   }
 
+  /** Writes what was learned and is not written yet. */
+  async flush(): Promise<void> {
+    await this.#keeper.flush()
+  }
+
   async step(input: StepInput): Promise<PathsOutcome> {
     const { specs, memory, view, settings, links, identity, now } = input
     const racer = await this.#options.racer(settings)

@@ -46,7 +46,7 @@ class FakeMeshHost implements MeshHost {
   fault: Error | undefined
   readonly handshakes = new Map<string, number>()
   readonly affiliates: MeshHost['affiliates'] = { load: async () => [], save: async () => {} }
-  readonly paths = { load: async () => [], save: async () => {} }
+  readonly paths: MeshHost['paths'] = { load: async () => [], save: async () => {} }
 
   constructor(number: number) {
     this.#number = number
@@ -264,6 +264,28 @@ test('what was learned last is in the cache some seconds later, and when the dae
   assert.deepEqual(await pass(one), { again: 4_000 })
   await one.mesh[Symbol.asyncDispose]()
   assert.deepEqual(saved.at(-1), ['192.0.2.4'])
+})
+
+test('the path that works is in the memory when the daemon ends at once', async () => {
+  const one = world(1)
+  const two = world(2, one.service, one.clock)
+  let saved: unknown
+  one.host.paths.save = async (_settings, paths) => {
+    saved = paths
+  }
+  await using _one = one.pool
+  await using _two = two.pool
+  for (const { mesh } of [one, two, one, two, one]) {
+    await mesh.pass()
+    await quiet()
+  }
+  const key = one.host.desired?.peers[0]?.publicKey ?? ''
+  await one.clock.advance(1_000)
+  one.host.handshakes.set(key, one.clock.now())
+  await one.mesh.pass()
+  assert.equal(saved, undefined)
+  await one.mesh[Symbol.asyncDispose]()
+  assert.deepEqual(saved, [['192.0.2.0/24', [[key, '192.0.2.2:51820']]]])
 })
 
 test('who is named while a pass runs is forgotten in the next one', async () => {

@@ -54,6 +54,16 @@ test('changes are written together after a while, and nothing when nothing chang
   assert.equal(saved.length, 1)
 })
 
+test('at the end it is written at once, if there is anything to write', async () => {
+  const { keeper, saved } = world()
+  await keeper.flush()
+  await keeper.lastWorked(settings, home)
+  await keeper.keep(settings, home, upAt('192.0.2.1:1'))
+  await keeper.flush()
+  await keeper.flush()
+  assert.deepEqual(saved, [[['192.168.1.0/24', [['key', '192.0.2.1:1']]]]])
+})
+
 test('a disk that is full is one warning, and the next change is tried again', async () => {
   const { keeper, clock, saved, warnings, trouble } = world()
   trouble.isFull = true
