@@ -8,18 +8,19 @@ const DELETED_FIELD = Uint8Array.of(0x10, 0x01)
 const NO_FIELD = new Uint8Array(0)
 
 /**
- * A WatchResponse or ListResponse, whole and framed: both are encoded affiliates one after the other. Allocated outside
- * the pool: a frame may wait long for a slow reader, and would keep 8 KiB of others' bytes with it.
+ * An answer, whole and framed: its encoded fields one after the other, which for a WatchResponse or a ListResponse are
+ * the affiliates. Allocated outside the pool: a frame may wait long for a slow reader, and would keep 8 KiB of others'
+ * bytes with it.
  */
-export function makeFrame(affiliates: readonly Uint8Array[], deleted: boolean): Frame {
+export function makeFrame(fields: readonly Uint8Array[], deleted: boolean): Frame {
   const flag = deleted ? DELETED_FIELD : NO_FIELD
   let length = flag.length
-  for (const affiliate of affiliates) length += affiliate.length
+  for (const field of fields) length += field.length
   const frame = allocateFrame(length)
   let at = FRAME_HEAD_BYTES
-  for (const affiliate of affiliates) {
-    frame.set(affiliate, at)
-    at += affiliate.length
+  for (const field of fields) {
+    frame.set(field, at)
+    at += field.length
   }
   frame.set(flag, at)
   return frame

@@ -11,7 +11,7 @@ import {
   refuseUpdate,
   refuseVersion,
 } from '../validation/requests.ts'
-import { EMPTY_FRAME, frameMessage, makeFrame } from './frames.ts'
+import { EMPTY_FRAME, makeFrame } from './frames.ts'
 import type { MethodName } from './observe.ts'
 
 /** Whether a cluster may be served, or brought to life, at all; undefined when it may. */
@@ -105,7 +105,7 @@ export class Handlers {
   #hello(address: Address | undefined): Frame {
     const isReported = this.#options.reportClientIp && address !== undefined
     const clientIp = isReported ? encodeField(CLIENT_IP, addressToBytes(address)) : NOTHING
-    return frameMessage(Buffer.concat([this.#redirect, clientIp]))
+    return makeFrame([this.#redirect, clientIp], false)
   }
 }
 
@@ -123,6 +123,14 @@ const encodeRedirect = (endpoint: string): Uint8Array =>
 
 /** A length-delimited field of less than 16 KiB. */
 function encodeField(tag: number, value: Uint8Array): Uint8Array {
-  const length = value.length < 0x80 ? [value.length] : [(value.length & 0x7f) | 0x80, value.length >> 7]
-  return Uint8Array.of(tag, ...length, ...value)
+  const isShort = value.length < 0x80
+  const field = new Uint8Array((isShort ? 2 : 3) + value.length)
+  field[0] = tag
+  if (isShort) field[1] = value.length
+  else {
+    field[1] = (value.length & 0x7f) | 0x80
+    field[2] = value.length >> 7
+  }
+  field.set(value, field.length - value.length)
+  return field
 }

@@ -68,7 +68,7 @@ export class Listener implements AsyncDisposable {
   readonly #http2: Http2Server
   readonly #certificate: WatchedFiles<CertificatePair> | undefined
   readonly #liveness: Liveness
-  /** Of clients that have not said yet what they want. */
+  /** By when clients must have said what they want. */
   readonly #deadlines: Deadlines<Socket>
   readonly #connections = new Map<Socket, Connection>()
   /** Under TLS: what carries the connections, from before the handshake on. */
@@ -81,7 +81,7 @@ export class Listener implements AsyncDisposable {
     this.#options = options
     this.#certificate = certificate
     this.#liveness = new Liveness(options.clock, options.liveness)
-    this.#deadlines = new Deadlines(options.clock, headTimeoutOf(options), (socket) => socket.destroy())
+    this.#deadlines = new Deadlines(options.clock, headTimeoutOf(options), (socket) => this.#judge(socket))
     this.#http1 = this.#makeHttp1()
     this.#http2 = this.#makeHttp2()
     if (certificate === undefined) this.#front = createNetServer((socket) => this.#accept(socket))
@@ -196,6 +196,8 @@ export class Listener implements AsyncDisposable {
     socket.on('error', ignore)
     socket.on('close', () => {
       this.#deadlines.remove(socket)
+      const session = this.#connections.get(socket)?.session
+      if (session !== undefined) this.#liveness.remove(session)
       this.#connections.delete(socket)
       if (this.#connections.size === 0) this.#emptied?.()
     })
@@ -226,9 +228,13 @@ export class Listener implements AsyncDisposable {
     const connection = this.#connections.get(socket)
     if (connection === undefined) return
     connection.session = session
-    session.on('remoteSettings', () => this.#deadlines.remove(socket))
-    session.on('close', () => this.#liveness.remove(session))
-    this.#liveness.add(session, () => socket.bytesRead)
+    this.#liveness.add(session, socket)
+  }
+
+  /** Its time is over: who speaks HTTP/2 has confirmed our settings by now. To listen for that would cost every connection. */
+  #judge(socket: Socket): void {
+    const session = this.#connections.get(socket)?.session
+    if (session === undefined || session.pendingSettingsAck) socket.destroy()
   }
 
   #makeHttp2(): Http2Server {

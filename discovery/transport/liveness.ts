@@ -14,9 +14,14 @@ export interface LivenessOptions {
   readonly answer: Milliseconds
 }
 
-interface Watched {
+/** What a session is spoken over. */
+export interface Carrier {
   /** How many bytes have come so far: the cheapest sign of life there is. */
-  readonly bytesRead: () => number
+  readonly bytesRead: number
+}
+
+interface Watched {
+  readonly carrier: Carrier
   bytesSeen: number
   changedAt: Instant
   pingedAt: Instant | undefined
@@ -49,10 +54,10 @@ export class Liveness implements Disposable {
     return this.#watched.size
   }
 
-  add(session: Pingable, bytesRead: () => number): void {
+  add(session: Pingable, carrier: Carrier): void {
     this.#watched.set(session, {
-      bytesRead,
-      bytesSeen: bytesRead(),
+      carrier,
+      bytesSeen: carrier.bytesRead,
       changedAt: this.#clock.now(),
       pingedAt: undefined,
     })
@@ -79,7 +84,7 @@ export class Liveness implements Disposable {
 
   #sweep(now: Instant): void {
     for (const [session, watched] of this.#watched) {
-      const bytes = watched.bytesRead()
+      const bytes = watched.carrier.bytesRead
       if (bytes !== watched.bytesSeen) {
         watched.bytesSeen = bytes
         watched.changedAt = now

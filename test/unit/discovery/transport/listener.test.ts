@@ -15,6 +15,9 @@ import { ManualClock, settle } from '../../../support/manual-clock.ts'
 const CERTIFICATE = { certPath: 'test/support/tls/one.crt', keyPath: 'test/support/tls/one.key' }
 const CA = readFileSync(CERTIFICATE.certPath)
 
+const SETTINGS = Buffer.from('000000040000000000', 'hex')
+const SETTINGS_CONFIRMED = Buffer.from('000000040100000000', 'hex')
+
 /** Calls are answered with what they carried, after `release` where a test wants them to hang. */
 async function start(
   over: Partial<ListenerOptions> = {},
@@ -150,8 +153,15 @@ test('under TLS the client says which cipher it would rather have', async () => 
   await listener.close(1000)
 })
 
-test('a client that does not say what it wants is closed when its time is over', async () => {
-  for (const words of [[], ['GET / HTTP/1.1\r\nhost:'], ['PRI * HT'], [HTTP2_PREFACE]]) {
+test('a client that does not say what it wants, or confirms nothing, is closed when its time is over', async () => {
+  const beginnings = [
+    [],
+    ['GET / HTTP/1.1\r\nhost:'],
+    ['PRI * HT'],
+    [HTTP2_PREFACE],
+    [HTTP2_PREFACE, SETTINGS],
+  ]
+  for (const words of beginnings) {
     const { listener, clock } = await start()
     const socket = await raw(listener.port, ...words)
     await until(() => listener.connections === 1)
@@ -196,8 +206,7 @@ test('a silent session is pinged: one that answers stays, one that does not is c
   const { listener, clock } = await start()
   const session = connectHttp2(`http://127.0.0.1:${listener.port}`)
   await call(session, GRPC, 'x')
-  const SETTINGS = Buffer.from('000000040000000000', 'hex')
-  const dead = await raw(listener.port, HTTP2_PREFACE, SETTINGS)
+  const dead = await raw(listener.port, HTTP2_PREFACE, SETTINGS, SETTINGS_CONFIRMED)
   await until(() => listener.connections === 2)
   for (let step = 0; step < 16; step++) {
     await clock.advance(5_000)

@@ -4,7 +4,7 @@ import { Liveness, type Pingable } from '../../../../discovery/transport/livenes
 import { ManualClock } from '../../../support/manual-clock.ts'
 
 class Session implements Pingable {
-  bytes = 0
+  bytesRead = 0
   pings = 0
   destroyed = false
   answers: boolean
@@ -13,7 +13,7 @@ class Session implements Pingable {
   }
   ping(): boolean {
     this.pings += 1
-    if (this.answers) this.bytes += 17
+    if (this.answers) this.bytesRead += 17
     return true
   }
   destroy(): void {
@@ -25,7 +25,7 @@ const world = (answers: boolean): { clock: ManualClock; liveness: Liveness; sess
   const clock = new ManualClock()
   const liveness = new Liveness(clock, { idle: 30_000, answer: 20_000 })
   const session = new Session(answers)
-  liveness.add(session, () => session.bytes)
+  liveness.add(session, session)
   return { clock, liveness, session }
 }
 
@@ -54,13 +54,13 @@ test('a session that does not answer is closed after the limits', async () => {
 test('bytes of any kind are a sign of life, before the ping and after', async () => {
   const { clock, session } = world(false)
   for (let n = 0; n < 20; n++) {
-    session.bytes += 1
+    session.bytesRead += 1
     await clock.advance(25_000)
   }
   assert.deepEqual([session.pings, session.destroyed], [0, false])
   await clock.advance(15_000)
   assert.equal(session.pings, 1)
-  session.bytes += 1
+  session.bytesRead += 1
   await clock.advance(25_000)
   assert.deepEqual([session.pings, session.destroyed], [1, false])
 })
