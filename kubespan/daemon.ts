@@ -61,7 +61,6 @@ export class Daemon implements AsyncDisposable, DaemonControl {
   readonly #pool: DiscoveryPool
   readonly #kubernetes: KubernetesTier
   readonly #mesh: MeshController
-  readonly #meshHost: MeshHost
   readonly #inspector: Inspector
   readonly #racers: RacerKeeper
   readonly #loop: Reconciler
@@ -98,7 +97,6 @@ export class Daemon implements AsyncDisposable, DaemonControl {
         wake()
       },
     )
-    this.#meshHost = mesh
     this.#inspector = inspector
     this.#racers = new RacerKeeper({
       clock,
@@ -250,7 +248,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       (error: Error) => error,
     )
     await this.#loop[Symbol.asyncDispose]()
-    await this.#meshHost.takeBack(this.#loaded.settings.placement)
+    await this.#mesh.takeBack()
     this.#options.log.info({}, 'everything is taken back')
     this.#ended.resolve()
     if (left !== undefined) throw left

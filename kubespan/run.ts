@@ -5,7 +5,7 @@ import { cleanUp } from './apply/cleanup.ts'
 import { loadConfig } from './config/load.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
 import { STILL_ANNOTATED, systemKubernetesTier } from './controllers/kubernetes-tier.ts'
-import { createMeshHost, loadIdentity } from './controllers/mesh-host.ts'
+import { createMeshHost, loadIdentity, placementStore } from './controllers/mesh-host.ts'
 import { Daemon, daemonLogger, socketPath } from './daemon.ts'
 import { missingForStart } from './doctor/start.ts'
 import { observePrivileges } from './host/capabilities.ts'
@@ -126,7 +126,8 @@ export async function down(configFile: string, socket: string | undefined): Prom
         () => undefined,
         (error: Error) => error,
       )
-      await cleanUp(hostOf(settings), settings.placement)
+      await cleanUp(hostOf(settings), (await placementStore.load(settings)) ?? settings.placement)
+      await placementStore.save(settings, undefined)
       if (left !== undefined) throw left
     },
   )

@@ -8,10 +8,20 @@ import type { Settings } from '../model/settings.ts'
 import type { MeshCounters } from './counters.ts'
 import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
 
+/** Where it is kept under which names things were made on this host. */
+export interface PlacementStore {
+  load(settings: Settings): Promise<Placement | undefined>
+  save(settings: Settings, placement: Placement | undefined): Promise<void>
+}
+
 export interface HostKeeperOptions {
-  readonly host: Pick<MeshHost, 'apply' | 'kickPeers' | 'resetPeers' | 'setEndpoints' | 'takeBack'>
+  readonly host: Pick<
+    MeshHost,
+    'apply' | 'kickPeers' | 'placements' | 'resetPeers' | 'setEndpoints' | 'takeBack'
+  >
   readonly clock: Pick<Clock, 'now'>
   readonly counters: Pick<MeshCounters, 'hostChanged'>
+  readonly warn: (problem: string) => void
 }
 
 export interface KeepInput {
@@ -38,8 +48,9 @@ const NOTHING_DONE: ApplyOutcome = { changes: 0, warnings: [] }
  */
 export class HostKeeper {
   readonly #options: HostKeeperOptions
-  /** Under which names we have made things on this host. */
+  /** Under which names we, or who ran before us, have made things on this host. */
   #standing: Placement | undefined
+  #isRecalled = false
   #lookedAt: Instant = 0
   #inLineWith = ''
   readonly #text = new Last<string>()
@@ -53,14 +64,44 @@ export class HostKeeper {
   }
 
   /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. True if so. */
-  async leaveOld({ enabled, placement }: Settings): Promise<boolean> {
+  async leaveOld(settings: Settings): Promise<boolean> {
+    await this.#recall(settings)
     const standing = this.#standing
     if (standing === undefined) return false
-    if (enabled && JSON.stringify(standing) === JSON.stringify(placement)) return false
-    await this.#options.host.takeBack(standing)
-    this.#standing = undefined
-    this.#inLineWith = ''
+    if (settings.enabled && isSame(standing, settings.placement)) return false
+    await this.#takeBack(standing, settings)
     return true
+  }
+
+  /** Takes back what stands, under whatever names. Called when no pass runs any more. */
+  async leave(settings: Settings): Promise<void> {
+    await this.#recall(settings)
+    await this.#takeBack(this.#standing ?? settings.placement, settings)
+  }
+
+  async #takeBack(placement: Placement, settings: Settings): Promise<void> {
+    await this.#options.host.takeBack(placement)
+    this.#inLineWith = ''
+    await this.#stand(undefined, settings)
+  }
+
+  /** What was made before this start, under names that may not be ours any more. */
+  async #recall(settings: Settings): Promise<void> {
+    if (this.#isRecalled) return
+    this.#standing = await this.#options.host.placements.load(settings)
+    this.#isRecalled = true
+  }
+
+  async #stand(placement: Placement | undefined, settings: Settings): Promise<void> {
+    const { host, warn } = this.#options
+    const before = this.#standing
+    this.#standing = placement
+    if (placement !== undefined && before !== undefined && isSame(before, placement)) return
+    try {
+      await host.placements.save(settings, placement)
+    } catch (error) {
+      warn(`the placement cannot be stored: ${error instanceof Error ? error.message : String(error)}`)
+    }
   }
 
   async keep(input: KeepInput): Promise<ApplyOutcome> {
@@ -81,7 +122,7 @@ export class HostKeeper {
       const written = await this.#writeEndpoints(input, view)
       if (written !== undefined) return written
     }
-    this.#standing = settings.placement
+    await this.#stand(settings.placement, settings)
     // A failed attempt leaves something half done, which the next pass must look at.
     this.#inLineWith = ''
     const startedAt = clock.now()
@@ -123,3 +164,5 @@ export class HostKeeper {
     return { changes: others.length, isUnsettled: false, warnings: [] }
   }
 }
+
+const isSame = (one: Placement, other: Placement): boolean => JSON.stringify(one) === JSON.stringify(other)

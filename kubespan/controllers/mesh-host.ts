@@ -18,9 +18,16 @@ import { loadAffiliates, saveAffiliates } from '../sources/affiliate-cache.ts'
 import { askByEcho, type EchoAnswers } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
 import { loadPaths, savePaths } from '../sources/path-memory.ts'
+import {
+  loadPlacement,
+  type PlacementOwner,
+  savePlacement,
+  systemBootId,
+} from '../sources/placement-memory.ts'
 import type { Resolver } from '../sources/resolver.ts'
 import { DumpMemo, observeWireGuard } from '../sources/wireguard.ts'
 import type { AffiliateStore } from './cache-keeper.ts'
+import type { PlacementStore } from './host-keeper.ts'
 import type { PathStore } from './path-keeper.ts'
 
 /** The host as a pass sees it: look, and bring in line. */
@@ -30,6 +37,7 @@ export interface MeshHost {
   links(): Promise<readonly ObservedLink[]>
   readonly affiliates: AffiliateStore
   readonly paths: PathStore
+  readonly placements: PlacementStore
   /** Addresses of names, as far as they are known by now; asked for anew when somebody cannot connect. */
   addressesOf(names: readonly string[], isPressing: boolean): ReadonlyMap<string, readonly Address[]>
   /** Who of these answers an echo; undefined where they cannot be asked. */
@@ -85,6 +93,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       load: ({ node }) => loadPaths(`${node.stateDirectory}/paths.json`),
       save: ({ node }, paths) => savePaths(`${node.stateDirectory}/paths.json`, paths),
     },
+    placements: placementStore,
     addressesOf: (names, isPressing) => resolver.addressesOf(names, isPressing),
     echo: (addresses) => askByEcho(host, addresses),
     deafen: (placement, sources) => deafen(host, placement, sources),
@@ -121,6 +130,20 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     },
   }
 }
+
+/** Where every daemon of this host keeps what it made, and who has none running takes it from. */
+export const placementStore: PlacementStore = {
+  load: async ({ node }) => await loadPlacement(placementPath(node), await ownerOf(node)),
+  save: async ({ node }, placement) =>
+    await savePlacement(placementPath(node), await ownerOf(node), placement),
+}
+
+const ownerOf = async ({ runDirectory }: Settings['node']): Promise<PlacementOwner> => ({
+  bootId: await systemBootId(),
+  runDirectory,
+})
+
+const placementPath = ({ stateDirectory }: Settings['node']): string => `${stateDirectory}/placement.json`
 
 const cachePath = ({ stateDirectory }: Settings['node']): string => `${stateDirectory}/affiliates.cache`
 

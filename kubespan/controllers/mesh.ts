@@ -78,7 +78,7 @@ export class MeshController implements AsyncDisposable {
     const { host, clock, racer, log } = options
     const warn = (problem: string): void => log.warn({}, problem)
     this.#paths = new Paths({ clock, racer, host, warn })
-    this.#hostKeeper = new HostKeeper({ host, clock, counters: this.counters })
+    this.#hostKeeper = new HostKeeper({ host, clock, counters: this.counters, warn })
     this.#links = new LinkKeeper(() => host.links(), clock)
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
     this.#filters = new FilterLog(log)
@@ -114,6 +114,11 @@ export class MeshController implements AsyncDisposable {
     const { standing } = this.#hostKeeper
     if (standing !== undefined && racer.onRelay.size > 0)
       await this.#options.host.setEndpoints(standing, racer.onRelay)
+  }
+
+  /** Takes everything back. Called when no pass runs any more. */
+  async takeBack(): Promise<void> {
+    await this.#hostKeeper.leave(this.#settings)
   }
 
   /** Leaves what we know to who comes after us. Called when no pass runs any more. */

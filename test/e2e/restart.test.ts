@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { LabHost } from '../lab/box.ts'
 import { Lab } from '../lab/lab.ts'
 import { isUp, Mesh } from '../lab/mesh.ts'
+import type { NodeConfigOptions } from '../lab/node-config.ts'
 import { publicHost, topology } from '../lab/topology.ts'
 import {
   afterPeriod,
@@ -24,7 +26,11 @@ test('a daemon ends and starts again, leaves, and takes everything back', { skip
   assert.ok(a && b && c)
   const bare = await footprint(b)
   const bareC = await footprint(c)
-  await using mesh = new Mesh(lab, { timing: { ...FAST, graceAfterDeletion: '2s', liveWithin: '60s' } })
+  const changed = new Map<LabHost, NodeConfigOptions['documents']>()
+  await using mesh = new Mesh(lab, {
+    timing: { ...FAST, graceAfterDeletion: '2s', liveWithin: '60s' },
+    documents: (host) => changed.get(host),
+  })
   await mesh.startDiscovery()
   for (const host of lab.hosts) mesh.startDaemon(host)
   await mesh.full(PATIENCE_MS)
@@ -85,6 +91,45 @@ test('a daemon ends and starts again, leaves, and takes everything back', { skip
     await mesh.until(b, (view) => isUp(view, 'a'), PATIENCE_MS)
     await mesh.daemon(b).stop('SIGKILL')
     assert.notEqual(await footprint(b), bare)
+    await mesh.kubespan(b, ['down'])
+    assert.equal(await footprint(b), bare)
+  })
+
+  const elsewhere = { linkName: 'mesh0', routingTable: 181, rulePriority: 32400, nftTable: 'mesh' }
+
+  await t.test('names that changed while no daemon ran: the old things go, the new ones work', async () => {
+    mesh.startDaemon(b)
+    await mesh.until(b, (view) => isUp(view, 'a'), PATIENCE_MS)
+    await mesh.daemon(b).stop()
+    changed.set(b, { NodeConfig: { placement: elsewhere } })
+    mesh.startDaemon(b)
+    await mesh.until(b, (view) => isUp(view, 'a'), PATIENCE_MS)
+    await afterPeriod(mesh, b)
+    await assertReaches(b, [await ulaOf(mesh, a)])
+    const { stdout } = await b.sh(
+      'ip -o link show; ip rule; ip -6 rule; ip route show table all; nft list tables',
+    )
+    assert.doesNotMatch(stdout, /kubespan|openspan|lookup 180|table 180/)
+    assert.match(stdout, /mesh0.*lookup 181.*table inet mesh/s)
+  })
+
+  await t.test('disabled while no daemon ran: nothing stays', async () => {
+    await mesh.daemon(b).stop('SIGKILL')
+    changed.set(b, { KubeSpanConfig: { enabled: false } })
+    mesh.startDaemon(b)
+    await mesh.until(b, ({ enabled, lastReconcile }) => !enabled && lastReconcile !== undefined, PATIENCE_MS)
+    assert.equal(await footprint(b), bare)
+    await mesh.daemon(b).stop()
+    changed.delete(b)
+  })
+
+  await t.test('down without a daemon takes back what was made under the names of before', async () => {
+    changed.set(b, { NodeConfig: { placement: elsewhere } })
+    mesh.startDaemon(b)
+    await mesh.until(b, (view) => isUp(view, 'a'), PATIENCE_MS)
+    await mesh.daemon(b).stop()
+    changed.delete(b)
+    mesh.writeConfig(b)
     await mesh.kubespan(b, ['down'])
     assert.equal(await footprint(b), bare)
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MeshCounters } from '../../../../kubespan/controllers/counters.ts'
 import { HostKeeper, type KeepInput } from '../../../../kubespan/controllers/host-keeper.ts'
+import type { Placement } from '../../../../kubespan/model/desired.ts'
 import type { WireGuardPeer } from '../../../../kubespan/model/peer.ts'
 import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
@@ -18,15 +19,25 @@ const viewOf = (...peers: readonly WireGuardPeer[]): KeepInput['view'] => ({
   peers: new Map(peers.map((peer) => [peer.publicKey, peer])),
 })
 
-function world() {
+function world(stored?: Placement) {
   const clock = new ManualClock()
+  const memory: { placement: Placement | undefined; fault?: Error } = { placement: stored }
+  const warnings: string[] = []
   const counters = new MeshCounters()
   const done: string[] = []
   const faults = { setEndpoints: false, apply: false }
   const keeper = new HostKeeper({
     clock,
     counters,
+    warn: (problem) => warnings.push(problem),
     host: {
+      placements: {
+        load: async () => memory.placement,
+        save: async (_, placement) => {
+          if (memory.fault !== undefined) throw memory.fault
+          memory.placement = placement
+        },
+      },
       async apply() {
         done.push('apply')
         if (faults.apply) throw new Error('nft: busy')
@@ -76,7 +87,7 @@ function world() {
     })
     return [outcome.changes, ...done.splice(0)]
   }
-  return { clock, counters, keeper, faults, keep }
+  return { clock, counters, keeper, faults, keep, memory, warnings, done }
 }
 const NONE: readonly Prefix[] = []
 
@@ -126,4 +137,43 @@ test('what stands under old names is taken back, once', async () => {
   assert.equal(await keeper.leaveOld(moved), true)
   assert.equal(await keeper.leaveOld(moved), false)
   assert.deepEqual(await keep(), [1, `take back ${settings.placement.linkName}`, 'apply'])
+})
+
+const moved = { ...settings, placement: { ...settings.placement, linkName: 'mesh0' } }
+
+test('what a daemon before this one made under other names is taken back, once', async () => {
+  const { keeper, keep, memory } = world(moved.placement)
+  assert.equal(await keeper.leaveOld(settings), true)
+  assert.equal(memory.placement, undefined)
+  assert.equal(await keeper.leaveOld(settings), false)
+  assert.deepEqual(await keep(), [1, 'take back mesh0', 'apply'])
+  assert.deepEqual(memory.placement, settings.placement, 'known before anything is made')
+})
+
+test('what it made under the same names stays, unless the mesh was turned off meanwhile', async () => {
+  const same = world(settings.placement)
+  assert.equal(await same.keeper.leaveOld(settings), false)
+  assert.deepEqual(await same.keep(), [1, 'apply'])
+  const off = world(settings.placement)
+  assert.equal(await off.keeper.leaveOld({ ...settings, enabled: false }), true)
+  assert.deepEqual([off.done, off.memory.placement], [['take back kubespan'], undefined])
+})
+
+test('at the end that is taken back which stands, and where nothing is known of, what could', async () => {
+  for (const [stored, linkName] of [
+    [moved.placement, 'mesh0'],
+    [undefined, 'kubespan'],
+  ] as const) {
+    const { keeper, memory, done } = world(stored)
+    await keeper.leave(settings)
+    assert.deepEqual([done, memory.placement], [[`take back ${linkName}`], undefined])
+  }
+})
+
+test('a placement that cannot be stored is a warning, and stops nothing', async () => {
+  const { keep, memory, warnings } = world()
+  memory.fault = new Error('ENOSPC')
+  assert.deepEqual(await keep(), [1, 'apply'])
+  assert.deepEqual(await keep({ isSuspect: true }), [1, 'apply'])
+  assert.deepEqual(warnings, ['the placement cannot be stored: ENOSPC'])
 })

@@ -83,6 +83,7 @@ function world(node = '', enabled = 'true') {
     echo: async () => undefined,
     deafen: async () => {},
     paths: { load: async () => [], save: async () => {} },
+    placements: { load: async () => undefined, save: async () => {} },
     kickPeers: async () => {},
     apply: async (state) => {
       desired = state

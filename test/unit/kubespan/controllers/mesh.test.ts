@@ -47,6 +47,7 @@ class FakeMeshHost implements MeshHost {
   readonly handshakes = new Map<string, number>()
   readonly affiliates: MeshHost['affiliates'] = { load: async () => [], save: async () => {} }
   readonly paths: MeshHost['paths'] = { load: async () => [], save: async () => {} }
+  readonly placements: MeshHost['placements'] = { load: async () => undefined, save: async () => {} }
 
   constructor(number: number) {
     this.#number = number

@@ -1,0 +1,40 @@
+import { readFile, rm } from 'node:fs/promises'
+import type { Placement } from '../model/desired.ts'
+import { replaceFile } from './state-file.ts'
+
+/** After another boot nothing is left of what was made, and what another daemon made is not ours. */
+export interface PlacementOwner {
+  /** Empty when it cannot be told: then nothing is believed. */
+  readonly bootId: string
+  readonly runDirectory: string
+}
+
+const FORMAT = 'openspan placement 1'
+
+/** The id of this boot, as the kernel has it; empty when it cannot be read. */
+export async function systemBootId(file = '/proc/sys/kernel/random/boot_id'): Promise<string> {
+  return (await readFile(file, 'utf8').catch(() => '')).trim()
+}
+
+/** Under which names this owner made things on this host; undefined when it made none, or when that is not known. */
+export async function loadPlacement(path: string, owner: PlacementOwner): Promise<Placement | undefined> {
+  try {
+    const stored = JSON.parse(await readFile(path, 'utf8'))
+    const { bootId, runDirectory } = owner
+    const isOurs =
+      stored.format === FORMAT && stored.bootId === bootId && stored.runDirectory === runDirectory
+    return isOurs && bootId !== '' ? (stored.placement as Placement) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws as replaceFile does */
+export async function savePlacement(
+  path: string,
+  owner: PlacementOwner,
+  placement: Placement | undefined,
+): Promise<void> {
+  if (placement === undefined) await rm(path, { force: true })
+  else await replaceFile(path, JSON.stringify({ format: FORMAT, ...owner, placement }))
+}
