@@ -40,8 +40,6 @@ export interface KeepInput {
   readonly isSuspect: boolean
 }
 
-const NOTHING_DONE: ApplyOutcome = { changes: 0, warnings: [] }
-
 /**
  * Keeps the host as it is desired. It is compared as a whole when the desired state changed, when that is due, and when the link is
  * gone; the endpoints of peers, which races change all the time, are else written alone.
@@ -53,6 +51,8 @@ export class HostKeeper {
   #isRecalled = false
   #lookedAt: Instant = 0
   #inLineWith = ''
+  /** Of the last comparison: they stand until the next. */
+  #warnings: readonly string[] = []
   readonly #text = new Last<string>()
 
   constructor(options: HostKeeperOptions) {
@@ -82,6 +82,7 @@ export class HostKeeper {
   async #takeBack(placement: Placement, settings: Settings): Promise<void> {
     await this.#options.host.takeBack(placement)
     this.#inLineWith = ''
+    this.#warnings = []
     await this.#stand(undefined, settings)
   }
 
@@ -128,6 +129,7 @@ export class HostKeeper {
     const startedAt = clock.now()
     const outcome = await host.apply(desired, identity, settings)
     counters.hostChanged(outcome.changes, wasInLine && endpoints.size === 0 && resets.length === 0)
+    this.#warnings = outcome.warnings
     this.#inLineWith = text
     this.#lookedAt = startedAt
     return outcome
@@ -150,7 +152,8 @@ export class HostKeeper {
   ): Promise<ApplyOutcome | undefined> {
     const { host, counters } = this.#options
     const others = [...endpoints].filter(([key, endpoint]) => peers.get(key)?.endpoint !== endpoint)
-    if (others.length === 0) return NOTHING_DONE
+    const warnings = this.#warnings
+    if (others.length === 0) return { changes: 0, warnings }
     const mayCall = ([key]: readonly [PublicKey, AddressPort]): boolean =>
       (peers.get(key)?.keepaliveSeconds ?? 0) > 0 || (peers.has(key) && kicks.includes(key))
     if (!others.every(mayCall)) return undefined
@@ -161,7 +164,7 @@ export class HostKeeper {
       return undefined
     }
     counters.hostChanged(others.length, false)
-    return { changes: others.length, isUnsettled: false, warnings: [] }
+    return { changes: others.length, isUnsettled: false, warnings }
   }
 }
 

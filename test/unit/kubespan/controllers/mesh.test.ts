@@ -44,6 +44,7 @@ class FakeMeshHost implements MeshHost {
   applied = 0
   takenBack: string[] = []
   fault: Error | undefined
+  warnings: readonly string[] = []
   readonly handshakes = new Map<string, number>()
   readonly affiliates: MeshHost['affiliates'] = { load: async () => [], save: async () => {} }
   readonly paths: MeshHost['paths'] = { load: async () => [], save: async () => {} }
@@ -113,7 +114,7 @@ class FakeMeshHost implements MeshHost {
     this.applied += 1
     const changes = JSON.stringify(desired) === JSON.stringify(this.desired) ? 0 : 1
     this.desired = desired
-    return { changes, warnings: [] }
+    return { changes, warnings: this.warnings }
   }
   async takeBack({ linkName }: { linkName: string }): Promise<void> {
     this.takenBack.push(linkName)
@@ -180,6 +181,27 @@ test('a quiet pass touches the host only when a whole look is due', async () => 
   mesh.suspectDrift()
   await mesh.pass()
   assert.equal(host.applied, before + 2)
+})
+
+test('a warning of the host stands between two looks at it, and is logged when it comes', async () => {
+  const { host, mesh, pool, clock, lines } = world()
+  await using _ = pool
+  host.warnings = ['rp_filter is strict']
+  await mesh.pass()
+  await quiet()
+  await mesh.pass()
+  const before = host.applied
+  await mesh.pass()
+  assert.equal(host.applied, before)
+  assert.deepEqual(mesh.memory.warnings, ['rp_filter is strict'])
+  await clock.advance(30_000)
+  await mesh.pass()
+  assert.equal(host.applied, before + 1)
+  assert.equal(lines.filter((line) => line === '! rp_filter is strict').length, 1)
+  host.warnings = []
+  mesh.suspectDrift()
+  await mesh.pass()
+  assert.deepEqual(mesh.memory.warnings, [])
 })
 
 test('what happens to the host while a pass looks is seen by the next one', async () => {
