@@ -5,7 +5,14 @@ import { describeWireGuardDiff, diffWireGuard, NEW_DEVICE } from '../diff/wiregu
 import type { Host } from '../host/host.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { PublicKey, WireGuardView } from '../model/peer.ts'
-import { applyLink, createLink, findLink, observeLink, type WireGuardImplementation } from './link.ts'
+import {
+  applyLink,
+  createLink,
+  describeOtherKind,
+  findLink,
+  observeLink,
+  type WireGuardImplementation,
+} from './link.ts'
 import { NftTableKeeper, observeNftTable } from './nftables.ts'
 import { RefusedPeers } from './refused-peers.ts'
 import { applyRouting, observeFamilies, observeRouting } from './routing.ts'
@@ -112,6 +119,7 @@ export async function applyDesiredState(
   const refused = [...known, ...fresh]
   await removePeers(host, linkName, diff.remove)
 
+  const otherKind = describeOtherKind(link, linkName, implementation)
   const linkChanges = [...made, ...settled.changes]
   const refusedKeys = new Set(refused.map(({ publicKey }) => publicKey))
   const wireguard = describeWireGuardDiff({
@@ -126,6 +134,7 @@ export async function applyDesiredState(
     count: linkChanges.length + wireguard.length + nftables.length + routing.length,
     warnings: [
       ...settled.warnings,
+      ...(otherKind === undefined ? [] : [otherKind]),
       ...diff.ignored.map((publicKey) => `peer ${publicKey}: WireGuard does not take this key`),
       ...refused.map(({ publicKey, error }) => `peer ${publicKey}: ${error.message}`),
     ],

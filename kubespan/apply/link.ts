@@ -116,6 +116,18 @@ async function untilItAnswers(host: Host, linkName: string, logName: string): Pr
   }
 }
 
+/** Undefined when it is what is wanted. To replace a link costs every tunnel, so nobody but the operator does that. */
+export function describeOtherKind(
+  { kind }: LinkView,
+  linkName: string,
+  wanted: WireGuardImplementation,
+): string | undefined {
+  const isKernel = kind === 'wireguard'
+  if (wanted === 'auto' || kind === undefined || isKernel === (wanted === 'kernel')) return undefined
+  const is = isKernel ? "the kernel's" : 'a userspace one'
+  return `link ${linkName} is ${is} although wireguard: ${wanted} is configured: it stays until kubespan down and a new start`
+}
+
 /** Whether `wg` can speak to the link. */
 export async function isWireGuard(host: Host, linkName: string): Promise<boolean> {
   try {

@@ -97,6 +97,26 @@ test('the kernel’s WireGuard is preferred, and asked for', async () => {
   assert.equal((await apply('userspace', chosen)).link[0]?.what, 'link kubespan (wireguard-go)')
 })
 
+test('a link of the kind that is not wanted any more stays, with a warning', async () => {
+  for (const [hasKernelWireGuard, other] of [
+    [true, /is the kernel's although wireguard: userspace/],
+    [false, /is a userspace one although wireguard: kernel/],
+  ] as const) {
+    const host = new FakeHost()
+    host.network.hasKernelWireGuard = hasKernelWireGuard
+    const desired = desiredOf([])
+    await bringInLine(host, desired)
+    const view = await observeWireGuard(host, 'kubespan', SECRETS.presharedKey)
+    const warningsWith = async (implementation: 'auto' | 'kernel' | 'userspace') =>
+      (await applyDesiredState(host, desired, SECRETS, { view, implementation })).warnings
+    assert.deepEqual(await warningsWith('auto'), [])
+    assert.deepEqual(await warningsWith(hasKernelWireGuard ? 'kernel' : 'userspace'), [])
+    const warnings = await warningsWith(hasKernelWireGuard ? 'userspace' : 'kernel')
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0] ?? '', other)
+  }
+})
+
 test('a kernel that may not make links is an error, not a reason to start wireguard-go', async () => {
   const host = new FakeHost()
   host.onRun = (tool, args) => {
