@@ -126,8 +126,10 @@ export async function down(configFile: string, socket: string | undefined): Prom
         () => undefined,
         (error: Error) => error,
       )
-      await cleanUp(hostOf(settings), (await placementStore.load(settings)) ?? settings.placement)
-      await placementStore.save(settings, undefined)
+      const known = await placementStore.load(settings)
+      for (const placement of known.length > 0 ? known : [settings.placement])
+        await cleanUp(hostOf(settings), placement)
+      await placementStore.save(settings, [])
       if (left !== undefined) throw left
     },
   )

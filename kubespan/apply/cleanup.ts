@@ -19,38 +19,54 @@ export interface CleanupReport {
 /**
  * Takes back all that a daemon with this placement made, or left behind when it was killed: marks, rules, routes, the
  * link with its wireguard-go, and the socket. Files stay. Marks go first: a packet with one, and no route for it, would
- * be lost.
+ * be lost. What a successor uses under the same names stays.
  */
-export async function cleanUp(host: Host, placement: Placement): Promise<CleanupReport> {
+export async function cleanUp(
+  host: Host,
+  placement: Placement,
+  successor?: Placement,
+): Promise<CleanupReport> {
   const { linkName, nftTable } = placement
   const changes: Change[] = []
-  const warnings: string[] = []
-  const removed = (what: string): void =>
-    void changes.push({ action: 'remove', what, reason: 'not wanted any more' })
-
-  if ((await observeNftTable(host, nftTable)) !== undefined) {
+  if (nftTable !== successor?.nftTable && (await observeNftTable(host, nftTable)) !== undefined) {
     await host.run('nft', ['delete', 'table', 'inet', nftTable])
-    removed(`table inet ${nftTable}`)
+    changes.push(removed(`table inet ${nftTable}`))
   }
 
   const routing = await observeRouting(host, placement, await observeFamilies(host))
-  changes.push(...(await applyRouting(host, placement, diffRouting({ rules: [], routes: [] }, routing))))
-
-  if ((await observeLink(host, linkName)) === undefined) await removeDeadSocket()
-  else if (await isWireGuard(host, linkName)) {
-    await host.run('ip', ['link', 'del', 'dev', linkName])
-    removed(`link ${linkName}`)
-    await untilSocketIsGone(host, linkName)
-  } else warnings.push(`link ${linkName} is no WireGuard link and was left alone`)
-  return { changes, warnings }
-
-  /** wireguard-go takes its socket along when it ends; one that was killed cannot. */
-  async function removeDeadSocket(): Promise<void> {
-    if (!(await host.hasSocket(linkName))) return
-    await host.removeSocket(linkName)
-    removed(`socket of ${linkName}`)
+  const left = {
+    rules: successor !== undefined && haveSameRules(placement, successor) ? [] : routing.rules,
+    routes: placement.routingTable === successor?.routingTable ? [] : routing.routes,
   }
+  changes.push(...(await applyRouting(host, placement, diffRouting({ rules: [], routes: [] }, left))))
+
+  if (linkName === successor?.linkName) return { changes, warnings: [] }
+  const link = await removeLink(host, linkName)
+  return { changes: [...changes, ...link.changes], warnings: link.warnings }
 }
+
+/** Whether a rule of one is taken for one of the other. */
+const haveSameRules = (one: Placement, other: Placement): boolean =>
+  one.routeFwmark === other.routeFwmark &&
+  one.fwmarkMask === other.fwmarkMask &&
+  one.routingTable === other.routingTable
+
+/** The link with its wireguard-go, and the socket that one leaves which was killed. */
+export async function removeLink(host: Host, linkName: string): Promise<CleanupReport> {
+  if ((await observeLink(host, linkName)) === undefined) {
+    // wireguard-go takes its socket along when it ends; one that was killed cannot.
+    if (!(await host.hasSocket(linkName))) return { changes: [], warnings: [] }
+    await host.removeSocket(linkName)
+    return { changes: [removed(`socket of ${linkName}`)], warnings: [] }
+  }
+  if (!(await isWireGuard(host, linkName)))
+    return { changes: [], warnings: [`link ${linkName} is no WireGuard link and was left alone`] }
+  await host.run('ip', ['link', 'del', 'dev', linkName])
+  await untilSocketIsGone(host, linkName)
+  return { changes: [removed(`link ${linkName}`)], warnings: [] }
+}
+
+const removed = (what: string): Change => ({ action: 'remove', what, reason: 'not wanted any more' })
 
 /** wireguard-go ends with its link, but not in the same moment. */
 async function untilSocketIsGone(host: Host, linkName: string): Promise<void> {

@@ -10,14 +10,14 @@ import type { ApplyOutcome, MeshHost } from './mesh-host.ts'
 
 /** Where it is kept under which names things were made on this host. */
 export interface PlacementStore {
-  load(settings: Settings): Promise<Placement | undefined>
-  save(settings: Settings, placement: Placement | undefined): Promise<void>
+  load(settings: Settings): Promise<readonly Placement[]>
+  save(settings: Settings, placements: readonly Placement[]): Promise<void>
 }
 
 export interface HostKeeperOptions {
   readonly host: Pick<
     MeshHost,
-    'apply' | 'kickPeers' | 'placements' | 'resetPeers' | 'setEndpoints' | 'takeBack'
+    'apply' | 'kickPeers' | 'placements' | 'removeLink' | 'resetPeers' | 'setEndpoints' | 'takeBack'
   >
   readonly clock: Pick<Clock, 'now'>
   readonly counters: Pick<MeshCounters, 'hostChanged'>
@@ -46,8 +46,8 @@ export interface KeepInput {
  */
 export class HostKeeper {
   readonly #options: HostKeeperOptions
-  /** Under which names we, or who ran before us, have made things on this host. */
-  #standing: Placement | undefined
+  /** Under which names we, or who ran before us, have made things on this host; the last ones are in use. */
+  #standing: readonly Placement[] = []
   #isRecalled = false
   #lookedAt: Instant = 0
   #inLineWith = ''
@@ -60,30 +60,41 @@ export class HostKeeper {
   }
 
   get standing(): Placement | undefined {
-    return this.#standing
+    return this.#standing.at(-1)
   }
 
-  /** Disabled, or moved to other names and numbers: what stands under the old ones is taken back first. True if so. */
+  /**
+   * Disabled: takes everything back. Under other names and numbers than before: removes a link that would be in the way of the
+   * new one. Its marks and rules stay, so that nothing leaves in clear, until the new ones are there. True if links have gone.
+   */
   async leaveOld(settings: Settings): Promise<boolean> {
     await this.#recall(settings)
-    const standing = this.#standing
-    if (standing === undefined) return false
-    if (settings.enabled && isSame(standing, settings.placement)) return false
-    await this.#takeBack(standing, settings)
-    return true
+    const { enabled, placement } = settings
+    if (!enabled) return this.#standing.length > 0 && (await this.#takeBackAll(settings))
+    let hasLinkGone = false
+    for (const old of this.#others(placement))
+      if (old.linkName !== placement.linkName && (await this.#options.host.removeLink(old)))
+        hasLinkGone = true
+    return hasLinkGone
   }
 
   /** Takes back what stands, under whatever names. Called when no pass runs any more. */
   async leave(settings: Settings): Promise<void> {
     await this.#recall(settings)
-    await this.#takeBack(this.#standing ?? settings.placement, settings)
+    if (this.#standing.length === 0) this.#standing = [settings.placement]
+    await this.#takeBackAll(settings)
   }
 
-  async #takeBack(placement: Placement, settings: Settings): Promise<void> {
-    await this.#options.host.takeBack(placement)
+  async #takeBackAll(settings: Settings): Promise<true> {
+    for (const placement of this.#standing) await this.#options.host.takeBack(placement)
     this.#inLineWith = ''
     this.#warnings = []
-    await this.#stand(undefined, settings)
+    await this.#stand([], settings)
+    return true
+  }
+
+  #others(placement: Placement): readonly Placement[] {
+    return this.#standing.filter((old) => !isSame(old, placement))
   }
 
   /** What was made before this start, under names that may not be ours any more. */
@@ -93,13 +104,13 @@ export class HostKeeper {
     this.#isRecalled = true
   }
 
-  async #stand(placement: Placement | undefined, settings: Settings): Promise<void> {
+  async #stand(placements: readonly Placement[], settings: Settings): Promise<void> {
     const { host, warn } = this.#options
     const before = this.#standing
-    this.#standing = placement
-    if (placement !== undefined && before !== undefined && isSame(before, placement)) return
+    this.#standing = placements
+    if (isSame(before, placements)) return
     try {
-      await host.placements.save(settings, placement)
+      await host.placements.save(settings, placements)
     } catch (error) {
       warn(`the placement cannot be stored: ${error instanceof Error ? error.message : String(error)}`)
     }
@@ -123,11 +134,15 @@ export class HostKeeper {
       const written = await this.#writeEndpoints(input, view)
       if (written !== undefined) return written
     }
-    await this.#stand(settings.placement, settings)
+    const { placement } = settings
+    const others = this.#others(placement)
+    await this.#stand([...others, placement], settings)
     // A failed attempt leaves something half done, which the next pass must look at.
     this.#inLineWith = ''
     const startedAt = clock.now()
     const outcome = await host.apply(desired, identity, settings)
+    for (const old of others) await host.takeBack(old, placement)
+    await this.#stand([placement], settings)
     counters.hostChanged(outcome.changes, wasInLine && endpoints.size === 0 && resets.length === 0)
     this.#warnings = outcome.warnings
     this.#inLineWith = text
@@ -168,4 +183,5 @@ export class HostKeeper {
   }
 }
 
-const isSame = (one: Placement, other: Placement): boolean => JSON.stringify(one) === JSON.stringify(other)
+const isSame = <T extends Placement | readonly Placement[]>(one: T, other: T): boolean =>
+  JSON.stringify(one) === JSON.stringify(other)

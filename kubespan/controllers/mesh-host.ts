@@ -1,6 +1,6 @@
 import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../shared/identity/ula.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
-import { cleanUp } from '../apply/cleanup.ts'
+import { cleanUp, removeLink } from '../apply/cleanup.ts'
 import { deafen } from '../apply/deaf-chain.ts'
 import { applyDesiredState } from '../apply/desired-state.ts'
 import { NftTableKeeper } from '../apply/nftables.ts'
@@ -19,9 +19,9 @@ import { askByEcho, type EchoAnswers } from '../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../sources/identity-file.ts'
 import { loadPaths, savePaths } from '../sources/path-memory.ts'
 import {
-  loadPlacement,
+  loadPlacements,
   type PlacementOwner,
-  savePlacement,
+  savePlacements,
   systemBootId,
 } from '../sources/placement-memory.ts'
 import type { Resolver } from '../sources/resolver.ts'
@@ -52,8 +52,10 @@ export interface MeshHost {
   /** Makes WireGuard send handshakes to peers without a session. */
   kickPeers(placement: Placement, keys: readonly PublicKey[]): Promise<void>
   apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
-  /** Takes back everything that was made under this placement. */
-  takeBack(placement: Placement): Promise<void>
+  /** Removes the link of this placement, and leaves what keeps its packets in. False when there was none. */
+  removeLink(placement: Placement): Promise<boolean>
+  /** Takes back everything that was made under this placement, but what is in use under `successor`. */
+  takeBack(placement: Placement, successor?: Placement): Promise<void>
 }
 
 export interface ApplyOutcome {
@@ -125,17 +127,18 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     },
     setEndpoints: ({ linkName }, endpoints) => setEndpoints(host, linkName, endpoints),
     kickPeers: ({ linkName }, keys) => kickPeers(host, linkName, keys),
-    async takeBack(placement) {
-      await cleanUp(host, placement)
+    removeLink: async ({ linkName }) => (await removeLink(host, linkName)).changes.length > 0,
+    async takeBack(placement, successor) {
+      await cleanUp(host, placement, successor)
     },
   }
 }
 
 /** Where every daemon of this host keeps what it made, and who has none running takes it from. */
 export const placementStore: PlacementStore = {
-  load: async ({ node }) => await loadPlacement(placementPath(node), await ownerOf(node)),
-  save: async ({ node }, placement) =>
-    await savePlacement(placementPath(node), await ownerOf(node), placement),
+  load: async ({ node }) => await loadPlacements(placementPath(node), await ownerOf(node)),
+  save: async ({ node }, placements) =>
+    await savePlacements(placementPath(node), await ownerOf(node), placements),
 }
 
 const ownerOf = async ({ runDirectory }: Settings['node']): Promise<PlacementOwner> => ({

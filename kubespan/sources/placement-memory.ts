@@ -9,32 +9,32 @@ export interface PlacementOwner {
   readonly runDirectory: string
 }
 
-const FORMAT = 'openspan placement 1'
+const FORMAT = 'openspan placements 1'
 
 /** The id of this boot, as the kernel has it; empty when it cannot be read. */
 export async function systemBootId(file = '/proc/sys/kernel/random/boot_id'): Promise<string> {
   return (await readFile(file, 'utf8').catch(() => '')).trim()
 }
 
-/** Under which names this owner made things on this host; undefined when it made none, or when that is not known. */
-export async function loadPlacement(path: string, owner: PlacementOwner): Promise<Placement | undefined> {
+/** Under which names this owner made things on this host; none when it made none, or when that is not known. */
+export async function loadPlacements(path: string, owner: PlacementOwner): Promise<readonly Placement[]> {
   try {
     const stored = JSON.parse(await readFile(path, 'utf8'))
     const { bootId, runDirectory } = owner
     const isOurs =
       stored.format === FORMAT && stored.bootId === bootId && stored.runDirectory === runDirectory
-    return isOurs && bootId !== '' ? (stored.placement as Placement) : undefined
+    return isOurs && bootId !== '' && Array.isArray(stored.placements) ? stored.placements : []
   } catch {
-    return undefined
+    return []
   }
 }
 
 /** @throws as replaceFile does */
-export async function savePlacement(
+export async function savePlacements(
   path: string,
   owner: PlacementOwner,
-  placement: Placement | undefined,
+  placements: readonly Placement[],
 ): Promise<void> {
-  if (placement === undefined) await rm(path, { force: true })
-  else await replaceFile(path, JSON.stringify({ format: FORMAT, ...owner, placement }))
+  if (placements.length === 0) await rm(path, { force: true })
+  else await replaceFile(path, JSON.stringify({ format: FORMAT, ...owner, placements }))
 }

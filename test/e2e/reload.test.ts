@@ -4,12 +4,14 @@ import { test } from 'node:test'
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
 import { Lab } from '../lab/lab.ts'
 import { isUp, Mesh } from '../lab/mesh.ts'
+import { Pinger } from '../lab/ping.ts'
 import { publicHost, topology } from '../lab/topology.ts'
 import {
   afterPeriod,
   assertNoneLost,
   assertNothingInClear,
   assertReaches,
+  eventually,
   FAST,
   footprint,
   PATIENCE_MS,
@@ -72,4 +74,23 @@ test('a changed configuration changes the mesh without a restart', { skip }, asy
     assert.match((await a.exec('ip', ['link', 'show', 'kubespan'])).stdout, /mtu 1380/)
     assert.ok(isUp(await mesh.control(a).view(), 'b'))
   })
+
+  await t.test(
+    'another placement: nothing leaves in clear meanwhile, and nothing of the old one stays',
+    async () => {
+      await using pinger = new Pinger(a, b.v4 ?? '', 0.02)
+      await pinger.nextAnswer(PATIENCE_MS)
+      const placement = { linkName: 'mesh0', routingTable: 181, rulePriority: 32400, nftTable: 'mesh' }
+      mesh.writeConfig(a, { NodeConfig: { placement } })
+      const things = 'ip -o link show; ip rule; ip -6 rule; ip route show table all; nft list tables'
+      await eventually(
+        things,
+        async () => (await a.sh(things)).stdout,
+        (text) => /mesh0/.test(text) && !/kubespan|openspan|lookup 180|table 180/.test(text),
+      )
+      await pinger.nextAnswer(PATIENCE_MS)
+      await assertNothingInClear(lab)
+      assert.equal((await mesh.control(a).view()).pid, pid)
+    },
+  )
 })

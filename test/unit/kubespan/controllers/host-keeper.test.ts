@@ -19,9 +19,9 @@ const viewOf = (...peers: readonly WireGuardPeer[]): KeepInput['view'] => ({
   peers: new Map(peers.map((peer) => [peer.publicKey, peer])),
 })
 
-function world(stored?: Placement) {
+function world(...stored: readonly Placement[]) {
   const clock = new ManualClock()
-  const memory: { placement: Placement | undefined; fault?: Error } = { placement: stored }
+  const memory: { placements: readonly Placement[]; fault?: Error } = { placements: stored }
   const warnings: string[] = []
   const counters = new MeshCounters()
   const done: string[] = []
@@ -32,10 +32,10 @@ function world(stored?: Placement) {
     warn: (problem) => warnings.push(problem),
     host: {
       placements: {
-        load: async () => memory.placement,
-        save: async (_, placement) => {
+        load: async () => memory.placements,
+        save: async (_, placements) => {
           if (memory.fault !== undefined) throw memory.fault
-          memory.placement = placement
+          memory.placements = placements
         },
       },
       async apply() {
@@ -53,14 +53,18 @@ function world(stored?: Placement) {
         done.push(`endpoints ${[...endpoints].join(' ')}`)
         if (faults.setEndpoints) throw new Error('wg: no')
       },
-      async takeBack({ linkName }) {
-        done.push(`take back ${linkName}`)
+      async removeLink({ linkName }) {
+        done.push(`remove ${linkName}`)
+        return true
+      },
+      async takeBack({ linkName }, successor) {
+        done.push(`take back ${linkName}${successor === undefined ? '' : ` for ${successor.linkName}`}`)
       },
     },
   })
   const keep = async (said: Partial<KeepInput> = {}) => {
     const endpoints = said.endpoints ?? new Map()
-    const { placement } = settings
+    const { placement } = said.settings ?? settings
     const outcome = await keeper.keep({
       desired: {
         placement,
@@ -127,46 +131,59 @@ test('endpoints that change are written alone, unless a peer is missing or is to
   assert.deepEqual([counters.view.hostChanges, counters.view.driftRepairs], [7, 0])
 })
 
-test('what stands under old names is taken back, once', async () => {
-  const { keeper, keep } = world()
+const moved = { ...settings, placement: { ...settings.placement, linkName: 'mesh0' } }
+const renumbered = { ...settings, placement: { ...settings.placement, routingTable: 181 } }
+
+test('under other names the old link goes first and its marks last, once', async () => {
+  const { keeper, keep, memory } = world()
   assert.equal(await keeper.leaveOld(settings), false)
   await keep()
   assert.deepEqual(keeper.standing, settings.placement)
   assert.equal(await keeper.leaveOld(settings), false)
-  const moved = { ...settings, placement: { ...settings.placement, linkName: 'mesh0' } }
   assert.equal(await keeper.leaveOld(moved), true)
+  assert.deepEqual(await keep({ settings: moved }), [
+    ...[1, 'remove kubespan', 'apply', 'take back kubespan for mesh0'],
+  ])
+  assert.deepEqual(memory.placements, [moved.placement])
   assert.equal(await keeper.leaveOld(moved), false)
-  assert.deepEqual(await keep(), [1, `take back ${settings.placement.linkName}`, 'apply'])
+  assert.deepEqual(await keep({ settings: moved }), [0])
 })
 
-const moved = { ...settings, placement: { ...settings.placement, linkName: 'mesh0' } }
+test('other numbers cost no link', async () => {
+  const { keeper, keep } = world(settings.placement)
+  assert.equal(await keeper.leaveOld(renumbered), false)
+  assert.deepEqual(await keep({ settings: renumbered }), [...[1, 'apply', 'take back kubespan for kubespan']])
+})
 
-test('what a daemon before this one made under other names is taken back, once', async () => {
-  const { keeper, keep, memory } = world(moved.placement)
+test('what a daemon before this one made under other names goes, and is known until it has gone', async () => {
+  const { keeper, keep, memory, faults } = world(moved.placement)
   assert.equal(await keeper.leaveOld(settings), true)
-  assert.equal(memory.placement, undefined)
-  assert.equal(await keeper.leaveOld(settings), false)
-  assert.deepEqual(await keep(), [1, 'take back mesh0', 'apply'])
-  assert.deepEqual(memory.placement, settings.placement, 'known before anything is made')
+  faults.apply = true
+  await assert.rejects(keep(), /nft: busy/)
+  assert.deepEqual(memory.placements, [moved.placement, settings.placement], 'before anything is made')
+  faults.apply = false
+  assert.deepEqual(await keep(), [1, 'remove mesh0', 'apply', 'apply', 'take back mesh0 for kubespan'])
+  assert.deepEqual(memory.placements, [settings.placement])
 })
 
 test('what it made under the same names stays, unless the mesh was turned off meanwhile', async () => {
   const same = world(settings.placement)
   assert.equal(await same.keeper.leaveOld(settings), false)
   assert.deepEqual(await same.keep(), [1, 'apply'])
-  const off = world(settings.placement)
+  const off = world(moved.placement, settings.placement)
   assert.equal(await off.keeper.leaveOld({ ...settings, enabled: false }), true)
-  assert.deepEqual([off.done, off.memory.placement], [['take back kubespan'], undefined])
+  assert.deepEqual([off.done, off.memory.placements], [['take back mesh0', 'take back kubespan'], []])
+  assert.equal(await off.keeper.leaveOld({ ...settings, enabled: false }), false)
 })
 
 test('at the end that is taken back which stands, and where nothing is known of, what could', async () => {
   for (const [stored, linkName] of [
-    [moved.placement, 'mesh0'],
-    [undefined, 'kubespan'],
+    [[moved.placement], 'mesh0'],
+    [[], 'kubespan'],
   ] as const) {
-    const { keeper, memory, done } = world(stored)
+    const { keeper, memory, done } = world(...stored)
     await keeper.leave(settings)
-    assert.deepEqual([done, memory.placement], [[`take back ${linkName}`], undefined])
+    assert.deepEqual([done, memory.placements], [[`take back ${linkName}`], []])
   }
 })
 

@@ -83,7 +83,8 @@ function world(node = '', enabled = 'true') {
     echo: async () => undefined,
     deafen: async () => {},
     paths: { load: async () => [], save: async () => {} },
-    placements: { load: async () => undefined, save: async () => {} },
+    placements: { load: async () => [], save: async () => {} },
+    removeLink: async () => false,
     kickPeers: async () => {},
     apply: async (state) => {
       desired = state

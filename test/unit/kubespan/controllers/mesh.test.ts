@@ -43,12 +43,13 @@ class FakeMeshHost implements MeshHost {
   desired: DesiredState | undefined
   applied = 0
   takenBack: string[] = []
+  removed: string[] = []
   fault: Error | undefined
   warnings: readonly string[] = []
   readonly handshakes = new Map<string, number>()
   readonly affiliates: MeshHost['affiliates'] = { load: async () => [], save: async () => {} }
   readonly paths: MeshHost['paths'] = { load: async () => [], save: async () => {} }
-  readonly placements: MeshHost['placements'] = { load: async () => undefined, save: async () => {} }
+  readonly placements: MeshHost['placements'] = { load: async () => [], save: async () => {} }
 
   constructor(number: number) {
     this.#number = number
@@ -116,9 +117,14 @@ class FakeMeshHost implements MeshHost {
     this.desired = desired
     return { changes, warnings: this.warnings }
   }
-  async takeBack({ linkName }: { linkName: string }): Promise<void> {
-    this.takenBack.push(linkName)
+  async removeLink({ linkName }: { linkName: string }): Promise<boolean> {
+    this.removed.push(linkName)
     this.desired = undefined
+    return true
+  }
+  async takeBack({ linkName }: { linkName: string }, successor?: object): Promise<void> {
+    this.takenBack.push(linkName)
+    if (successor === undefined) this.desired = undefined
   }
 }
 
@@ -368,14 +374,14 @@ test('enable, disable, enable: everything is taken back and comes again', async 
   assert.notEqual(host.desired, undefined)
 })
 
-test('other names and numbers: the old ones are taken back first', async () => {
+test('other names and numbers: the new ones are there, and the old ones are taken back', async () => {
   const { host, mesh, pool } = world()
   await using _ = pool
   await mesh.pass()
   const settings = config()
   mesh.follow({ ...settings, placement: { ...settings.placement, linkName: 'mesh0' } })
   await mesh.pass()
-  assert.deepEqual(host.takenBack, ['kubespan'])
+  assert.deepEqual([host.removed, host.takenBack], [['kubespan'], ['kubespan']])
   assert.equal(host.desired?.placement.linkName, 'mesh0')
 })
 

@@ -4,35 +4,37 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import {
-  loadPlacement,
+  loadPlacements,
   type PlacementOwner,
-  savePlacement,
+  savePlacements,
   systemBootId,
 } from '../../../../kubespan/sources/placement-memory.ts'
 import { settingsOf } from '../../../support/settings.ts'
 
-const { placement } = settingsOf()
+const placements = [settingsOf().placement]
 const owner: PlacementOwner = { bootId: 'b1', runDirectory: '/run/kubespan' }
+
+const BROKEN = JSON.stringify({ format: 'openspan placements 1', ...owner, placements: 7 })
 
 test('a placement is known to who made it, until the next boot', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'openspan-placement-'))
   t.after(() => rmSync(directory, { recursive: true }))
   const file = join(directory, 'state', 'placement.json')
-  assert.equal(await loadPlacement(file, owner), undefined)
-  await savePlacement(file, owner, undefined)
-  await savePlacement(file, owner, placement)
-  assert.deepEqual(await loadPlacement(file, owner), placement)
+  assert.deepEqual(await loadPlacements(file, owner), [])
+  await savePlacements(file, owner, [])
+  await savePlacements(file, owner, placements)
+  assert.deepEqual(await loadPlacements(file, owner), placements)
   assert.equal(statSync(file).mode & 0o777, 0o600)
-  assert.equal(await loadPlacement(file, { ...owner, bootId: 'b2' }), undefined)
-  assert.equal(await loadPlacement(file, { ...owner, runDirectory: '/run/other' }), undefined)
+  assert.deepEqual(await loadPlacements(file, { ...owner, bootId: 'b2' }), [])
+  assert.deepEqual(await loadPlacements(file, { ...owner, runDirectory: '/run/other' }), [])
   const bootless = { ...owner, bootId: '' }
-  await savePlacement(file, bootless, placement)
-  assert.equal(await loadPlacement(file, bootless), undefined, 'it may be of any boot')
-  await savePlacement(file, owner, undefined)
+  await savePlacements(file, bootless, placements)
+  assert.deepEqual(await loadPlacements(file, bootless), [], 'it may be of any boot')
+  await savePlacements(file, owner, [])
   assert.deepEqual(readdirSync(join(directory, 'state')), [])
-  for (const text of ['', '[]', 'null', '{"format":"x"}']) {
+  for (const text of ['', '[]', 'null', '{"format":"x"}', BROKEN]) {
     writeFileSync(file, text)
-    assert.equal(await loadPlacement(file, owner), undefined, text)
+    assert.deepEqual(await loadPlacements(file, owner), [], text)
   }
 })
 
