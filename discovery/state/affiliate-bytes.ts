@@ -72,11 +72,12 @@ export function encodeAffiliate(
 }
 
 /** Length of a field with a one-byte tag: tag, length and content. */
-const fieldLength = (length: number): number => 1 + varintLength(length) + length
+export const fieldLength = (length: number): number => 1 + varintLength(length) + length
 
 const varintLength = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : 3)
 
-function writeHead(into: Uint8Array, at: number, tag: number, length: number): number {
+/** Writes tag and length of a field, and says where its content begins. */
+export function writeHead(into: Uint8Array, at: number, tag: number, length: number): number {
   let position = at
   into[position++] = tag
   let rest = length

@@ -26,11 +26,7 @@ export function makeFrame(fields: readonly Uint8Array[], deleted: boolean): Fram
   return frame
 }
 
-export function frameMessage(message: Uint8Array): Frame {
-  const frame = allocateFrame(message.length)
-  frame.set(message, FRAME_HEAD_BYTES)
-  return frame
-}
+export const frameMessage = (message: Uint8Array): Frame => makeFrame([message], false)
 
 function allocateFrame(messageLength: number): Frame {
   const frame = Buffer.allocUnsafeSlow(FRAME_HEAD_BYTES + messageLength)

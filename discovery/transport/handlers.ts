@@ -1,5 +1,6 @@
 import type { Clock } from '../../shared/clock.ts'
 import { type Address, addressToBytes } from '../../shared/net/address.ts'
+import { fieldLength, writeHead } from '../state/affiliate-bytes.ts'
 import type { Clusters } from '../state/clusters.ts'
 import type { Frame } from '../subscription/watcher.ts'
 import type { Refusal } from '../validation/refusal.ts'
@@ -121,16 +122,8 @@ const encodeRedirect = (endpoint: string): Uint8Array =>
     ? NOTHING
     : encodeField(REDIRECT, encodeField(REDIRECT_ENDPOINT, new TextEncoder().encode(endpoint)))
 
-/** A length-delimited field of less than 16 KiB. */
 function encodeField(tag: number, value: Uint8Array): Uint8Array {
-  const isShort = value.length < 0x80
-  const field = new Uint8Array((isShort ? 2 : 3) + value.length)
-  field[0] = tag
-  if (isShort) field[1] = value.length
-  else {
-    field[1] = (value.length & 0x7f) | 0x80
-    field[2] = value.length >> 7
-  }
-  field.set(value, field.length - value.length)
+  const field = new Uint8Array(fieldLength(value.length))
+  field.set(value, writeHead(field, 0, tag, value.length))
   return field
 }

@@ -18,15 +18,24 @@ export interface CleanupReport {
 
 /**
  * Takes back all that a daemon with this placement made, or left behind when it was killed: marks, rules, routes, the
- * link with its wireguard-go, and the socket. Files stay. Marks go first: a packet with one, and no route for it, would
- * be lost. What a successor uses under the same names stays.
+ * link with its wireguard-go, and the socket. Files stay.
  */
-export async function cleanUp(
+export async function cleanUp(host: Host, placement: Placement): Promise<CleanupReport> {
+  const guards = await removeGuards(host, placement)
+  const link = await removeLink(host, placement.linkName)
+  return { ...link, changes: [...guards, ...link.changes] }
+}
+
+/**
+ * Takes back what leads packets to the link, and keeps them in when it is gone: marks, rules and routes, but for what a
+ * successor uses under the same names. Marks go first: a packet with one, and no route for it, would be lost.
+ */
+export async function removeGuards(
   host: Host,
   placement: Placement,
   successor?: Placement,
-): Promise<CleanupReport> {
-  const { linkName, nftTable } = placement
+): Promise<readonly Change[]> {
+  const { nftTable, routingTable } = placement
   const changes: Change[] = []
   if (nftTable !== successor?.nftTable && (await observeNftTable(host, nftTable)) !== undefined) {
     await host.run('nft', ['delete', 'table', 'inet', nftTable])
@@ -36,13 +45,10 @@ export async function cleanUp(
   const routing = await observeRouting(host, placement, await observeFamilies(host))
   const left = {
     rules: successor !== undefined && haveSameRules(placement, successor) ? [] : routing.rules,
-    routes: placement.routingTable === successor?.routingTable ? [] : routing.routes,
+    routes: routingTable === successor?.routingTable ? [] : routing.routes,
   }
   changes.push(...(await applyRouting(host, placement, diffRouting({ rules: [], routes: [] }, left))))
-
-  if (linkName === successor?.linkName) return { changes, warnings: [] }
-  const link = await removeLink(host, linkName)
-  return { changes: [...changes, ...link.changes], warnings: link.warnings }
+  return changes
 }
 
 /** Whether a rule of one is taken for one of the other. */

@@ -17,7 +17,14 @@ export interface PlacementStore {
 export interface HostKeeperOptions {
   readonly host: Pick<
     MeshHost,
-    'apply' | 'kickPeers' | 'placements' | 'removeLink' | 'resetPeers' | 'setEndpoints' | 'takeBack'
+    | 'apply'
+    | 'kickPeers'
+    | 'placements'
+    | 'removeGuards'
+    | 'removeLink'
+    | 'resetPeers'
+    | 'setEndpoints'
+    | 'takeBack'
   >
   readonly clock: Pick<Clock, 'now'>
   readonly counters: Pick<MeshCounters, 'hostChanged'>
@@ -47,8 +54,7 @@ export interface KeepInput {
 export class HostKeeper {
   readonly #options: HostKeeperOptions
   /** Under which names we, or who ran before us, have made things on this host; the last ones are in use. */
-  #standing: readonly Placement[] = []
-  #isRecalled = false
+  #standing: readonly Placement[] | undefined
   #lookedAt: Instant = 0
   #inLineWith = ''
   /** Of the last comparison: they stand until the next. */
@@ -60,7 +66,7 @@ export class HostKeeper {
   }
 
   get standing(): Placement | undefined {
-    return this.#standing.at(-1)
+    return this.#standing?.at(-1)
   }
 
   /**
@@ -68,11 +74,14 @@ export class HostKeeper {
    * new one. Its marks and rules stay, so that nothing leaves in clear, until the new ones are there. True if links have gone.
    */
   async leaveOld(settings: Settings): Promise<boolean> {
-    await this.#recall(settings)
     const { enabled, placement } = settings
-    if (!enabled) return this.#standing.length > 0 && (await this.#takeBackAll(settings))
+    const standing = await this.#recall(settings)
+    if (!enabled) {
+      if (standing.length > 0) await this.#takeBack(standing, settings)
+      return standing.length > 0
+    }
     let hasLinkGone = false
-    for (const old of this.#others(placement))
+    for (const old of allBut(placement, standing))
       if (old.linkName !== placement.linkName && (await this.#options.host.removeLink(old)))
         hasLinkGone = true
     return hasLinkGone
@@ -80,33 +89,26 @@ export class HostKeeper {
 
   /** Takes back what stands, under whatever names. Called when no pass runs any more. */
   async leave(settings: Settings): Promise<void> {
-    await this.#recall(settings)
-    if (this.#standing.length === 0) this.#standing = [settings.placement]
-    await this.#takeBackAll(settings)
+    const standing = await this.#recall(settings)
+    await this.#takeBack(standing.length > 0 ? standing : [settings.placement], settings)
   }
 
-  async #takeBackAll(settings: Settings): Promise<true> {
-    for (const placement of this.#standing) await this.#options.host.takeBack(placement)
+  async #takeBack(placements: readonly Placement[], settings: Settings): Promise<void> {
+    for (const placement of placements) await this.#options.host.takeBack(placement)
     this.#inLineWith = ''
     this.#warnings = []
     await this.#stand([], settings)
-    return true
   }
 
-  #others(placement: Placement): readonly Placement[] {
-    return this.#standing.filter((old) => !isSame(old, placement))
-  }
-
-  /** What was made before this start, under names that may not be ours any more. */
-  async #recall(settings: Settings): Promise<void> {
-    if (this.#isRecalled) return
-    this.#standing = await this.#options.host.placements.load(settings)
-    this.#isRecalled = true
+  /** With what was made before this start, under names that may not be ours any more. */
+  async #recall(settings: Settings): Promise<readonly Placement[]> {
+    this.#standing ??= await this.#options.host.placements.load(settings)
+    return this.#standing
   }
 
   async #stand(placements: readonly Placement[], settings: Settings): Promise<void> {
     const { host, warn } = this.#options
-    const before = this.#standing
+    const before = await this.#recall(settings)
     this.#standing = placements
     if (isSame(before, placements)) return
     try {
@@ -135,13 +137,13 @@ export class HostKeeper {
       if (written !== undefined) return written
     }
     const { placement } = settings
-    const others = this.#others(placement)
+    const others = allBut(placement, await this.#recall(settings))
     await this.#stand([...others, placement], settings)
     // A failed attempt leaves something half done, which the next pass must look at.
     this.#inLineWith = ''
     const startedAt = clock.now()
     const outcome = await host.apply(desired, identity, settings)
-    for (const old of others) await host.takeBack(old, placement)
+    for (const old of others) await host.removeGuards(old, placement)
     await this.#stand([placement], settings)
     counters.hostChanged(outcome.changes, wasInLine && endpoints.size === 0 && resets.length === 0)
     this.#warnings = outcome.warnings
@@ -185,3 +187,6 @@ export class HostKeeper {
 
 const isSame = <T extends Placement | readonly Placement[]>(one: T, other: T): boolean =>
   JSON.stringify(one) === JSON.stringify(other)
+
+const allBut = (placement: Placement, placements: readonly Placement[]): readonly Placement[] =>
+  placements.filter((other) => !isSame(other, placement))

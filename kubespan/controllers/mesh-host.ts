@@ -1,6 +1,6 @@
 import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../shared/identity/ula.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
-import { cleanUp, removeLink } from '../apply/cleanup.ts'
+import { cleanUp, removeGuards, removeLink } from '../apply/cleanup.ts'
 import { deafen } from '../apply/deaf-chain.ts'
 import { applyDesiredState } from '../apply/desired-state.ts'
 import { NftTableKeeper } from '../apply/nftables.ts'
@@ -54,8 +54,10 @@ export interface MeshHost {
   apply(desired: DesiredState, identity: Identity, settings: Settings): Promise<ApplyOutcome>
   /** Removes the link of this placement, and leaves what keeps its packets in. False when there was none. */
   removeLink(placement: Placement): Promise<boolean>
-  /** Takes back everything that was made under this placement, but what is in use under `successor`. */
-  takeBack(placement: Placement, successor?: Placement): Promise<void>
+  /** Removes just that, but for what is in use under `successor`. */
+  removeGuards(placement: Placement, successor: Placement): Promise<void>
+  /** Takes back everything that was made under this placement. */
+  takeBack(placement: Placement): Promise<void>
 }
 
 export interface ApplyOutcome {
@@ -128,8 +130,11 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     setEndpoints: ({ linkName }, endpoints) => setEndpoints(host, linkName, endpoints),
     kickPeers: ({ linkName }, keys) => kickPeers(host, linkName, keys),
     removeLink: async ({ linkName }) => (await removeLink(host, linkName)).changes.length > 0,
-    async takeBack(placement, successor) {
-      await cleanUp(host, placement, successor)
+    async removeGuards(placement, successor) {
+      await removeGuards(host, placement, successor)
+    },
+    async takeBack(placement) {
+      await cleanUp(host, placement)
     },
   }
 }

@@ -11,9 +11,12 @@ import {
   assertNoneLost,
   assertNothingInClear,
   assertReaches,
+  ELSEWHERE,
   eventually,
   FAST,
   footprint,
+  namesOn,
+  OF_THE_DEFAULT,
   PATIENCE_MS,
   peerOf,
   skip,
@@ -80,13 +83,11 @@ test('a changed configuration changes the mesh without a restart', { skip }, asy
     async () => {
       await using pinger = new Pinger(a, b.v4 ?? '', 0.02)
       await pinger.nextAnswer(PATIENCE_MS)
-      const placement = { linkName: 'mesh0', routingTable: 181, rulePriority: 32400, nftTable: 'mesh' }
-      mesh.writeConfig(a, { NodeConfig: { placement } })
-      const things = 'ip -o link show; ip rule; ip -6 rule; ip route show table all; nft list tables'
+      mesh.writeConfig(a, { NodeConfig: { placement: ELSEWHERE } })
       await eventually(
-        things,
-        async () => (await a.sh(things)).stdout,
-        (text) => /mesh0/.test(text) && !/kubespan|openspan|lookup 180|table 180/.test(text),
+        'the new names and none of the old',
+        () => namesOn(a),
+        (names) => /mesh0/.test(names) && !OF_THE_DEFAULT.test(names),
       )
       await pinger.nextAnswer(PATIENCE_MS)
       await assertNothingInClear(lab)

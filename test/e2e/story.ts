@@ -106,3 +106,16 @@ export async function footprint(host: LabHost): Promise<string> {
   )
   return stdout
 }
+
+/** Another placement than the one by default. */
+export const ELSEWHERE = { linkName: 'mesh0', routingTable: 181, rulePriority: 32400, nftTable: 'mesh' }
+
+/** What has a name or a number of a placement, as text. */
+export async function namesOn(host: LabHost): Promise<string> {
+  const { stdout } = await host.sh(
+    'ip -o link show; ip rule; ip -6 rule; ip route show table all; nft list tables',
+  )
+  return stdout
+}
+/** In that: anything of the placement by default. */
+export const OF_THE_DEFAULT = /kubespan|openspan|lookup 180|table 180/

@@ -1,6 +1,7 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { type AddressPort, parseAddressPort, parsePrefix } from '../../../shared/net/address.ts'
 import type { OwnNode } from '../../model/kubernetes.ts'
+import { replaceFile } from '../state-file.ts'
 
 /**
  * What must be known before the API server can be asked, because it may be reached only through the mesh: where it is,
@@ -26,11 +27,7 @@ export function registryMemoryFile(path: string): RegistryMemory {
       const text = await readFile(path, 'utf8').catch(() => undefined)
       return text === undefined ? undefined : parse(text)
     },
-    async write(remembered) {
-      const temporary = `${path}.new`
-      await writeFile(temporary, JSON.stringify(remembered), { mode: 0o600 })
-      await rename(temporary, path)
-    },
+    write: (remembered) => replaceFile(path, JSON.stringify(remembered)),
   }
 }
 

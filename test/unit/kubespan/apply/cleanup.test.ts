@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cleanUp, removeLink } from '../../../../kubespan/apply/cleanup.ts'
+import { cleanUp, removeGuards, removeLink } from '../../../../kubespan/apply/cleanup.ts'
 import type { Placement } from '../../../../kubespan/model/desired.ts'
 import type { Address } from '../../../../shared/net/address.ts'
 import { desiredOf, peersOf, placementOf } from '../../../support/desired-states.ts'
@@ -65,7 +65,7 @@ for (const move of moves)
     host.onWrite = () => fates.push(...goals.map((address) => host.fate(address)))
     if (after.linkName !== before.linkName) await removeLink(host, before.linkName)
     await bringInLine(host, desiredOf(peers, { placement: after }))
-    await cleanUp(host, before, after)
+    await removeGuards(host, before, after)
     assert.ok(!fates.includes('clear'), fates.join())
     assert.deepEqual(
       goals.map((address) => host.fate(address)),

@@ -57,8 +57,11 @@ function world(...stored: readonly Placement[]) {
         done.push(`remove ${linkName}`)
         return true
       },
-      async takeBack({ linkName }, successor) {
-        done.push(`take back ${linkName}${successor === undefined ? '' : ` for ${successor.linkName}`}`)
+      async removeGuards({ linkName }, successor) {
+        done.push(`remove guards of ${linkName} for ${successor.linkName}`)
+      },
+      async takeBack({ linkName }) {
+        done.push(`take back ${linkName}`)
       },
     },
   })
@@ -142,7 +145,7 @@ test('under other names the old link goes first and its marks last, once', async
   assert.equal(await keeper.leaveOld(settings), false)
   assert.equal(await keeper.leaveOld(moved), true)
   assert.deepEqual(await keep({ settings: moved }), [
-    ...[1, 'remove kubespan', 'apply', 'take back kubespan for mesh0'],
+    ...[1, 'remove kubespan', 'apply', 'remove guards of kubespan for mesh0'],
   ])
   assert.deepEqual(memory.placements, [moved.placement])
   assert.equal(await keeper.leaveOld(moved), false)
@@ -152,7 +155,9 @@ test('under other names the old link goes first and its marks last, once', async
 test('other numbers cost no link', async () => {
   const { keeper, keep } = world(settings.placement)
   assert.equal(await keeper.leaveOld(renumbered), false)
-  assert.deepEqual(await keep({ settings: renumbered }), [...[1, 'apply', 'take back kubespan for kubespan']])
+  assert.deepEqual(await keep({ settings: renumbered }), [
+    ...[1, 'apply', 'remove guards of kubespan for kubespan'],
+  ])
 })
 
 test('what a daemon before this one made under other names goes, and is known until it has gone', async () => {
@@ -162,7 +167,7 @@ test('what a daemon before this one made under other names goes, and is known un
   await assert.rejects(keep(), /nft: busy/)
   assert.deepEqual(memory.placements, [moved.placement, settings.placement], 'before anything is made')
   faults.apply = false
-  assert.deepEqual(await keep(), [1, 'remove mesh0', 'apply', 'apply', 'take back mesh0 for kubespan'])
+  assert.deepEqual(await keep(), [1, 'remove mesh0', 'apply', 'apply', 'remove guards of mesh0 for kubespan'])
   assert.deepEqual(memory.placements, [settings.placement])
 })
 

@@ -84,6 +84,7 @@ function world(node = '', enabled = 'true') {
     deafen: async () => {},
     paths: { load: async () => [], save: async () => {} },
     placements: { load: async () => [], save: async () => {} },
+    removeGuards: async () => {},
     removeLink: async () => false,
     kickPeers: async () => {},
     apply: async (state) => {

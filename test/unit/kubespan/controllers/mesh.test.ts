@@ -122,9 +122,12 @@ class FakeMeshHost implements MeshHost {
     this.desired = undefined
     return true
   }
-  async takeBack({ linkName }: { linkName: string }, successor?: object): Promise<void> {
+  async removeGuards({ linkName }: { linkName: string }): Promise<void> {
     this.takenBack.push(linkName)
-    if (successor === undefined) this.desired = undefined
+  }
+  async takeBack({ linkName }: { linkName: string }): Promise<void> {
+    this.takenBack.push(linkName)
+    this.desired = undefined
   }
 }
 
