@@ -3,6 +3,7 @@ import { flushCompileCache } from 'node:module'
 import { destination } from 'pino'
 import { systemClock } from '../shared/clock.ts'
 import { createLogger } from '../shared/log.ts'
+import { messageOf } from '../shared/message-of.ts'
 import { ownVersion } from '../shared/version.ts'
 import { runAdmin } from './admin/command.ts'
 import { type Config, readConfig } from './config.ts'
@@ -73,7 +74,7 @@ async function serve(config: Config): Promise<number> {
     await service[Symbol.asyncDispose]()
     return EXIT_OK
   } catch (error) {
-    complain(`discovery-service: ${error instanceof Error ? error.message : String(error)}\n`)
+    complain(`discovery-service: ${messageOf(error)}\n`)
     process.exit(EXIT_FAILURE) // at once: a disk that hangs would keep the process for ever
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, Milliseconds } from '../shared/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
+import { messageOf } from '../shared/message-of.ts'
 import type { Address } from '../shared/net/address.ts'
 import { backoffDelay } from '../shared/reconcile/backoff.ts'
 import { Reconciler } from '../shared/reconcile/reconciler.ts'
@@ -274,7 +275,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
       log.info({ file: configFile }, 'configuration read')
       return undefined
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error)
+      const problem = messageOf(error)
       this.#config = {
         problem: `the configuration is not in effect: ${problem}`,
         refusals: this.#config.refusals + 1,

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { messageOf } from '../shared/message-of.ts'
 import { ownVersion } from '../shared/version.ts'
 import { renderHelp } from './cli/commands.ts'
 import { generateClusterConfig } from './cli/generate.ts'
@@ -204,7 +205,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await execute(parseInvocation(process.argv.slice(2)))
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   process.stderr.write(`kubespan: ${printableLines(message)}\n`)
   if (error instanceof UsageError) process.stderr.write('see kubespan --help\n')
   process.exitCode = error instanceof UsageError || error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE

@@ -1,4 +1,5 @@
 import { systemClock } from '../shared/clock.ts'
+import { messageOf } from '../shared/message-of.ts'
 import { ownVersion } from '../shared/version.ts'
 import { disk, FILE_POLL_MS, WatchedFiles } from '../shared/watched-files.ts'
 import { cleanUp } from './apply/cleanup.ts'
@@ -172,7 +173,7 @@ async function leaveDirectly(settings: Settings): Promise<void> {
         await transport.remove(nodeId, AbortSignal.timeout(LEAVE_LIMIT_MS))
         return undefined
       } catch (error) {
-        return `${name}: ${error instanceof Error ? error.message : String(error)}`
+        return `${name}: ${messageOf(error)}`
       } finally {
         transport.close()
       }

@@ -9,6 +9,7 @@ import {
   type Node,
   parseAllDocuments,
 } from 'yaml'
+import { messageOf } from './message-of.ts'
 import { describeIssue, type FieldPath, fieldName } from './schema-issue.ts'
 
 /** One document of a YAML text, and where things are in it. */
@@ -47,7 +48,7 @@ export function readDocuments(file: string, text: string): YamlReading {
     try {
       documents.push({ value: document.toJS(), place: placeOf([]), placeOf })
     } catch (error) {
-      problems.push(`${placeOf([])}: ${error instanceof Error ? error.message : error}`)
+      problems.push(`${placeOf([])}: ${messageOf(error)}`)
     }
   }
   return { documents, problems }

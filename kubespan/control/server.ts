@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
+import { messageOf } from '../../shared/message-of.ts'
 import { type Address, parseAddress } from '../../shared/net/address.ts'
 import { isAnswered } from '../../shared/unix-socket.ts'
 import type { RawAffiliate } from '../model/affiliate.ts'
@@ -52,7 +53,7 @@ export async function serveControl(path: string, control: DaemonControl): Promis
   const server = createServer((request, response) => {
     route(control, request, response).catch((error: unknown) => {
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }))
+      response.end(JSON.stringify({ error: messageOf(error) }))
     })
   })
   const previousMask = process.umask(0o117)

@@ -1,6 +1,7 @@
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { Clock, Instant, Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
 import { Last } from '../../shared/last.ts'
+import { messageOf } from '../../shared/message-of.ts'
 import type { Settings } from '../model/settings.ts'
 import type { RetainedAffiliate } from '../plan/retain.ts'
 import type { CachedAffiliate } from '../sources/affiliate-cache.ts'
@@ -82,7 +83,7 @@ export class CacheKeeper {
       this.#saved = text
       this.#problem = undefined
     } catch (error) {
-      const problem = `the cache of affiliates cannot be written: ${error instanceof Error ? error.message : String(error)}`
+      const problem = `the cache of affiliates cannot be written: ${messageOf(error)}`
       if (problem !== this.#problem) this.#warn(problem)
       this.#problem = problem
     }

@@ -1,5 +1,6 @@
 import type { Clock, Instant } from '../../shared/clock.ts'
 import { Last } from '../../shared/last.ts'
+import { messageOf } from '../../shared/message-of.ts'
 import type { AddressPort } from '../../shared/net/address.ts'
 import type { DesiredState, Placement } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
@@ -114,7 +115,7 @@ export class HostKeeper {
     try {
       await host.placements.save(settings, placements)
     } catch (error) {
-      warn(`the placement cannot be stored: ${error instanceof Error ? error.message : String(error)}`)
+      warn(`the placement cannot be stored: ${messageOf(error)}`)
     }
   }
 

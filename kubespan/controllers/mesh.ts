@@ -1,4 +1,5 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import { messageOf } from '../../shared/message-of.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { Settings } from '../model/settings.ts'
@@ -139,7 +140,7 @@ export class MeshController implements AsyncDisposable {
       return outcome
     } catch (error) {
       this.#isSuspect = true
-      this.#noteReconcile(startedAt, 0, error instanceof Error ? error.message : String(error))
+      this.#noteReconcile(startedAt, 0, messageOf(error))
       throw error
     }
   }

@@ -1,4 +1,5 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import { messageOf } from '../../shared/message-of.ts'
 import type { AddressPort } from '../../shared/net/address.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerStatus, PublicKey } from '../model/peer.ts'
@@ -68,7 +69,7 @@ export class PathKeeper {
       )
       this.#problem = undefined
     } catch (error) {
-      const problem = `the paths that worked cannot be written: ${error instanceof Error ? error.message : String(error)}`
+      const problem = `the paths that worked cannot be written: ${messageOf(error)}`
       if (problem !== this.#problem) this.#warn(problem)
       this.#problem = problem
     }

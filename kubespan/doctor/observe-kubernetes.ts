@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../../shared/clock.ts'
+import { messageOf } from '../../shared/message-of.ts'
 import type { Settings } from '../model/settings.ts'
 import { ApiError } from '../sources/kubernetes/api.ts'
 import type { KubernetesFact } from './facts.ts'
@@ -25,7 +26,7 @@ export async function observeKubernetes(
     return {
       endpoint,
       nodes: 0,
-      problem: error instanceof Error ? error.message : String(error),
+      problem: messageOf(error),
       isForbidden: error instanceof ApiError && (error.status === 403 || error.status === 401),
     }
   }

@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../../shared/clock.ts'
+import { messageOf } from '../../shared/message-of.ts'
 import { type Address, familyOf, parseAddress } from '../../shared/net/address.ts'
 import { proxyInUse } from '../config/daemon-proxy.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
@@ -26,8 +27,6 @@ export function observeServices(
   )
 }
 
-const text = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
 async function observeService(
   world: DoctorWorld,
   settings: Settings,
@@ -37,7 +36,7 @@ async function observeService(
   const hop = firstHop(endpoint, settings.proxy)
   const literal = parseAddress(hop.host)
   const addresses = await (literal === undefined ? world.lookup(hop.host) : Promise.resolve([literal])).catch(
-    (error: unknown) => text(error),
+    messageOf,
   )
   const lacksCredentials = isLocked && hop !== endpoint
   const hasHello = settings.cluster !== undefined && !lacksCredentials
@@ -61,7 +60,7 @@ async function observeService(
     hasHello
       ? world.hello(endpoint, settings, ATTEMPT_LIMIT).then(
           (clientAddress) => ({ clientAddress, problem: undefined }),
-          (error: unknown) => ({ clientAddress: undefined, problem: text(error) }),
+          (error: unknown) => ({ clientAddress: undefined, problem: messageOf(error) }),
         )
       : { clientAddress: undefined, problem: undefined },
     Promise.all(addresses.slice(0, ATTEMPTS_MAX).map((address) => attempt(world, address, hop.port))),
@@ -77,9 +76,6 @@ async function observeService(
 
 async function attempt(world: DoctorWorld, address: Address, port: number): Promise<FamilyAttempt> {
   const startedAt = world.host.clock.now()
-  const problem = await world.dial(address, port, ATTEMPT_LIMIT).then(
-    () => undefined,
-    (error: unknown) => text(error),
-  )
+  const problem = await world.dial(address, port, ATTEMPT_LIMIT).then(() => undefined, messageOf)
   return { family: familyOf(address), address, problem, milliseconds: world.host.clock.now() - startedAt }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/message-of.ts'
 import type { Resolved } from '../config/resolve.ts'
 import { whyNotHeld } from '../host/capabilities.ts'
 import { ToolError } from '../host/tool-error.ts'
@@ -85,7 +86,7 @@ async function seen<T>(observation: Promise<T>): Promise<Seen<T>> {
   } catch (error) {
     if (error instanceof ToolError && error.kind === 'failed')
       return { problem: `${error.tool}: ${error.stderr.split('\n')[0] ?? ''}` }
-    return { problem: error instanceof Error ? error.message : String(error) }
+    return { problem: messageOf(error) }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
+import { messageOf } from '../../../shared/message-of.ts'
 import { type AddressPort, addressFromBytes } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
@@ -296,5 +297,3 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#options.onChange()
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,4 +1,5 @@
 import type { Clock, Milliseconds } from '../../../shared/clock.ts'
+import { messageOf } from '../../../shared/message-of.ts'
 import { type Outcome, Reconciler } from '../../../shared/reconcile/reconciler.ts'
 import { type KubernetesApi, Redialled, type RegistryLog } from './api.ts'
 import type { NodeRecord, RawNode } from './node-record.ts'
@@ -100,7 +101,7 @@ export class Annotator implements AsyncDisposable {
   }
 
   #failed(error: unknown): void {
-    const problem = `our annotations are not written: ${error instanceof Error ? error.message : error}`
+    const problem = `our annotations are not written: ${messageOf(error)}`
     if (problem === this.#problem) return
     this.#problem = problem
     this.#options.log.warn({ problem }, 'own kubernetes node not patched')

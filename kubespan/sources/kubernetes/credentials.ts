@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { Agent as PlainAgent, type RequestOptions } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { User } from '@kubernetes/client-node/dist/config_types.js'
+import { messageOf } from '../../../shared/message-of.ts'
 import { isLoopback, parseAddress } from '../../../shared/net/address.ts'
 import type { KubernetesAccess } from '../../model/kubernetes.ts'
 import { ProxySettings } from '../../model/proxy.ts'
@@ -176,5 +177,4 @@ function proxyOfEnvironment(environment: CredentialsOptions['environment'], serv
   return proxy?.isFor(hostPortOf(server)) ? proxy.url : undefined
 }
 
-const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).trim().split('\n')[0]?.slice(0, 200) ?? ''
+const firstLine = (error: unknown): string => messageOf(error).trim().split('\n')[0]?.slice(0, 200) ?? ''

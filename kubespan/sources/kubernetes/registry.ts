@@ -1,5 +1,6 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
+import { messageOf } from '../../../shared/message-of.ts'
 import { type Address, parsePrefix } from '../../../shared/net/address.ts'
 import type { KubernetesReport, NodeMatcher, OwnNode } from '../../model/kubernetes.ts'
 import { toAnnotations } from './annotations.ts'
@@ -158,7 +159,7 @@ export class KubernetesRegistry implements AsyncDisposable {
     this.#isConnected = false
     this.#isForbidden = error instanceof ApiError && error.status === 403
     this.#hasCredentials = !(error instanceof CredentialsError)
-    const problem = error instanceof Error ? error.message : String(error)
+    const problem = messageOf(error)
     if (problem !== this.#readProblem)
       log.warn({ problem, pauseMilliseconds: Math.round(pause) }, 'kubernetes API connection lost')
     this.#readProblem = problem
