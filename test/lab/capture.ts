@@ -12,7 +12,7 @@ export class Capture implements AsyncDisposable {
     this.#process = process
   }
 
-  /** `filter` in the language of tcpdump; `device` may be `any`. Throws where there is no tcpdump. */
+  /** `filter` in the language of tcpdump; `device` may be `any`. */
   static async start(box: Box, device: string, filter: string): Promise<Capture> {
     const name = `capture-${captures++}`
     const process = box.spawn('tcpdump', ['--immediate-mode', '-lnni', device, ...filter.split(' ')], {

@@ -13,7 +13,7 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 
 missing=
-for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping fping:fping zsh:zsh; do
+for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping fping:fping zsh:zsh tcpdump:tcpdump; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 # Where the kernel has no WireGuard, userspace takes its place.
