@@ -13,15 +13,15 @@ for hidden in home root run/user tmp var/tmp; do
 done
 [ -x "$here/node_modules/.bin/node" ] || { echo "run npm ci --omit=dev in $here first" >&2; exit 1; }
 
-wrapper() { # name, program
+wrapper() { # name, command
   # Compiled code is kept where only the owner of the checkout writes: a command starts in half the time.
-  printf '#!/bin/sh\nexport NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-%s/node_modules/.cache/compile}"\nexec "%s/node_modules/.bin/node" "%s/%s" "$@"\n' \
-    "$here" "$here" "$here" "$2" > "$root/usr/local/bin/$1"
+  printf '#!/bin/sh\nexport NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-%s/node_modules/.cache/compile}"\nexec %s "$@"\n' \
+    "$here" "$2" > "$root/usr/local/bin/$1"
   chmod 0755 "$root/usr/local/bin/$1"
 }
 mkdir -p "$root/usr/local/bin" "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/kubespan"
-wrapper kubespan kubespan/main.ts
-wrapper discovery-service discovery/main.ts
+wrapper kubespan "\"$here/node_modules/.bin/node\" \"$here/kubespan/main.ts\""
+wrapper discovery-service "\"$here/discovery/start.sh\""
 for unit in kubespan kubespan-wireguard discovery-service; do
   install -m 0644 "$here/deploy/systemd/$unit.service" "$root/etc/systemd/system/"
 done

@@ -10,9 +10,9 @@ const USAGE = `usage: node test/bench/main.ts [-n ROUNDS] [-s S1,S2,...] [NAME='
   COMMAND starts a server in the foreground; {addr} becomes 127.0.0.1:PORT, {cert} and {key} PEM files; a part in [[ ]] is
   for TLS only. The server must believe X-Real-IP from loopback. Without a command it is the one of this repository.
 `
-const MAIN = resolve(import.meta.dirname, '../../discovery/main.ts')
+const START = resolve(import.meta.dirname, '../../discovery/start.sh')
 const OURS =
-  `ours='${process.execPath}' '${MAIN}' -addr={addr} -landing-addr= -metrics-addr=127.0.0.1:0 ` +
+  `ours='${START}' -addr={addr} -landing-addr= -metrics-addr=127.0.0.1:0 ` +
   '-snapshots-enabled=false [[-certificate-path={cert} -key-path={key}]]'
 
 const { values, positionals } = parseArgs({

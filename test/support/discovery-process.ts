@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { freePort } from './free-port.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../discovery/main.ts')
+const START = resolve(import.meta.dirname, '../../discovery/start.sh')
 const START_LIMIT_MS = 15_000
 
 /** The discovery service as a process of its own. Without flags it listens on a free loopback port and keeps nothing. */
@@ -33,7 +33,7 @@ export class DiscoveryProcess implements AsyncDisposable {
       '-warm-up=0s',
       ...flags,
     ]
-    const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(START, words, { stdio: ['ignore', 'ignore', 'pipe'] })
     const service = new DiscoveryProcess(port, child)
     const started = Promise.withResolvers<void>()
     let said = ''
