@@ -110,7 +110,7 @@ export const discoveryFlags = (development: boolean) => ({
   shutdownTimeout: flag.duration(4_000, 'calls in flight may take so long at shutdown', 0),
   filePollInterval: flag.duration(10_000, 'how often files that are watched are read again in any case'),
   warmUp: flag.duration(
-    500,
+    1_000,
     'before it listens, the service serves itself for so long, so that the code is compiled when all nodes come back at once; 0s for not at all',
     0,
   ),
