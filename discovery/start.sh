@@ -6,4 +6,4 @@ PATH=$here/node_modules/.bin:$PATH
 export PATH NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$here/node_modules/.cache/compile}"
 # --initial-heap-size (MiB): connections that come and go would make V8 collect the whole of a heap that is nearly all
 # in use, twice in three seconds. --openssl-config: see there; a file of the operator's own takes its place.
-exec node --initial-heap-size=128 --openssl-config="${OPENSSL_CONF:-$here/discovery/openssl.cnf}" "$here/discovery/main.ts" "$@"
+exec node --initial-heap-size=64 --openssl-config="${OPENSSL_CONF:-$here/discovery/openssl.cnf}" "$here/discovery/main.ts" "$@"
