@@ -8,7 +8,9 @@ import { connect } from 'node:tls'
 import { HTTP2_PREFACE } from '../../discovery/transport/preface.ts'
 import { DiscoveryProcess } from '../support/discovery-process.ts'
 
-/** The start of an operator who has a configuration of OpenSSL. */
+delete process.env.OPENSSL_CONF // of whoever runs the tests
+
+/** What an operator may have. */
 const OWN_CONFIGURATION = `
 nodejs_conf = own
 [own]
