@@ -13,15 +13,15 @@ for hidden in home root run/user tmp var/tmp; do
 done
 [ -x "$here/node_modules/.bin/node" ] || { echo "run npm ci --omit=dev in $here first" >&2; exit 1; }
 
-wrapper() { # name, command
-  # Compiled code is kept where only the owner of the checkout writes: a command starts in half the time.
-  printf '#!/bin/sh\nexport NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-%s/node_modules/.cache/compile}"\nexec %s "$@"\n' \
-    "$here" "$2" > "$root/usr/local/bin/$1"
+wrapper() { # name, lines that end with a command
+  printf '#!/bin/sh\n%s "$@"\n' "$2" > "$root/usr/local/bin/$1"
   chmod 0755 "$root/usr/local/bin/$1"
 }
 mkdir -p "$root/usr/local/bin" "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/kubespan"
-wrapper kubespan "\"$here/node_modules/.bin/node\" \"$here/kubespan/main.ts\""
-wrapper discovery-service "\"$here/discovery/start.sh\""
+# Compiled code is kept where only the owner of the checkout writes: a command starts in half the time.
+wrapper kubespan "export NODE_COMPILE_CACHE=\"\${NODE_COMPILE_CACHE:-$here/node_modules/.cache/compile}\"
+exec \"$here/node_modules/.bin/node\" \"$here/kubespan/main.ts\""
+wrapper discovery-service "exec \"$here/discovery/start.sh\""
 for unit in kubespan kubespan-wireguard discovery-service; do
   install -m 0644 "$here/deploy/systemd/$unit.service" "$root/etc/systemd/system/"
 done

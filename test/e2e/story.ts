@@ -117,5 +117,6 @@ export async function namesOn(host: LabHost): Promise<string> {
   )
   return stdout
 }
+
 /** In that: anything of the placement by default. */
 export const OF_THE_DEFAULT = /kubespan|openspan|lookup 180|table 180/
