@@ -4,7 +4,7 @@ import type { ObservedLink } from '../model/observed.ts'
 import { firstHop } from '../model/proxy.ts'
 import type { HostPort } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
-import { planBypass } from '../plan/bypass.ts'
+import { planBypass } from '../plan/peers/bypass.ts'
 
 export interface BypassSources {
   readonly settings: Pick<Settings, 'services' | 'proxy' | 'bypass'>

@@ -3,7 +3,7 @@ import type { Clock, Instant, Milliseconds, UnixMilliseconds } from '../../share
 import { Last } from '../../shared/last.ts'
 import { messageOf } from '../../shared/message-of.ts'
 import type { Settings } from '../model/settings.ts'
-import type { RetainedAffiliate } from '../plan/retain.ts'
+import type { RetainedAffiliate } from '../plan/members/retain.ts'
 import type { CachedAffiliate } from '../sources/affiliate-cache.ts'
 
 /** Where the last known affiliates are kept across restarts. */

@@ -3,7 +3,7 @@ import type { CandidateView } from '../model/daemon-view.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
-import { rankEndpoints } from '../plan/rank-endpoints.ts'
+import { rankEndpoints } from '../plan/paths/rank-endpoints.ts'
 
 export interface CandidateContext {
   readonly links: readonly ObservedLink[]

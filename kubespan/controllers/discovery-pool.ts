@@ -11,8 +11,8 @@ import {
   type ServiceEndpoint,
 } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
-import { type HarvestedEndpoint, planTelling } from '../plan/harvest.ts'
-import type { ServiceReport } from '../plan/unite-services.ts'
+import type { ServiceReport } from '../plan/members/unite-services.ts'
+import { type HarvestedEndpoint, planTelling } from '../plan/paths/harvest.ts'
 import { DiscoveryClient } from '../sources/discovery/client.ts'
 import type { ClientLog, ClientStatus } from '../sources/discovery/client-options.ts'
 import type { DiscoveryTransport } from '../sources/discovery/transport.ts'

@@ -1,6 +1,6 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
-import type { AnsweredEcho } from '../plan/upgrade.ts'
+import type { AnsweredEcho } from '../plan/paths/upgrade.ts'
 import type { EchoAnswers } from '../sources/echo.ts'
 
 /** Who of these answers; undefined when they cannot be asked. */

@@ -3,7 +3,7 @@ import type { Identity } from '../model/identity.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
-import type { RetainedAffiliate } from '../plan/retain.ts'
+import type { RetainedAffiliate } from '../plan/members/retain.ts'
 import type { MeshLog } from './announce.ts'
 import { describeCandidates } from './candidates.ts'
 

@@ -3,7 +3,7 @@ import type { Identity } from '../model/identity.ts'
 import type { KubernetesReport } from '../model/kubernetes.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { Settings } from '../model/settings.ts'
-import { explainLocalAffiliate } from '../plan/local-affiliate.ts'
+import { explainLocalAffiliate } from '../plan/self/local-affiliate.ts'
 
 export interface OwnInput {
   readonly settings: Settings

@@ -4,7 +4,7 @@ import type { AddressPort } from '../../shared/net/address.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
-import { networkOf, type PathMemory, pathsOn, rememberPaths } from '../plan/last-worked.ts'
+import { networkOf, type PathMemory, pathsOn, rememberPaths } from '../plan/paths/last-worked.ts'
 import type { StoredPaths } from '../sources/path-memory.ts'
 
 /** Where the paths that worked are kept across restarts. */

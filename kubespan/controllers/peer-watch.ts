@@ -2,7 +2,6 @@ import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { AddressPort } from '../../shared/net/address.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
-import { ownAddresses } from '../plan/own-addresses.ts'
 import {
   beginVigil,
   judgeVigil,
@@ -15,7 +14,8 @@ import {
   sampleAfter,
   type Verdict,
   type Vigil,
-} from '../plan/suspicion.ts'
+} from '../plan/paths/suspicion.ts'
+import { ownAddresses } from '../plan/self/own-addresses.ts'
 import type { Echoes } from './echoes.ts'
 
 export interface WatchInput {

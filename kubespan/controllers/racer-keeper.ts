@@ -1,7 +1,7 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { RaceSockets } from '../host/race-sockets.ts'
 import type { RacingSettings } from '../model/settings.ts'
-import { RACES } from '../plan/plan-races.ts'
+import { RACES } from '../plan/paths/plan-races.ts'
 import type { MeshLog } from './announce.ts'
 import { Racer } from './racer.ts'
 

@@ -2,7 +2,7 @@ import type { Clock, Instant } from '../../shared/clock.ts'
 import { type Address, type AddressPort, addressPortOf, parseAddress } from '../../shared/net/address.ts'
 import type { RaceSockets } from '../host/race-sockets.ts'
 import type { PublicKey } from '../model/peer.ts'
-import { fullBudget, type PacketBudget } from '../plan/packet-budget.ts'
+import { fullBudget, type PacketBudget } from '../plan/paths/packet-budget.ts'
 import {
   NO_RACES,
   planRaces,
@@ -12,8 +12,8 @@ import {
   type RacePeer,
   type RaceSettings,
   type RaceStart,
-} from '../plan/plan-races.ts'
-import { isInitiation, onInitiation, takeCopies } from '../plan/race.ts'
+} from '../plan/paths/plan-races.ts'
+import { isInitiation, onInitiation, takeCopies } from '../plan/paths/race.ts'
 
 export interface RacerOptions {
   readonly clock: Clock

@@ -2,7 +2,7 @@ import type { AddressPort, Prefix } from '../../shared/net/address.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PublicKey } from '../model/peer.ts'
 import type { PeerEndpointFilters } from '../model/settings.ts'
-import { type RankedEndpoint, rankEndpoints } from '../plan/rank-endpoints.ts'
+import { type RankedEndpoint, rankEndpoints } from '../plan/paths/rank-endpoints.ts'
 
 /** What ranking goes by that is the same for all peers. */
 export interface RankingGround {

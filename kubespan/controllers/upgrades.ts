@@ -2,7 +2,13 @@ import type { Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import type { Placement } from '../model/desired.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
-import { type AnsweredEcho, stepUpgrade, UPGRADE, type Upgrade, type UpgradeStep } from '../plan/upgrade.ts'
+import {
+  type AnsweredEcho,
+  stepUpgrade,
+  UPGRADE,
+  type Upgrade,
+  type UpgradeStep,
+} from '../plan/paths/upgrade.ts'
 import type { Rank } from './rankings.ts'
 
 export interface UpgradesOptions {

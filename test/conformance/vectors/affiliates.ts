@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mergeAffiliates } from '../../../kubespan/plan/merge-affiliates.ts'
+import { mergeAffiliates } from '../../../kubespan/plan/members/merge-affiliates.ts'
 import { fromNode, type NodeView, toAnnotations } from '../../../kubespan/sources/kubernetes/annotations.ts'
 import { compareBytes } from '../../../shared/byte-order.ts'
 import { affiliateOf, type Check, type RecordedAffiliate, unknownKind } from './case.ts'

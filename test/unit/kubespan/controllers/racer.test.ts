@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Racer } from '../../../../kubespan/controllers/racer.ts'
-import type { RacePeer } from '../../../../kubespan/plan/plan-races.ts'
+import type { RacePeer } from '../../../../kubespan/plan/paths/plan-races.ts'
 import type { Address, AddressPort } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets, initiation } from '../../../support/fake-race-sockets.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'

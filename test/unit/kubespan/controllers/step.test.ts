@@ -10,7 +10,7 @@ import {
   trialLook,
 } from '../../../../kubespan/controllers/step.ts'
 import type { PeerStatus, WireGuardPeer, WireGuardView } from '../../../../kubespan/model/peer.ts'
-import { judgePeers } from '../../../../kubespan/plan/peer-step.ts'
+import { judgePeers } from '../../../../kubespan/plan/paths/peer-step.ts'
 import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { FakeRaceSockets, initiation } from '../../../support/fake-race-sockets.ts'
 import { linkOf } from '../../../support/links.ts'

@@ -1,0 +1,84 @@
+import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
+import { compareBytes } from '../../../shared/byte-order.ts'
+import {
+  type Address,
+  hostPrefix,
+  isValidPrefix,
+  maskPrefix,
+  type Prefix,
+} from '../../../shared/net/address.ts'
+import { PrefixSet } from '../../../shared/net/prefix-set.ts'
+import type { PublicKey } from '../../model/peer.ts'
+
+/** What one affiliate asks for, before it is weighed against the others. */
+export interface Claim {
+  readonly affiliate: Affiliate
+  readonly address: Address
+  /** Masked and distinct, exclusions taken out, the KubeSpan address always among them. */
+  readonly prefixes: readonly Prefix[]
+}
+
+/** Why an affiliate, or a part of what it asks for, was turned away. */
+export type Refusal =
+  | { readonly kind: 'invalid key'; readonly nodeId: string; readonly publicKey: PublicKey }
+  | { readonly kind: 'no address'; readonly nodeId: string }
+  | {
+      readonly kind: 'taken key'
+      readonly nodeId: string
+      readonly publicKey: PublicKey
+      readonly ownerId: string
+    }
+  | { readonly kind: 'invalid prefix'; readonly nodeId: string; readonly prefix: Prefix }
+
+export interface Claims {
+  /** In the byte order of the node ids, which is the order of precedence. */
+  readonly claims: readonly Claim[]
+  readonly refusals: readonly Refusal[]
+}
+
+/** Standard base64 of exactly 32 bytes: `wg` would refuse the whole configuration for anything else. */
+const PUBLIC_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
+
+/**
+ * Reads every affiliate but our own as a claim (SPEC 6.1). One key has one owner, the lowest id that can be a peer (SPEC 9,
+ * N1); ours is never another's. Of what an affiliate advertises only the invalid part is dropped (N3).
+ */
+export function planClaims(
+  affiliates: readonly Affiliate[],
+  localNodeId: string,
+  ownKey: PublicKey | undefined,
+): Claims {
+  const claims: Claim[] = []
+  const refusals: Refusal[] = []
+  const owners = new Map(ownKey === undefined ? [] : [[ownKey, localNodeId]])
+
+  for (const affiliate of affiliates.toSorted((a, b) => compareBytes(a.nodeId, b.nodeId))) {
+    const { nodeId, kubespan } = affiliate
+    const { publicKey, address } = kubespan
+    if (nodeId === localNodeId || publicKey === '') continue
+    const ownerId = owners.get(publicKey)
+    if (!PUBLIC_KEY.test(publicKey)) refusals.push({ kind: 'invalid key', nodeId, publicKey })
+    else if (address === undefined) refusals.push({ kind: 'no address', nodeId })
+    else if (ownerId !== undefined) refusals.push({ kind: 'taken key', nodeId, publicKey, ownerId })
+    else {
+      owners.set(publicKey, nodeId)
+      const { prefixes, invalid } = claimedPrefixes(affiliate, address)
+      claims.push({ affiliate, address, prefixes })
+      for (const prefix of invalid) refusals.push({ kind: 'invalid prefix', nodeId, prefix })
+    }
+  }
+  return { claims, refusals }
+}
+
+function claimedPrefixes({ addresses, kubespan }: Affiliate, address: Address) {
+  const advertised = [...kubespan.additionalAddresses, ...addresses.map(hostPrefix)]
+  const { excludeAdvertisedNetworks } = kubespan
+  const invalid = [...advertised, ...excludeAdvertisedNetworks].filter((prefix) => !isValidPrefix(prefix))
+  const valid = new Set(advertised.filter(isValidPrefix).map(maskPrefix))
+  const excluded = PrefixSet.of(excludeAdvertisedNetworks.filter(isValidPrefix))
+  const kept = excluded.isEmpty ? valid : new Set([...valid].flatMap((prefix) => without(prefix, excluded)))
+  return { prefixes: [...kept.add(hostPrefix(address))], invalid }
+}
+
+const without = (prefix: Prefix, excluded: PrefixSet): Prefix[] =>
+  PrefixSet.of([prefix]).subtract(excluded).toPrefixes()

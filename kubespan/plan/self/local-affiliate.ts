@@ -1,0 +1,99 @@
+import type { Affiliate, MachineType } from '../../../shared/affiliate/affiliate.ts'
+import type { Address, Prefix } from '../../../shared/net/address.ts'
+import type { Identity } from '../../model/identity.ts'
+import type { ObservedLink } from '../../model/observed.ts'
+import type { Settings } from '../../model/settings.ts'
+import { planLocalEndpoints } from './local-endpoints.ts'
+import { type DroppedAddress, selectAddresses } from './select-addresses.ts'
+
+export interface LocalAffiliateInput {
+  readonly nodeId: string
+  /** Empty while not known. */
+  readonly hostname: string
+  readonly nodename: string
+  readonly machineType: MachineType
+  readonly operatingSystem: string
+  /** Set only on control plane nodes that run an API server. */
+  readonly controlPlanePort: number | undefined
+  /** Undefined until the links were first looked at. */
+  readonly links: readonly ObservedLink[] | undefined
+  readonly externalAddresses: readonly Address[]
+  /** As the discovery services see us. */
+  readonly publicAddresses: readonly Address[]
+  /** Of the whole cluster. */
+  readonly podCidrs: readonly Prefix[]
+  readonly serviceCidrs: readonly Prefix[]
+  /** The pod networks of this node alone: the only ones that it may advertise. */
+  readonly nodePodCidrs: readonly Prefix[]
+  /** Undefined while KubeSpan is off: the node is then an affiliate, but no peer. */
+  readonly identity: Pick<Identity, 'publicKey' | 'address'> | undefined
+  readonly listenPort: number
+  readonly settings: Pick<
+    Settings,
+    | 'advertiseKubernetesNetworks'
+    | 'excludeAdvertisedNetworks'
+    | 'endpointFilters'
+    | 'extraAnnouncedEndpoints'
+  >
+}
+
+export interface LocalAffiliatePlan {
+  readonly affiliate: Affiliate
+  /** Decisions against addresses, for the log. */
+  readonly dropped: readonly DroppedAddress[]
+  readonly warnings: readonly string[]
+}
+
+/**
+ * What this node says of itself (SPEC 3.4), and why it does not say more. Undefined until everything that it
+ * must say is known. The caller asks only while some registry is enabled.
+ */
+export function explainLocalAffiliate(input: LocalAffiliateInput): LocalAffiliatePlan | undefined {
+  const { nodeId, hostname, nodename, machineType, operatingSystem, links, identity, settings } = input
+  if (hostname === '' || nodename === '' || machineType === 'unknown' || links === undefined) return undefined
+
+  const { podCidrs, serviceCidrs, nodePodCidrs } = input
+  const { current, routed, dropped } = selectAddresses({
+    links,
+    externalAddresses: input.externalAddresses,
+    kubernetesNetworks: [...podCidrs, ...serviceCidrs, ...nodePodCidrs],
+  })
+  const base = { nodeId, addresses: routed, hostname, nodename, operatingSystem, machineType }
+  const isControlPlane = machineType === 'controlplane' || machineType === 'init'
+  const controlPlane =
+    isControlPlane && input.controlPlanePort !== undefined ? { port: input.controlPlanePort } : undefined
+  if (identity === undefined)
+    return { affiliate: { ...base, kubespan: NO_KUBESPAN, controlPlane }, dropped, warnings: [] }
+
+  const { endpoints, ...reasons } = planLocalEndpoints({
+    currentAddresses: current,
+    publicAddresses: input.publicAddresses,
+    ownAddress: identity.address,
+    listenPort: input.listenPort,
+    ...settings,
+  })
+  const kubespan = {
+    publicKey: identity.publicKey,
+    address: identity.address,
+    additionalAddresses: settings.advertiseKubernetesNetworks ? nodePodCidrs : [],
+    excludeAdvertisedNetworks: settings.excludeAdvertisedNetworks,
+    endpoints,
+  }
+  return {
+    affiliate: { ...base, kubespan, controlPlane },
+    dropped: [...dropped, ...reasons.dropped],
+    warnings: reasons.warnings,
+  }
+}
+
+/** `explainLocalAffiliate` without the reasons. */
+export const planLocalAffiliate = (input: LocalAffiliateInput): Affiliate | undefined =>
+  explainLocalAffiliate(input)?.affiliate
+
+const NO_KUBESPAN: Affiliate['kubespan'] = {
+  publicKey: '',
+  address: undefined,
+  additionalAddresses: [],
+  excludeAdvertisedNetworks: [],
+  endpoints: [],
+}
