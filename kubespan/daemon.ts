@@ -8,12 +8,16 @@ import { ownVersion } from '../shared/version.ts'
 import { loadConfig } from './config/load.ts'
 import type { Resolved } from './config/resolve.ts'
 import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
-import { describeCandidates } from './controllers/candidates.ts'
-import { DiscoveryPool } from './controllers/discovery-pool.ts'
-import { type KubernetesTier, STILL_ANNOTATED, systemKubernetesTier } from './controllers/kubernetes-tier.ts'
+import { DiscoveryPool } from './controllers/members/discovery-pool.ts'
+import {
+  type KubernetesTier,
+  STILL_ANNOTATED,
+  systemKubernetesTier,
+} from './controllers/members/kubernetes-tier.ts'
 import { MeshController } from './controllers/mesh.ts'
 import type { MeshHost } from './controllers/mesh-host.ts'
-import { RacerKeeper } from './controllers/racer-keeper.ts'
+import { describeCandidates } from './controllers/paths/candidates.ts'
+import { RacerKeeper } from './controllers/paths/racer-keeper.ts'
 import { describeDaemon, summarizeDaemon } from './controllers/view.ts'
 import { openRaceSockets } from './host/race-sockets.ts'
 import type { RawAffiliate } from './model/affiliate.ts'

@@ -5,7 +5,7 @@ import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import type { RetainedAffiliate } from '../plan/members/retain.ts'
 import type { MeshLog } from './announce.ts'
-import { describeCandidates } from './candidates.ts'
+import { describeCandidates } from './paths/candidates.ts'
 
 export interface FilterInput {
   /** Own addresses that are not announced. */

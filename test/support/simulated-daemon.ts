@@ -1,5 +1,5 @@
-import { Paths } from '../../kubespan/controllers/paths.ts'
-import { Racer } from '../../kubespan/controllers/racer.ts'
+import { Paths } from '../../kubespan/controllers/paths/paths.ts'
+import { Racer } from '../../kubespan/controllers/paths/racer.ts'
 import type { ObservedLink } from '../../kubespan/model/observed.ts'
 import type { PeerStatus, WireGuardView } from '../../kubespan/model/peer.ts'
 import type { Settings } from '../../kubespan/model/settings.ts'

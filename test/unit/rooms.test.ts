@@ -61,9 +61,42 @@ const doors: Record<string, Doors> = {
   'kubespan/cli': { may: ['kubespan/model', 'shared'] },
   'kubespan/controllers': {
     may: [
+      'kubespan/controllers',
       'kubespan/model',
       'kubespan/plan',
-      'kubespan/diff',
+      'kubespan/host',
+      'kubespan/sources',
+      'shared',
+    ],
+  },
+  'kubespan/controllers/members': {
+    may: [
+      'kubespan/controllers/mesh-host.ts',
+      'kubespan/controllers/view.ts',
+      'kubespan/model',
+      'kubespan/plan',
+      'kubespan/sources',
+      'shared',
+    ],
+  },
+  'kubespan/controllers/paths': {
+    may: [
+      'kubespan/controllers/announce.ts',
+      'kubespan/controllers/mesh-host.ts',
+      'kubespan/model',
+      'kubespan/plan/paths',
+      'kubespan/plan/self/own-addresses.ts',
+      'kubespan/host',
+      'kubespan/sources',
+      'shared',
+    ],
+  },
+  'kubespan/controllers/host': {
+    may: [
+      'kubespan/controllers/counters.ts',
+      'kubespan/controllers/mesh-host.ts',
+      'kubespan/model',
+      'kubespan/plan',
       'kubespan/host',
       'kubespan/sources',
       'kubespan/apply',

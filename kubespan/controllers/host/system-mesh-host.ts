@@ -1,0 +1,134 @@
+import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../../shared/identity/ula.ts'
+import { cleanUp, removeGuards, removeLink } from '../../apply/cleanup.ts'
+import { deafen } from '../../apply/deaf-chain.ts'
+import { applyDesiredState } from '../../apply/desired-state.ts'
+import { NftTableKeeper } from '../../apply/nftables.ts'
+import { RefusedPeers } from '../../apply/refused-peers.ts'
+import { kickPeers, removePeers, setEndpoints } from '../../apply/wireguard.ts'
+import type { Host } from '../../host/host.ts'
+import type { Identity } from '../../model/identity.ts'
+import type { ObservedLink } from '../../model/observed.ts'
+import type { PublicKey, WireGuardView } from '../../model/peer.ts'
+import type { PlacementStore } from '../../model/placement-store.ts'
+import type { Settings } from '../../model/settings.ts'
+import { chooseMac, macOfNodeId } from '../../plan/self/choose-mac.ts'
+import { parseLinks, showAddresses } from '../../sources/addresses.ts'
+import { loadAffiliates, saveAffiliates } from '../../sources/affiliate-cache.ts'
+import { askByEcho } from '../../sources/echo.ts'
+import { loadOrCreateKeys, loadOrCreateNodeId } from '../../sources/identity-file.ts'
+import { loadPaths, savePaths } from '../../sources/path-memory.ts'
+import {
+  loadPlacements,
+  type PlacementOwner,
+  savePlacements,
+  systemBootId,
+} from '../../sources/placement-memory.ts'
+import type { Resolver } from '../../sources/resolver.ts'
+import { DumpMemo, observeWireGuard } from '../../sources/wireguard.ts'
+import type { MeshHost } from '../mesh-host.ts'
+
+/** The real host, through its tools and the files of the state directory. */
+export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
+  let view: WireGuardView | undefined
+  let shown: string | undefined
+  let addresses: string | undefined
+  const refusals = new RefusedPeers(host.clock)
+  const nftTable = new NftTableKeeper()
+  const lastDump = new DumpMemo()
+  const planned = new Set<PublicKey>()
+  const often: Pick<Host, 'clock' | 'run'> = {
+    clock: host.clock,
+    run: (tool, args) => host.runOften(tool, args),
+  }
+  return {
+    identity: (settings, links) => loadIdentity(settings, links),
+    async links() {
+      shown = await showAddresses(host)
+      return parseLinks(shown)
+    },
+    affiliates: {
+      load: async ({ cluster, node }) =>
+        cluster === undefined ? [] : await loadAffiliates(cachePath(node), cluster.key, host.clock.wall()),
+      save: async ({ cluster, node }, entries) =>
+        await (cluster && saveAffiliates(cachePath(node), cluster.key, entries)),
+    },
+    paths: {
+      load: ({ node }) => loadPaths(`${node.stateDirectory}/paths.json`),
+      save: ({ node }, paths) => savePaths(`${node.stateDirectory}/paths.json`, paths),
+    },
+    placements: placementStore,
+    addressesOf: (names, isPressing) => resolver.addressesOf(names, isPressing),
+    echo: (addresses) => askByEcho(host, addresses),
+    deafen: (placement, sources) => deafen(host, placement, sources),
+    async wireguard({ placement, cluster }) {
+      // A pass looks at the links, if at all, before it looks at WireGuard.
+      addresses = shown
+      shown = undefined
+      view = await observeWireGuard(often, placement.linkName, cluster?.key.presharedKey(), lastDump)
+      return view
+    },
+    async apply(desired, identity, { cluster, node }) {
+      const { privateKey, publicKey } = identity
+      const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
+      if (desired.isProvisional !== true) planned.clear()
+      for (const peer of desired.peers) planned.add(peer.publicKey)
+      const { link, wireguard, count, warnings } = await applyDesiredState(host, desired, secrets, {
+        ...{ view, addresses, refusals, nftTable, planned },
+        implementation: node.wireguard,
+      })
+      // Sets, rules and addresses of peers that are there cause nothing that we would have to see.
+      const isUnsettled =
+        link.length > 0 || wireguard.some(({ action, what }) => action === 'add' || what === 'device')
+      return { changes: count, isUnsettled, warnings }
+    },
+    async resetPeers({ linkName }, keys) {
+      await removePeers(host, linkName, keys)
+      const peers = new Map([...(view?.peers ?? [])].filter(([key]) => !keys.includes(key)))
+      if (view !== undefined) view = { ...view, peers }
+    },
+    setEndpoints: ({ linkName }, endpoints) => setEndpoints(host, linkName, endpoints),
+    kickPeers: ({ linkName }, keys) => kickPeers(host, linkName, keys),
+    removeLink: async ({ linkName }) => (await removeLink(host, linkName)).changes.length > 0,
+    async removeGuards(placement, successor) {
+      await removeGuards(host, placement, successor)
+    },
+    async takeBack(placement) {
+      await cleanUp(host, placement)
+    },
+  }
+}
+
+/** Where every daemon of this host keeps what it made, and who has none running takes it from. */
+export const placementStore: PlacementStore = {
+  load: async ({ node }) => await loadPlacements(placementPath(node), await ownerOf(node)),
+  save: async ({ node }, placements) =>
+    await savePlacements(placementPath(node), await ownerOf(node), placements),
+}
+
+const ownerOf = async ({ runDirectory }: Settings['node']): Promise<PlacementOwner> => ({
+  bootId: await systemBootId(),
+  runDirectory,
+})
+
+const placementPath = ({ stateDirectory }: Settings['node']): string => `${stateDirectory}/placement.json`
+
+const cachePath = ({ stateDirectory }: Settings['node']): string => `${stateDirectory}/affiliates.cache`
+
+/**
+ * Who this node is: id and keys from files that are made once, address from the cluster id and a hardware address as both
+ * are now (SPEC 9, N12). Keys are made when KubeSpan is first enabled.
+ */
+export async function loadIdentity(
+  { enabled, node, cluster }: Settings,
+  links: readonly ObservedLink[],
+): Promise<Identity> {
+  const nodeId = await loadOrCreateNodeId(node.stateDirectory)
+  const keys = enabled ? await loadOrCreateKeys(node.stateDirectory) : { privateKey: '', publicKey: '' }
+  const subnet = ulaPrefix(cluster?.id ?? '', ULA_PURPOSE.kubespan)
+  const address = [chooseMac(links), macOfNodeId(nodeId)]
+    .map((mac) => (mac === undefined ? undefined : ulaAddress(subnet, mac)))
+    .find((candidate) => candidate !== undefined)
+  if (address === undefined)
+    throw new Error('no mesh address can be made: no hardware address, and the node id is too short')
+  return { nodeId, ...keys, subnet, address }
+}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseConfig } from '../../../../../kubespan/config/parse.ts'
+import { gatherPeers } from '../../../../../kubespan/controllers/members/gather.ts'
+import { EMPTY_MEMORY, type MeshMemory } from '../../../../../kubespan/controllers/view.ts'
+import type { PeerStatus } from '../../../../../kubespan/model/peer.ts'
+import type { ServiceReport } from '../../../../../kubespan/plan/members/unite-services.ts'
+import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
+import type { Address } from '../../../../../shared/net/address.ts'
+import { affiliateOf } from '../../../../support/affiliates.ts'
+
+const { settings } = parseConfig('c.yaml', 'kind: KubeSpanConfig\napiVersion: v1alpha1\nenabled: false\n', {
+  hostname: 'box',
+  operatingSystem: '',
+})
+const key = (n: number): string => Buffer.alloc(32, n).toString('base64')
+const identity = { nodeId: 'me', publicKey: key(99) }
+const node = (n: number): Affiliate =>
+  affiliateOf({
+    nodeId: `n${n}`,
+    publicKey: key(n),
+    address: `fd00::${n}` as Address,
+    addresses: [`192.0.2.${n}` as Address],
+  })
+const report = (nodes: readonly Affiliate[], change: Partial<ServiceReport> = {}): ServiceReport => ({
+  name: 'one',
+  isConnected: true,
+  lastContactAt: 1,
+  affiliates: new Map(nodes.map((affiliate) => [affiliate.nodeId, { affiliate, changedAt: 1, seenAt: 1 }])),
+  departures: new Map(),
+  ...change,
+})
+const gather = (
+  memory: MeshMemory,
+  reports: readonly ServiceReport[],
+  now = 1000,
+  forgotten: string[] = [],
+) => ({
+  ...memory,
+  ...gatherPeers({ memory, reports, identity, settings, forgotten: new Set(forgotten), now }),
+})
+/** All peers are up and have just received. */
+const live = (memory: MeshMemory, now: number): MeshMemory => ({
+  ...memory,
+  statuses: new Map(
+    memory.specs.map(({ publicKey }) => [
+      publicKey,
+      { state: 'up', lastReceiveAt: now, notUpSince: undefined } as unknown as PeerStatus,
+    ]),
+  ),
+})
+const ids = ({ retained }: MeshMemory): string[] => retained.map(({ affiliate }) => affiliate.nodeId)
+
+test('a live peer that the service forgot stays for the grace time, a dead one goes at once', () => {
+  const known = live(gather(EMPTY_MEMORY, [report([node(1), node(2)])]), 1000)
+  const lost = gather(known, [report([node(2)])], 2000)
+  assert.deepEqual(ids(lost), ['n1', 'n2'])
+  assert.equal(lost.retained[0]?.unconfirmedUntil, 2000 + 300_000)
+  assert.equal(lost.specs.length, 2)
+  assert.deepEqual(ids(gather(lost, [report([node(2)])], 2000 + 300_000)), ['n2'])
+  assert.deepEqual(ids(gather({ ...known, statuses: new Map() }, [report([node(2)])], 2000)), ['n2'])
+  assert.deepEqual(ids(gather(lost, [report([node(2)])], 2001, ['n1'])), ['n2'], 'forgotten by command')
+})
+
+test('we are nobody’s peer of our own', () => {
+  const memory = gather(EMPTY_MEMORY, [report([affiliateOf({ nodeId: 'me', publicKey: key(99) }), node(1)])])
+  assert.deepEqual(ids(memory), ['n1'])
+})
+
+test('who vouches for whom is known', () => {
+  const memory = gather(EMPTY_MEMORY, [report([node(1)]), report([node(1), node(2)], { name: 'two' })])
+  assert.deepEqual(
+    [...memory.sources],
+    [
+      ['n1', ['service/one', 'service/two']],
+      ['n2', ['service/two']],
+    ],
+  )
+})
+
+test('a prefix that two claim goes to the live one once its owner was down long enough', () => {
+  const shared = { additionalAddresses: ['10.9.0.0/24' as never] }
+  const claim = (n: number): Affiliate => ({ ...node(n), kubespan: { ...node(n).kubespan, ...shared } })
+  const first = gather(EMPTY_MEMORY, [report([claim(1), claim(2)])])
+  const holder = ({ specs }: typeof first): string | undefined =>
+    specs.find(({ allowedIps }) => allowedIps.includes('10.9.0.0/24' as never))?.nodeId
+  assert.equal(holder(first), 'n1')
+  const owner = {
+    ...first,
+    statuses: new Map([
+      [key(1), { notUpSince: 1000 } as PeerStatus],
+      [key(2), { notUpSince: undefined } as PeerStatus],
+    ]),
+  }
+  assert.equal(holder(gather(owner, [report([claim(1), claim(2)])], 1000 + 274_999)), 'n1')
+  assert.equal(holder(gather(owner, [report([claim(1), claim(2)])], 1000 + 275_000)), 'n2')
+})
