@@ -8,7 +8,7 @@ import { ownVersion } from '../shared/version.ts'
 import { runAdmin } from './admin/command.ts'
 import { type Config, readConfig } from './config.ts'
 import { Service } from './service.ts'
-import { warmUp } from './warm-up.ts'
+import { warmUp } from './warm-up/warm-up.ts'
 
 const EXIT_OK = 0
 const EXIT_FAILURE = 1

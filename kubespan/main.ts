@@ -53,7 +53,7 @@ const commands: Record<string, Command> = {
   async run(options) {
     // Before anything else is loaded: that is where most of the heap comes from.
     keepHeapSmall()
-    const { runDaemon } = await import('./run.ts')
+    const { runDaemon } = await import('./commands/run.ts')
     await runDaemon({
       configFile: configFile(options),
       downOnExit: options['down-on-exit'] ?? false,
@@ -106,7 +106,7 @@ const commands: Record<string, Command> = {
   async explain(options, [target]) {
     if (target === undefined)
       throw new UsageError('kubespan explain needs an address, or a peer by name, node id or key')
-    const { explain } = await import('./explain.ts')
+    const { explain } = await import('./commands/explain.ts')
     const { value, text } = await explain({
       target,
       socketPath: await socketPath(options),
@@ -119,14 +119,14 @@ const commands: Record<string, Command> = {
   },
 
   async doctor(options) {
-    const { examine } = await import('./doctor.ts')
+    const { examine } = await import('./commands/doctor.ts')
     const { findings, text, hasErrors } = await examine(configFile(options), options.socket)
     show(options, findings, () => text)
     if (hasErrors) process.exitCode = EXIT_FAILURE
   },
 
   async bugreport(options) {
-    const { writeBugreport } = await import('./bugreport.ts')
+    const { writeBugreport } = await import('./commands/bugreport.ts')
     const path = await writeBugreport({
       configFile: configFile(options),
       socketPath: options.socket,
@@ -163,7 +163,7 @@ const commands: Record<string, Command> = {
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
     if (action === 'validate') process.stdout.write(`${path} is valid\n`)
     else {
-      const { askDaemon } = await import('./doctor.ts')
+      const { askDaemon } = await import('./commands/doctor.ts')
       const view = await askDaemon(options.socket, loaded.settings).catch(() => undefined)
       const { value, table } = renderSettings(loaded, view)
       show(options, value, () => table)
@@ -180,12 +180,12 @@ const commands: Record<string, Command> = {
   },
 
   async leave(options) {
-    const { leave } = await import('./run.ts')
+    const { leave } = await import('./commands/run.ts')
     await leave(configFile(options), options.socket)
   },
 
   async down(options) {
-    const { down } = await import('./run.ts')
+    const { down } = await import('./commands/run.ts')
     await down(configFile(options), options.socket)
   },
 }

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { warmUp } from '../../../discovery/warm-up.ts'
 import {
   ANSWERED_CLIENT,
   encodeCall,
   FAREWELL_OF_A_CLIENT,
   HELLO_OF_A_CLIENT,
   SETTLED_CLIENT,
-} from '../../../discovery/warm-up-frames.ts'
-import { systemClock } from '../../../shared/clock.ts'
-import { startService } from '../../support/discovery-service.ts'
-import { settle } from '../../support/manual-clock.ts'
+} from '../../../../discovery/warm-up/frames.ts'
+import { warmUp } from '../../../../discovery/warm-up/warm-up.ts'
+import { systemClock } from '../../../../shared/clock.ts'
+import { startService } from '../../../support/discovery-service.ts'
+import { settle } from '../../../support/manual-clock.ts'
 
 const PLAIN = { warmUp: 60, certificatePath: '', keyPath: '' }
 const TLS = {

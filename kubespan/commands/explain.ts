@@ -1,4 +1,4 @@
-import { systemClock } from '../shared/clock.ts'
+import { systemClock } from '../../shared/clock.ts'
 import {
   type Address,
   parseAddress,
@@ -7,15 +7,15 @@ import {
   splitAddressPort,
   splitPrefix,
   zoneOf,
-} from '../shared/net/address.ts'
-import { renderAddressExplanation, renderPeerExplanation } from './cli/explain.ts'
-import { ControlClient, NotRunningError } from './control/client.ts'
-import { createHost } from './host/host.ts'
-import { explainAddress, explainPeer, peerOf } from './inspect/explain.ts'
-import { observeFates } from './inspect/fate.ts'
-import type { CandidateView, DaemonView, PeerView } from './model/daemon-view.ts'
-import type { Placement } from './model/desired.ts'
-import type { FateReport } from './model/fate.ts'
+} from '../../shared/net/address.ts'
+import { renderAddressExplanation, renderPeerExplanation } from '../cli/explain.ts'
+import { ControlClient, NotRunningError } from '../control/client.ts'
+import { createHost } from '../host/host.ts'
+import { explainAddress, explainPeer, peerOf } from '../inspect/explain.ts'
+import { observeFates } from '../inspect/fate.ts'
+import type { CandidateView, DaemonView, PeerView } from '../model/daemon-view.ts'
+import type { Placement } from '../model/desired.ts'
+import type { FateReport } from '../model/fate.ts'
 
 export interface ExplainRequest {
   /** An address, `address:port` for TCP, or a peer by node name, host name, node id or public key. */

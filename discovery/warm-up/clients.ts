@@ -8,10 +8,10 @@ import {
   FAREWELL_OF_A_CLIENT,
   HELLO_OF_A_CLIENT,
   SETTLED_CLIENT,
-} from './warm-up-frames.ts'
+} from './frames.ts'
 
 /**
- * Clients for services that warm up: `warm-up-clients.ts PORT,PORT plaintext|tls`, on loopback. They are a program of
+ * Clients for services that warm up: `clients.ts PORT,PORT plaintext|tls`, on loopback. They are a program of
  * their own, so that V8 gets to know the service only, and nothing of them stays in it. They say when they begin, and go
  * on until they are killed, or a service is gone.
  */
