@@ -16,6 +16,7 @@ import { mesh as startMesh } from '../lab/mesh.ts'
 import { meshAddresses, pingMatrix } from '../lab/ping-matrix.ts'
 import { behind, nat, publicHost, topology, WAN } from '../lab/topology.ts'
 import { randomOf } from '../support/simulated-network.ts'
+import { Situations } from '../support/situations.ts'
 
 const MINUTES = Number(process.env.MISHAP_MINUTES || 5)
 const SEED = Number(process.env.MISHAP_SEED || Date.now() % 1_000_000)
@@ -33,6 +34,17 @@ const WORLD = topology({
   ],
   nats: [nat('home1', 'port-restricted'), nat('home2', 'port-restricted'), nat('cone', 'full-cone')],
 })
+
+/** What the daemons must have logged by the end: else things went past them that should not have. */
+const SAID = [
+  'kubespan daemon started',
+  'kubespan daemon stops',
+  'peer state changed',
+  'endpoint changed',
+  'host brought in line',
+  'discovery connected',
+  'discovery connection lost',
+] as const
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -52,6 +64,7 @@ test(`whatever happens to a mesh, it is whole again (MISHAP_SEED=${SEED})`, { sk
   const below = (limit: number): number => Math.floor(random() * limit)
   const oneOf = <T>(these: readonly T[]): T => these[below(these.length)] as T
 
+  /** Answer false where they cannot happen to that host. */
   const mishaps: Readonly<Record<string, (host: LabHost) => Promise<unknown>>> = {
     'a NAT gives another port': async (host) => host.network !== WAN && (await rebind(lab, host)),
     'it moves': async (host) =>
@@ -109,12 +122,19 @@ test(`whatever happens to a mesh, it is whole again (MISHAP_SEED=${SEED})`, { sk
     )
   }
 
+  const reached = new Situations([...Object.keys(mishaps), ...SAID])
+  /** Each in its turn, in another order every time. */
+  let bag: string[] = []
+  const nextMishap = (): string => {
+    if (bag.length === 0) bag = Object.keys(mishaps).sort(() => random() - 0.5)
+    return bag.pop() as string
+  }
   const happened: string[] = []
   let longest = 0
   for (const endsAt = Date.now() + MINUTES * 60_000; Date.now() < endsAt; ) {
     const host = oneOf(lab.hosts)
-    const what = oneOf(Object.keys(mishaps))
-    await mishaps[what]?.(host)
+    const what = nextMishap()
+    reached.reach(what, (await mishaps[what]?.(host)) !== false)
     happened.push(`${host.name}: ${what}`)
     // Now and then the next one does not wait.
     if (below(4) === 0) continue
@@ -132,5 +152,8 @@ test(`whatever happens to a mesh, it is whole again (MISHAP_SEED=${SEED})`, { sk
   }
   console.log(`# ${happened.length} mishaps; whole again within ${Math.round(longest)} ms`)
   assert.ok(happened.length > MINUTES, happened.join('\n'))
+  const logs = lab.hosts.map((host) => mesh.daemon(host).output).join('')
+  for (const line of SAID) reached.reach(line, logs.includes(`"msg":"${line}"`))
+  reached.assertReached()
   await assertNothingInClear(lab)
 })

@@ -28,6 +28,12 @@ export interface DaemonOptions {
   readonly canEcho: boolean
 }
 
+export type DaemonEvent =
+  | `${PeerStatus['state'] | 'new'} → ${PeerStatus['state']}`
+  | 'WireGuard was made to begin anew'
+  | 'deaf to the old path'
+  | 'an echo got no answer'
+
 /** The daemon's own way of finding and keeping a path to one peer, on a WireGuard and in a network that are simulated. */
 export class SimulatedDaemon implements KernelOwner {
   readonly key: string
@@ -38,6 +44,7 @@ export class SimulatedDaemon implements KernelOwner {
   endpoints: readonly AddressPort[] = []
   links: readonly ObservedLink[] = []
   state: PeerStatus['state'] | undefined
+  onEvent: (event: DaemonEvent) => void = () => {}
   readonly #options: DaemonOptions
   readonly #paths: Paths
   readonly #sockets = new FakeRaceSockets()
@@ -84,6 +91,7 @@ export class SimulatedDaemon implements KernelOwner {
       host: {
         echo: async () => (canEcho ? await this.#echo() : undefined),
         deafen: async (_, sources) => {
+          if (sources.length > 0) this.onEvent('deaf to the old path')
           this.#deafTo = new Set(sources)
         },
         setEndpoints: async (_, endpoints) => {
@@ -146,7 +154,10 @@ export class SimulatedDaemon implements KernelOwner {
       now: timeline.now,
     })
     this.#memory = statuses
+    const was = this.state ?? 'new'
     this.state = statuses.get(key)?.state
+    if (this.state !== undefined && this.state !== was) this.onEvent(`${was} → ${this.state}`)
+    if (resets.includes(key)) this.onEvent('WireGuard was made to begin anew')
     const found = kernel.peers.get(key)
     const endpoint = endpoints.get(key)
     const goal = isRelay(endpoint) ? undefined : endpoint
@@ -185,7 +196,10 @@ export class SimulatedDaemon implements KernelOwner {
         resolve(answers)
       }
       this.#pending.set(id, () => end(new Map([[specOf({}).address, timeline.now - askedAt]])))
-      timeline.at(askedAt + ECHO_WITHIN, () => end(new Map()))
+      timeline.at(askedAt + ECHO_WITHIN, () => {
+        if (this.#pending.has(id)) this.onEvent('an echo got no answer')
+        end(new Map())
+      })
       this.kernel.transmit(peer, { kind: 'echo', id })
     })
   }

@@ -1,5 +1,11 @@
 import { fullBudget, type PacketBudget } from '../../kubespan/plan/paths/packet-budget.ts'
-import { NO_RACES, planRaces, RACES, type RaceMemory } from '../../kubespan/plan/paths/plan-races.ts'
+import {
+  NO_RACES,
+  planRaces,
+  RACES,
+  type RaceEnd,
+  type RaceMemory,
+} from '../../kubespan/plan/paths/plan-races.ts'
 import { onInitiation, takeCopies } from '../../kubespan/plan/paths/race.ts'
 import { type RankedEndpoint, rankEndpoints } from '../../kubespan/plan/paths/rank-endpoints.ts'
 import type { AddressPort, Prefix } from '../../shared/net/address.ts'
@@ -12,6 +18,9 @@ interface Ranked {
   readonly ranked: readonly RankedEndpoint[]
 }
 
+/** What becomes of a race: a kernel is made to begin anew while it lasts, and it ends. */
+export type RaceEvent = 'retried' | RaceEnd['reason']
+
 /** One daemon: what the plan says is done to the kernel, what the kernel does goes back into the plan. */
 export class SimulatedNode {
   readonly key: string
@@ -22,6 +31,7 @@ export class SimulatedNode {
   packets = 0
   /** A firewall of its own lets WireGuard's packets out, and no copies of them. */
   dropsCopies = false
+  onRace: (event: RaceEvent) => void = () => {}
   readonly #send: Send
   readonly #known = new Map<string, readonly AddressPort[]>()
   readonly #initiations = new Map<string, Packet>()
@@ -83,11 +93,15 @@ export class SimulatedNode {
     })
     const plan = planRaces(peers, this.#memory, now, RACES)
     this.#memory = plan.memory
-    for (const { publicKey, endpoint } of plan.ends) {
+    for (const { publicKey, endpoint, reason } of plan.ends) {
+      this.onRace(reason)
       const peer = this.kernel.peers.get(publicKey)
       if (peer !== undefined && endpoint !== undefined) peer.endpoint = endpoint
     }
-    for (const { publicKey, reset, endpoint } of plan.starts) this.kernel.begin(publicKey, reset, endpoint)
+    for (const { publicKey, reset, endpoint, isRetry } of plan.starts) {
+      if (isRetry) this.onRace('retried')
+      this.kernel.begin(publicKey, reset, endpoint)
+    }
     // While somebody is raced WireGuard is looked at often.
     const next = plan.memory.races.size > 0 ? Math.min(now + 100, plan.nextAt ?? now + 100) : plan.nextAt
     this.#sendCopies()

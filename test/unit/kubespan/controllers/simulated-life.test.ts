@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { type Address, type AddressPort, addressPortOf, familyOf } from '../../../../shared/net/address.ts'
 import { linkOf } from '../../../support/links.ts'
 import { settingsOf } from '../../../support/settings.ts'
-import { SimulatedDaemon } from '../../../support/simulated-daemon.ts'
+import { type DaemonEvent, SimulatedDaemon } from '../../../support/simulated-daemon.ts'
 import type { Packet } from '../../../support/simulated-kernel.ts'
 import {
   canConnect,
@@ -17,6 +17,7 @@ import {
   Timeline,
   WIREGUARD_PORT,
 } from '../../../support/simulated-network.ts'
+import { Situations } from '../../../support/situations.ts'
 
 /** One of the networks that both hosts are on. */
 interface Way {
@@ -215,18 +216,58 @@ const UPGRADED_WITHIN = 60_000
 /** Of a minute in which private addresses that lead nowhere are tried as well; 1 % is passed once in some hundred lives. */
 const LOST_SHARE_MAX = 0.02
 
-async function live(seed: number, { loss, canEcho }: { readonly loss: number; readonly canEcho: boolean }) {
+interface Weather {
+  readonly loss: number
+  readonly canEcho: boolean
+}
+
+type Situation =
+  | DaemonEvent
+  | `met by ${Way['name']}`
+  | `from ${Way['name']} to ${Way['name']}`
+  | 'a site with no NAT'
+  | 'a site with a NAT that answers only whom it was sent to'
+
+/** What the lives of one test together must have come across. */
+const LIVED: readonly Situation[] = [
+  'a site with no NAT',
+  'a site with a NAT that answers only whom it was sent to',
+  'met by ipv4',
+  'met by ipv6',
+  'from ipv4 to ipv6',
+  'from ipv6 to ipv4',
+  'from ipv4 to lan',
+  'from ipv6 to lan',
+  'new → unknown',
+  'unknown → up',
+  'WireGuard was made to begin anew',
+  'deaf to the old path',
+]
+
+async function live(seed: number, { loss, canEcho }: Weather, situations: Situations<Situation>) {
   const life = new Life(seed, loss, canEcho)
+  for (const daemon of life.daemons) daemon.onEvent = (event) => situations.reach(event)
+  for (const { site } of life.ways.ipv4.hosts) {
+    situations.reach('a site with no NAT', !site.isNat)
+    situations.reach(
+      'a site with a NAT that answers only whom it was sent to',
+      site.isNat && site.kind !== 'full cone',
+    )
+  }
   const again = FLOWS_AGAIN_WITHIN[canEcho ? 'echo' : 'silence'] * (loss > 0 ? 2 : 1)
   await life.until('both are up', BOTH_UP_WITHIN, () => life.daemons.every(({ state }) => state === 'up'))
   life.startPings()
   await life.traffic(5_000)
   await life.pass(15_000 * (1 + life.random()))
 
-  life.dead.add(life.wayInUse())
+  const first = life.wayInUse()
+  situations.reach(`met by ${first}`)
+  life.dead.add(first)
   await life.pass(200)
   await life.traffic(again)
   await life.pass(10_000)
+  const second = life.wayInUse()
+  situations.reach(`from ${first} to ${second}`)
 
   const lost = await life.lossDuring(async () => {
     life.lanAppears(true)
@@ -236,6 +277,7 @@ async function live(seed: number, { loss, canEcho }: { readonly loss: number; re
     await life.pass(50_000)
   })
   assert.equal(life.wayInUse(), 'lan', 'and they stay there')
+  situations.reach(`from ${second} to lan`)
   if (loss === 0) assert.ok(lost <= LOST_SHARE_MAX, `${(100 * lost).toFixed(1)} % lost on the way to the LAN`)
 
   life.dead.add('lan')
@@ -245,20 +287,23 @@ async function live(seed: number, { loss, canEcho }: { readonly loss: number; re
 }
 
 const seed = fc.integer({ min: 0, max: 0x7fffffff })
-const check = (weather: { readonly loss: number; readonly canEcho: boolean }, numRuns: number) =>
-  fc.assert(
-    fc.asyncProperty(seed, async (drawn) => void (await live(drawn, weather))),
+async function check(weather: Weather, numRuns: number, alsoReached: readonly Situation[]): Promise<void> {
+  const situations = new Situations<Situation>([...LIVED, ...alsoReached])
+  await fc.assert(
+    fc.asyncProperty(seed, async (drawn) => void (await live(drawn, weather, situations))),
     { numRuns },
   )
+  situations.assertReached()
+}
 
 test('two peers meet, lose their path, find another, move to a LAN, lose that, and come back', async () => {
-  await check({ loss: 0, canEcho: true }, 30)
+  await check({ loss: 0, canEcho: true }, 30, ['an echo got no answer'])
 })
 
 test('the same without echoes', async () => {
-  await check({ loss: 0, canEcho: false }, 20)
+  await check({ loss: 0, canEcho: false }, 30, [])
 })
 
 test('the same where packets get lost', async () => {
-  await check({ loss: 0.02, canEcho: true }, 20)
+  await check({ loss: 0.02, canEcho: true }, 30, ['an echo got no answer'])
 })
