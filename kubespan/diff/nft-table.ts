@@ -98,7 +98,7 @@ function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): Nf
       type: 'filter',
       hook: 'prerouting',
       priority: PRIORITY_FILTER,
-      rules: [fromWireGuard, ...answers, ...intoTunnel],
+      rules: [fromWireGuard, NEIGHBOUR_DISCOVERY, ...answers, ...intoTunnel],
     },
     {
       name: 'kubespan_outgoing',
@@ -108,6 +108,8 @@ function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): Nf
       rules: [
         fromWireGuard,
         'oifname "lo" accept',
+        NEIGHBOUR_DISCOVERY,
+        ...DHCP,
         'ip daddr . tcp dport @bypass_v4 accept',
         'ip6 daddr . tcp dport @bypass_v6 accept',
         ...answers,
@@ -117,6 +119,20 @@ function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): Nf
     },
   ]
 }
+
+/**
+ * Whoever shares a link finds its hardware addresses by these, from unicast to unicast too, and no tunnel is up without them. With
+ * another hop limit it is no neighbour discovery (RFC 4861, 7.1), and may be anything.
+ */
+const NEIGHBOUR_DISCOVERY = 'ip6 hoplimit 255 icmpv6 type 133-137 accept'
+
+/** Renewals of a lease go straight to the server, and a server on the same link answers straight. */
+const DHCP = [
+  ['68', '67'],
+  ['67', '68'],
+  ['546', '547'],
+  ['547', '546'],
+].map(([from, to]) => `udp sport ${from} udp dport ${to} accept`)
 
 /** PMTU discovery does not work inside the tunnel, so both ends are told before they begin. */
 const clamp = (match: string, limit: number): string =>

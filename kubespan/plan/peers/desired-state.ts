@@ -1,7 +1,7 @@
 import { compareBytes } from '../../../shared/byte-order.ts'
 import { isUlaOfPurpose, ULA_PURPOSE } from '../../../shared/identity/ula.ts'
 import { Last } from '../../../shared/last.ts'
-import { type AddressPort, familyOf, splitPrefix } from '../../../shared/net/address.ts'
+import { type AddressPort, familyOf, type Prefix, splitPrefix } from '../../../shared/net/address.ts'
 import { PrefixSet } from '../../../shared/net/prefix-set.ts'
 import type { DesiredPeer, DesiredState, Placement } from '../../model/desired.ts'
 import type { Identity } from '../../model/identity.ts'
@@ -48,12 +48,21 @@ export function planDesiredState(input: DesiredStateInput, recall = new DesiredR
   }
 }
 
+/**
+ * What never leaves a link, or this host (RFC 6890): no route leads to it, so nobody who claims everything has it. 240.0.0.0/4 is
+ * nobody's by the letter, but in use.
+ */
+const OF_ONE_LINK = PrefixSet.of([
+  ...(['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'] as Prefix[]),
+  ...(['::/127', 'fe80::/10', 'ff00::/8'] as Prefix[]),
+])
+
 /** Mesh addresses are on the link itself and need no mark to find it. */
 function planRouted(specs: readonly PeerSpec[]): Pick<DesiredState, 'routedV4' | 'routedV6'> {
   const wanted = specs
     .flatMap(({ allowedIps }) => allowedIps)
     .filter((prefix) => !isUlaOfPurpose(splitPrefix(prefix).address, ULA_PURPOSE.kubespan))
-  const routed = PrefixSet.of(wanted).toPrefixes()
+  const routed = PrefixSet.of(wanted).subtract(OF_ONE_LINK).toPrefixes()
   return {
     routedV4: routed.filter((prefix) => familyOf(prefix) === 4),
     routedV6: routed.filter((prefix) => familyOf(prefix) === 6),

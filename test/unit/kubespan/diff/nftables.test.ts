@@ -91,6 +91,7 @@ add chain kubespan_input { type filter hook input priority 0; policy accept; }
 add rule kubespan_input iifname "kubespan" udp dport 51820 drop
 add chain kubespan_prerouting { type filter hook prerouting priority 0; policy accept; }
 add rule kubespan_prerouting meta mark & 0x60 == 0x20 accept
+add rule kubespan_prerouting ip6 hoplimit 255 icmpv6 type 133-137 accept
 add rule kubespan_prerouting ct direction reply ct mark & 0x80 == 0x80 accept
 add rule kubespan_prerouting ip daddr @routed_v4 tcp flags & (syn|rst) == syn tcp option maxseg size > 1368 tcp option maxseg size set 1368
 add rule kubespan_prerouting ip6 daddr @routed_v6 tcp flags & (syn|rst) == syn tcp option maxseg size > 1348 tcp option maxseg size set 1348
@@ -99,6 +100,11 @@ add rule kubespan_prerouting ip6 daddr @routed_v6 meta mark set meta mark & 0xff
 add chain kubespan_outgoing { type route hook output priority 0; policy accept; }
 add rule kubespan_outgoing meta mark & 0x60 == 0x20 accept
 add rule kubespan_outgoing oifname "lo" accept
+add rule kubespan_outgoing ip6 hoplimit 255 icmpv6 type 133-137 accept
+add rule kubespan_outgoing udp sport 68 udp dport 67 accept
+add rule kubespan_outgoing udp sport 67 udp dport 68 accept
+add rule kubespan_outgoing udp sport 546 udp dport 547 accept
+add rule kubespan_outgoing udp sport 547 udp dport 546 accept
 add rule kubespan_outgoing ip daddr . tcp dport @bypass_v4 accept
 add rule kubespan_outgoing ip6 daddr . tcp dport @bypass_v6 accept
 add rule kubespan_outgoing ct direction reply ct mark & 0x80 == 0x80 accept

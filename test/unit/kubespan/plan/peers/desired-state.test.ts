@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Placement } from '../../../../../kubespan/model/desired.ts'
 import { type DesiredStateInput, planDesiredState } from '../../../../../kubespan/plan/peers/desired-state.ts'
 import type { Address, AddressPort, Prefix } from '../../../../../shared/net/address.ts'
+import { PrefixSet } from '../../../../../shared/net/prefix-set.ts'
 import { specOf, statusOf } from '../../../../support/peers.ts'
 
 const prefixes = (...texts: string[]) => texts as Prefix[]
@@ -51,4 +52,32 @@ test('with the bypass allowed only peers that are up are routed', () => {
 test('without peers nothing is routed', () => {
   const { peers, routedV4, routedV6 } = planDesiredState({ ...input, specs: [] })
   assert.deepEqual([peers, routedV4, routedV6], [[], [], []])
+})
+
+test('who claims everything is not sent what belongs to one link or to this host', () => {
+  const everything = specOf({ publicKey: 'c', allowedIps: prefixes('0.0.0.0/0', '::/0') })
+  const { peers, routedV4, routedV6 } = planDesiredState({ ...input, specs: [everything] })
+  assert.deepEqual(peers[0]?.allowedIps, ['0.0.0.0/0', '::/0'], 'WireGuard is told all of it')
+  const routed = PrefixSet.of([...routedV4, ...routedV6])
+  const links = [
+    '0.0.0.0',
+    '127.0.0.1',
+    '169.254.169.254',
+    '224.0.0.251',
+    '239.255.255.250',
+    '255.255.255.255',
+  ]
+  for (const address of [...links, '::', '::1', 'fe80::1', 'ff02::fb', 'ff0e::1'])
+    assert.ok(!routed.contains(address as Address), address)
+  for (const address of [
+    '1.1.1.1',
+    '126.255.255.255',
+    '169.253.255.255',
+    '240.0.0.1',
+    '255.255.255.254',
+    '::2',
+    'fec0::1',
+    '2001:db8::1',
+  ])
+    assert.ok(routed.contains(address as Address), address)
 })
