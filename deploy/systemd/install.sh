@@ -11,17 +11,15 @@ for hidden in home root run/user tmp var/tmp; do
     exit 1 ;;
   esac
 done
-[ -x "$here/node_modules/.bin/node" ] || { echo "run npm ci --omit=dev in $here first" >&2; exit 1; }
+"$here/bin/node" --version >/dev/null || exit 1 # it says what is missing
 
-wrapper() { # name, lines that end with a command
-  printf '#!/bin/sh\n%s "$@"\n' "$2" > "$root/usr/local/bin/$1"
+wrapper() { # name: of a program in bin
+  printf '#!/bin/sh\nexec "%s" "$@"\n' "$here/bin/$1" > "$root/usr/local/bin/$1"
   chmod 0755 "$root/usr/local/bin/$1"
 }
 mkdir -p "$root/usr/local/bin" "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/kubespan"
-# Compiled code is kept where only the owner of the checkout writes: a command starts in half the time.
-wrapper kubespan "export NODE_COMPILE_CACHE=\"\${NODE_COMPILE_CACHE:-$here/node_modules/.cache/compile}\"
-exec \"$here/node_modules/.bin/node\" \"$here/kubespan/main.ts\""
-wrapper discovery-service "exec \"$here/discovery/start.sh\""
+wrapper kubespan
+wrapper discovery-service
 for unit in kubespan kubespan-wireguard discovery-service; do
   install -m 0644 "$here/deploy/systemd/$unit.service" "$root/etc/systemd/system/"
 done

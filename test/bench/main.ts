@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { MeasuredServer } from './process.ts'
 import { type Figures, SCENARIOS } from './scenarios.ts'
 
-const USAGE = `usage: node test/bench/main.ts [-n ROUNDS] [-s S1,S2,...] [NAME='COMMAND' ...]
+const USAGE = `usage: npm run -s bench -- [-n ROUNDS] [-s S1,S2,...] [NAME='COMMAND' ...]
   Loads servers of the protocol in turn, and prints the median of each figure and how it stands to the first server.
   COMMAND starts a server in the foreground; {addr} becomes 127.0.0.1:PORT, {cert} and {key} PEM files; a part in [[ ]] is
   for TLS only. The server must believe X-Real-IP from loopback. Without a command it is the one of this repository.

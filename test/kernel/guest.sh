@@ -5,7 +5,7 @@
 root=$1 checkout=$2
 shift 2
 
-export PATH="$checkout/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/root LANG=C.UTF-8
+export PATH="$checkout/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/root LANG=C.UTF-8
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev

@@ -9,8 +9,8 @@ import { readConsole, renderResults } from './console.ts'
  * Runs tests under a Debian kernel with the real WireGuard module, in an emulated machine whose files are this
  * machine's own, read-only below a layer in memory. The exit status is that of the tests.
  *
- * `node test/kernel/main.ts` runs the essential ones; `node test/kernel/main.ts FILE…` others, and
- * `node test/kernel/main.ts -- COMMAND…` anything else.
+ * `bin/node test/kernel/main.ts` runs the essential ones; `bin/node test/kernel/main.ts FILE…` others, and
+ * `bin/node test/kernel/main.ts -- COMMAND…` anything else.
  */
 
 interface Selection {

@@ -3,7 +3,7 @@
 # file, and the Debian packages that are missing. Does nothing, quickly, when all is there.
 set -eu
 
-command -v node >/dev/null || { echo "install: Node.js 20 or newer with npm is needed: apt-get install nodejs npm" >&2; exit 1; }
+command -v npm >/dev/null || { echo "install: npm is needed: apt-get install npm" >&2; exit 1; }
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "installing npm packages"
   log=$(mktemp)

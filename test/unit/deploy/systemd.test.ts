@@ -40,7 +40,7 @@ test('every program that a unit starts is one that the installer puts there, or 
   for (const name of ['kubespan', 'kubespan-wireguard', 'discovery-service'])
     for (const line of unit(name).get('ExecStart') ?? []) {
       const [, program] = /^\/usr\/local\/bin\/(\S+)/.exec(line) ?? []
-      if (program !== undefined) assert.match(installer, new RegExp(`^wrapper ${program} `, 'm'))
+      if (program !== undefined) assert.match(installer, new RegExp(`^wrapper ${program}$`, 'm'))
     }
 })
 
