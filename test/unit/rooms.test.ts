@@ -171,3 +171,17 @@ test('every room is in the table, and the two halves do not know each other', ()
         assert.ok(!normalize(join(dirname(file), from)).startsWith(`${other}/`), `${file} imports ${from}`)
   }
 })
+
+test('no file imports itself by way of others, not even a type', () => {
+  const settled = new Set<string>()
+  const visit = (file: string, way: readonly string[]): void => {
+    assert.ok(!way.includes(file), [...way, file].join(' → '))
+    if (settled.has(file)) return
+    for (const from of importsOf(file))
+      if (from.startsWith('.')) visit(normalize(join(dirname(file), from)), [...way, file])
+    settled.add(file)
+  }
+  for (const part of ['discovery', 'kubespan', 'shared'])
+    for (const name of readdirSync(part, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.ts')) visit(join(part, name), [])
+})
