@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { messageOf } from '../shared/message-of.ts'
 import { ownVersion } from '../shared/version.ts'
@@ -13,6 +12,7 @@ import { renderPeers, renderStatus } from './cli/status.ts'
 import { ConfigError, loadConfig } from './config/load.ts'
 import { renderSettings } from './config/show.ts'
 import { ControlClient } from './control/client.ts'
+import { writeConfiguration } from './host/configuration-file.ts'
 import { keepHeapSmall } from './host/heap.ts'
 import type { DaemonView } from './model/daemon-view.ts'
 
@@ -149,10 +149,7 @@ const commands: Record<string, Command> = {
         `kubespan gen: no --endpoint given; replace ${DEFAULT_SERVICE_URL} by your discovery service\n`,
       )
     if (file === undefined) process.stdout.write(text)
-    else {
-      await using handle = await open(file, 'wx', 0o600)
-      await handle.writeFile(text)
-    }
+    else await writeConfiguration(file, text)
   },
 
   async config(options, [action, file]) {

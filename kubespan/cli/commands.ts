@@ -40,7 +40,7 @@ export const OPTIONS = {
   file: {
     type: 'string',
     value: 'FILE',
-    help: 'write there, mode 0600, and nowhere else; never overwrites',
+    help: 'write there and nowhere else, for the eyes of root (in /etc/kubespan: and of the service) alone; never overwrites',
   },
   help: { type: 'boolean', short: 'h', help: 'show this help' },
   version: { type: 'boolean', help: 'show the version' },

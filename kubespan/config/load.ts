@@ -8,6 +8,12 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
+const WHY_NOT: Readonly<Record<string, (file: string) => string>> = {
+  ENOENT: (file) => `there is no such file; make one with "kubespan gen --file ${file}"`,
+  EACCES: (file) =>
+    `cannot be read: only root may; for the service: chown root:kubespan ${file} && chmod 0640 ${file}`,
+}
+
 /** Reads and checks a configuration file. Throws ConfigError. */
 export async function loadConfig(file: string): Promise<Resolved> {
   let text: string
@@ -15,11 +21,7 @@ export async function loadConfig(file: string): Promise<Resolved> {
     text = await readFile(file, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new ConfigError(
-      code === 'ENOENT'
-        ? `${file}: there is no such file; make one with "kubespan gen --file ${file}"`
-        : `${file}: cannot be read: ${code}`,
-    )
+    throw new ConfigError(`${file}: ${WHY_NOT[code ?? '']?.(file) ?? `cannot be read: ${code}`}`)
   }
   return checkConfig(file, text, await hostFacts())
 }

@@ -21,7 +21,9 @@ const PROGRAM = join(REPOSITORY, 'kubespan/main.ts')
 
 /** Compiles the daemon, so that the first start in a fresh clone costs no more than later ones. */
 export const compileDaemon = async (): Promise<void> => {
-  const modules = ['main.ts', 'commands/run.ts'].map((file) => JSON.stringify(join(REPOSITORY, 'kubespan', file)))
+  const modules = ['main.ts', 'commands/run.ts'].map((file) =>
+    JSON.stringify(join(REPOSITORY, 'kubespan', file)),
+  )
   // main.ts acts when it is loaded, and --version is the least that it can do.
   const script = `process.argv.push('--version'); for (const file of [${modules}]) await import(file)`
   await run([process.execPath, '--input-type=module', '-e', script], {
