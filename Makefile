@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-kernel test-long fmt clean
+.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-bare test-kernel test-long fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -24,6 +24,9 @@ bench-connect: deps
 
 bench-daemon: deps
 	@npm run -s bench:daemon
+
+test-bare: deps
+	@npm run -s test:bare
 
 test-kernel: deps
 	@npm run -s test:kernel

@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { ownVersion } from '../../shared/version.ts'
 import { freePort } from '../support/free-port.ts'
-import { onMachine, StaleCheckout } from '../support/stale-checkout.ts'
+import { onMachine } from '../support/machine.ts'
+import { StaleCheckout } from '../support/stale-checkout.ts'
 
 /** Everything starts on a machine whose npm links no Node and whose own Node is too old. */
 

@@ -4,7 +4,9 @@
 set -eu
 
 command -v npm >/dev/null || { echo "install: npm is needed: apt-get install npm" >&2; exit 1; }
-if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# TypeScript is not there after npm ci --omit=dev.
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ] ||
+  [ ! -e node_modules/typescript ]; then
   echo "installing npm packages"
   log=$(mktemp)
   npm ci --no-audit --no-fund >"$log" 2>&1 || { cat "$log" >&2; rm -f "$log"; exit 1; }
@@ -13,7 +15,7 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 
 missing=
-for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping fping:fping zsh:zsh tcpdump:tcpdump; do
+for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping fping:fping zsh:zsh tcpdump:tcpdump debootstrap:debootstrap; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 # Where the kernel has no WireGuard, userspace takes its place.

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,19 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, delimiter, join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
+import { machineEnvironment, onMachine } from './machine.ts'
 
 const CHECKOUT = resolve(import.meta.dirname, '../..')
 const LIMIT_MS = 60_000
 const LAUNCHER_TOOLS = ['readlink', 'sed', 'uname']
-
-/** The program on PATH, where it is not one of this checkout. */
-export function onMachine(name: string): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .map((directory) => join(directory, name))
-    .find((path) => existsSync(path) && !realpathSync(path).startsWith(CHECKOUT))
-}
 
 export interface Answer {
   readonly status: number | null
@@ -80,11 +72,7 @@ export class StaleCheckout implements Disposable {
   }
 
   get env(): NodeJS.ProcessEnv {
-    const rest = (process.env.PATH ?? '')
-      .split(delimiter)
-      .filter((directory) => directory !== '' && !directory.startsWith(CHECKOUT))
-    const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/i.test(name))
-    return { ...Object.fromEntries(own), PATH: [this.tools, ...rest].join(delimiter) }
+    return machineEnvironment(this.tools)
   }
 
   /** Runs a command there; a relative program is one of the checkout. */
