@@ -25,7 +25,7 @@ import type { CandidateView, ConfigView, DaemonSummary, DaemonView } from './mod
 import type { Placement } from './model/desired.ts'
 import type { FateReport } from './model/fate.ts'
 import type { HostView } from './model/host-view.ts'
-import type { Settings } from './model/settings.ts'
+import { type Settings, socketPath } from './model/settings.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
 import { checkConnectionEvery } from './sources/discovery/client-options.ts'
 import { GrpcTransport } from './sources/discovery/grpc.ts'
@@ -298,7 +298,5 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     for (const listener of this.#listeners) listener()
   }
 }
-
-export const socketPath = (settings: Settings): string => `${settings.node.runDirectory}/kubespan.sock`
 
 export const daemonLogger = (level: string): Logger => createLogger(level as LogLevel)

@@ -11,7 +11,8 @@ import { findResource } from './cli/resources.ts'
 import { renderPeers, renderStatus } from './cli/status.ts'
 import { ConfigError, loadConfig } from './config/load.ts'
 import { renderSettings } from './config/show.ts'
-import { ControlClient } from './control/client.ts'
+import { ControlClient, NotRunningError } from './control/client.ts'
+import { type DaemonQuery, findSocket, loadUsable } from './find-daemon.ts'
 import { writeConfiguration } from './host/configuration-file.ts'
 import { keepHeapSmall } from './host/heap.ts'
 import type { DaemonView } from './model/daemon-view.ts'
@@ -27,15 +28,22 @@ type Command = (options: Options, operands: readonly string[]) => Promise<void>
 
 const configFile = (options: Options): string => options.config ?? DEFAULT_CONFIG_FILE
 
-/** The socket that was named, or the one of the configuration. */
-async function socketPath(options: Options): Promise<string> {
-  if (options.socket !== undefined) return options.socket
-  const { settings } = await loadConfig(configFile(options))
-  return `${settings.node.runDirectory}/kubespan.sock`
+const daemonQuery = (options: Options): DaemonQuery => ({
+  configFile: configFile(options),
+  isNamed: options.config !== undefined,
+  socket: options.socket,
+})
+
+/** The configuration could not be used, and a command went on without it. */
+let hasWarned = false
+
+function warn(line: string): void {
+  hasWarned = true
+  process.stderr.write(`kubespan: warning: ${printableLines(line)}\n`)
 }
 
 const daemon = async (options: Options): Promise<ControlClient> =>
-  new ControlClient(await socketPath(options))
+  new ControlClient(await findSocket(daemonQuery(options), warn))
 
 /** Prints one value as the user asked: `table` renders it for people. */
 function show(options: Options, value: unknown, table: () => string): void {
@@ -109,9 +117,9 @@ const commands: Record<string, Command> = {
     const { explain } = await import('./commands/explain.ts')
     const { value, text } = await explain({
       target,
-      socketPath: await socketPath(options),
+      socketPath: await findSocket(daemonQuery(options), warn),
       async withoutDaemon() {
-        const { settings } = await loadConfig(configFile(options))
+        const { settings } = await loadUsable(daemonQuery(options))
         return { placement: settings.placement, runDirectory: settings.node.runDirectory }
       },
     })
@@ -129,7 +137,7 @@ const commands: Record<string, Command> = {
     const { writeBugreport } = await import('./commands/bugreport.ts')
     const path = await writeBugreport({
       configFile: configFile(options),
-      socketPath: options.socket,
+      socket: options.socket,
       file: options.file,
     })
     process.stdout.write(`${path}\n`)
@@ -178,12 +186,12 @@ const commands: Record<string, Command> = {
 
   async leave(options) {
     const { leave } = await import('./commands/run.ts')
-    await leave(configFile(options), options.socket)
+    await leave(daemonQuery(options), warn)
   },
 
   async down(options) {
     const { down } = await import('./commands/run.ts')
-    await down(configFile(options), options.socket)
+    await down(daemonQuery(options), warn)
   },
 }
 
@@ -205,5 +213,9 @@ try {
   const message = messageOf(error)
   process.stderr.write(`kubespan: ${printableLines(message)}\n`)
   if (error instanceof UsageError) process.stderr.write('see kubespan --help\n')
-  process.exitCode = error instanceof UsageError || error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE
+  const isUsage =
+    error instanceof UsageError ||
+    error instanceof ConfigError ||
+    (error instanceof NotRunningError && hasWarned)
+  process.exitCode = isUsage ? EXIT_USAGE : EXIT_FAILURE
 }

@@ -31,28 +31,68 @@ export interface YamlReading {
 export type Checked<T> =
   | { readonly ok: true; readonly value: T }
   /** Every one, each as `file:line: field.path: what is wrong`. */
-  | { readonly ok: false; readonly problems: readonly string[] }
+  | {
+      readonly ok: false
+      readonly problems: readonly string[]
+      /** The document without its top-level fields that are wrong; undefined where it cannot do without them. */
+      readonly usable: T | undefined
+    }
 
 /** Splits a text into its documents; empty ones do not count. `file` is only for messages. */
 export function readDocuments(file: string, text: string): YamlReading {
-  const lines = new LineCounter()
-  const place = (offset: number): string => `${file}:${Math.max(1, lines.linePos(offset).line)}`
   const documents: YamlDocument[] = []
   const problems: string[] = []
-  // Pretty errors would quote the line they are about, and it may hold a secret.
-  for (const document of [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })].flat()) {
-    const faults = [...document.errors, ...document.warnings]
-    problems.push(...faults.map(({ pos, message }) => `${place(pos[0])}: ${withoutQuote(message)}`))
+  for (const { document, faults, place } of parseDocuments(file, text)) {
+    problems.push(...faults)
     if (faults.length > 0 || isEmpty(document)) continue
-    const placeOf = (path: FieldPath): string => place(offsetOf(document, path))
     try {
-      documents.push({ value: document.toJS(), place: placeOf([]), placeOf })
+      documents.push(placed(document, place))
     } catch (error) {
-      problems.push(`${placeOf([])}: ${messageOf(error)}`)
+      problems.push(`${place(offsetOf(document, []))}: ${messageOf(error)}`)
     }
   }
   return { documents, problems }
 }
+
+/** What can be made out of the documents that have problems, for those who want single fields of them all the same. */
+export const readDamagedDocuments = (file: string, text: string): readonly YamlDocument[] =>
+  parseDocuments(file, text).flatMap(({ document, faults, place }) => {
+    if (faults.length === 0 || isEmpty(document)) return []
+    try {
+      return [placed(document, place)]
+    } catch {
+      return []
+    }
+  })
+
+/** The place of an offset, as `file:line`. */
+type Place = (offset: number) => string
+
+interface ParsedDocument {
+  readonly document: Document
+  readonly faults: readonly string[]
+  readonly place: Place
+}
+
+function parseDocuments(file: string, text: string): readonly ParsedDocument[] {
+  const lines = new LineCounter()
+  const place: Place = (offset) => `${file}:${Math.max(1, lines.linePos(offset).line)}`
+  // Pretty errors would quote the line they are about, and it may hold a secret.
+  const parsed = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })].flat()
+  return parsed.map((document) => ({
+    document,
+    faults: [...document.errors, ...document.warnings].map(
+      ({ pos, message }) => `${place(pos[0])}: ${withoutQuote(message)}`,
+    ),
+    place,
+  }))
+}
+
+const placed = (document: Document, place: Place): YamlDocument => ({
+  value: document.toJS(),
+  place: place(offsetOf(document, [])),
+  placeOf: (path) => place(offsetOf(document, path)),
+})
 
 /**
  * Checks a document and reports everything that is wrong with it. Unknown fields are wrong where the schema is a
@@ -69,8 +109,15 @@ export function checkDocument<S extends GenericSchema>(
     const name = fieldName(path)
     return `${document.placeOf(path)}: ${name === '' ? '' : `${name}: `}${text}`
   })
-  return { ok: false, problems: [...new Set(problems)] }
+  const wrong = new Set(result.issues.map((issue) => describeIssue(issue, schema).path[0]))
+  const rest = safeParse(schema, without(document.value, wrong))
+  return { ok: false, problems: [...new Set(problems)], usable: rest.success ? rest.output : undefined }
 }
+
+const without = (value: unknown, fields: ReadonlySet<unknown>): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).filter(([name]) => !fields.has(name)))
+    : value
 
 /** Some of the parser's messages end with the text that it stumbled over. */
 const withoutQuote = (message: string): string => message.replace(/: ".*$/s, '')

@@ -12,20 +12,20 @@ import { hostFacts } from '../config/host-facts.ts'
 import { renderSettings } from '../config/show.ts'
 import { ControlClient } from '../control/client.ts'
 import { createHost } from '../host/host.ts'
-import type { Settings } from '../model/settings.ts'
+import { type Settings, socketPath } from '../model/settings.ts'
 import { askDaemon, examine, readConfig } from './doctor.ts'
 
 const LOG_LINES = 2000
 
 export interface BugreportRequest {
   readonly configFile: string
-  readonly socketPath: string | undefined
+  readonly socket: string | undefined
   /** Undefined: a name that tells host and time, in the working directory. */
   readonly file: string | undefined
 }
 
 /** `kubespan bugreport`: all that helps to understand a fault, without secrets, in one archive. Answers its name. */
-export async function writeBugreport({ configFile, socketPath, file }: BugreportRequest): Promise<string> {
+export async function writeBugreport({ configFile, socket, file }: BugreportRequest): Promise<string> {
   const config = await readConfig(configFile)
   const { settings } = config
   const at = new Date(systemClock.wall())
@@ -37,10 +37,10 @@ export async function writeBugreport({ configFile, socketPath, file }: Bugreport
       name: 'config.txt',
       content:
         config.fact.problem ??
-        renderSettings(config, await askDaemon(socketPath, settings).catch(() => undefined)).table,
+        renderSettings(config, await askDaemon(socket, settings).catch(() => undefined)).table,
     },
-    ...(await daemonEntries(socketPath ?? `${settings.node.runDirectory}/kubespan.sock`)),
-    await doctorEntry(configFile, socketPath),
+    ...(await daemonEntries(socket ?? socketPath(settings))),
+    await doctorEntry(configFile, socket),
     ...(await collectToolOutputs({
       runner: createHost({ clock: systemClock, runDirectory: settings.node.runDirectory }),
       placement: settings.placement,
@@ -86,8 +86,8 @@ async function daemonEntries(path: string): Promise<readonly TarEntry[]> {
   }
 }
 
-async function doctorEntry(configFile: string, socketPath: string | undefined): Promise<TarEntry> {
-  const content = await examine(configFile, socketPath).then(
+async function doctorEntry(configFile: string, socket: string | undefined): Promise<TarEntry> {
+  const content = await examine(configFile, socket).then(
     ({ text }) => text,
     (error: unknown) => `${String(error)}\n`,
   )

@@ -1,8 +1,7 @@
 import { systemClock } from '../../shared/clock.ts'
 import { renderFindings } from '../cli/findings.ts'
-import { hostFacts } from '../config/host-facts.ts'
 import { ConfigError, loadConfig } from '../config/load.ts'
-import { type Resolved, resolveSettings } from '../config/resolve.ts'
+import type { Resolved } from '../config/resolve.ts'
 import { ControlClient, NotRunningError } from '../control/client.ts'
 import { diagnose } from '../doctor/diagnose.ts'
 import { type DoctorConfig, observeFacts } from '../doctor/observe.ts'
@@ -10,7 +9,7 @@ import { systemWorld } from '../doctor/world.ts'
 import { createHost } from '../host/host.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Finding } from '../model/finding.ts'
-import type { Settings } from '../model/settings.ts'
+import { type Settings, socketPath } from '../model/settings.ts'
 
 export interface Diagnosis {
   readonly findings: readonly Finding[]
@@ -19,10 +18,10 @@ export interface Diagnosis {
 }
 
 /** `kubespan doctor`: looks at this host, with or without a daemon on it, and changes nothing. */
-export async function examine(configFile: string, socketPath: string | undefined): Promise<Diagnosis> {
+export async function examine(configFile: string, socket: string | undefined): Promise<Diagnosis> {
   const { fact, settings } = await readConfig(configFile)
   const host = createHost({ clock: systemClock, runDirectory: settings.node.runDirectory })
-  const world = systemWorld(host, () => askDaemon(socketPath, settings))
+  const world = systemWorld(host, () => askDaemon(socket, settings))
   const findings = diagnose(await observeFacts(world, { fact, settings }))
   return {
     findings,
@@ -38,17 +37,17 @@ export async function readConfig(file: string): Promise<DoctorConfig & Pick<Reso
     return { fact: { file, problem: undefined, warnings }, settings, origin }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const { settings, origin } = resolveSettings([], undefined, await hostFacts())
+    const { settings, origin } = error.usable
     return { fact: { file, problem: error.message, warnings: [] }, settings, origin }
   }
 }
 
 export async function askDaemon(
-  socketPath: string | undefined,
-  { node }: Settings,
+  named: string | undefined,
+  settings: Settings,
 ): Promise<DaemonView | undefined> {
   try {
-    return await new ControlClient(socketPath ?? `${node.runDirectory}/kubespan.sock`).view()
+    return await new ControlClient(named ?? socketPath(settings)).view()
   } catch (error) {
     if (error instanceof NotRunningError) return undefined
     throw error

@@ -7,8 +7,9 @@ import { loadConfig } from '../config/load.ts'
 import { ControlClient, NotRunningError } from '../control/client.ts'
 import { createMeshHost, loadIdentity, placementStore } from '../controllers/host/system-mesh-host.ts'
 import { STILL_ANNOTATED, systemKubernetesTier } from '../controllers/members/kubernetes-tier.ts'
-import { Daemon, daemonLogger, socketPath } from '../daemon.ts'
+import { Daemon, daemonLogger } from '../daemon.ts'
 import { missingForStart } from '../doctor/start.ts'
+import { type DaemonQuery, findSocket, loadUsable, type UsableSettings } from '../find-daemon.ts'
 import { observePrivileges } from '../host/capabilities.ts'
 import { createHost } from '../host/host.ts'
 import { findPrograms } from '../host/installed.ts'
@@ -112,18 +113,19 @@ const untilSignal = (...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> =>
   })
 
 /** `kubespan leave`: by the daemon where one runs, else from here. */
-export async function leave(configFile: string, socket: string | undefined): Promise<void> {
-  await byDaemonOr(configFile, socket, (client) => client.leave(), leaveDirectly)
+export async function leave(query: DaemonQuery, warn: Warn): Promise<void> {
+  await byDaemonOr(query, warn, (client) => client.leave(), leaveDirectly)
 }
 
 /** `kubespan down`: by the daemon where one runs, else from here. */
-export async function down(configFile: string, socket: string | undefined): Promise<void> {
+export async function down(query: DaemonQuery, warn: Warn): Promise<void> {
   await byDaemonOr(
-    configFile,
-    socket,
+    query,
+    warn,
     (client) => client.down(),
-    async (settings) => {
-      const left = await leaveDirectly(settings).then(
+    async (usable) => {
+      const { settings } = usable
+      const left = await leaveDirectly(usable).then(
         () => undefined,
         (error: Error) => error,
       )
@@ -136,26 +138,30 @@ export async function down(configFile: string, socket: string | undefined): Prom
   )
 }
 
+type Warn = (line: string) => void
+
 async function byDaemonOr(
-  configFile: string,
-  socket: string | undefined,
+  query: DaemonQuery,
+  warn: Warn,
   ask: (client: ControlClient) => Promise<void>,
-  directly: (settings: Settings) => Promise<void>,
+  directly: (usable: UsableSettings) => Promise<void>,
 ): Promise<void> {
-  if (socket !== undefined) return await ask(new ControlClient(socket))
-  const { settings } = await loadConfig(configFile)
   try {
-    await ask(new ControlClient(socketPath(settings)))
+    await ask(new ControlClient(await findSocket(query, warn)))
   } catch (error) {
-    if (!(error instanceof NotRunningError)) throw error
-    await directly(settings)
+    if (!(error instanceof NotRunningError) || query.socket !== undefined) throw error
+    await directly(await loadUsable(query))
   }
 }
 
 const LEAVE_LIMIT_MS = 10_000
 
-/** Takes our record out of every service without a daemon. Throws naming the services that did not confirm. */
-async function leaveDirectly(settings: Settings): Promise<void> {
+/**
+ * Takes our record out of every service without a daemon. Throws naming the services that did not confirm, and when the
+ * configuration does not tell for sure which they are.
+ */
+async function leaveDirectly({ settings, problem }: UsableSettings): Promise<void> {
+  if (problem !== undefined) throw problem
   const { cluster, services, node, proxy } = settings
   if (cluster === undefined || (services.length === 0 && !settings.kubernetes?.enabled)) return
   const { nodeId } = await loadIdentity(settings, await observeLinks(hostOf(settings)))

@@ -1,5 +1,10 @@
 import * as v from 'valibot'
-import { checkDocument, readDocuments, type YamlDocument } from '../../shared/yaml-document.ts'
+import {
+  checkDocument,
+  readDamagedDocuments,
+  readDocuments,
+  type YamlDocument,
+} from '../../shared/yaml-document.ts'
 import type { HostFacts } from './host-facts.ts'
 import type { PlacedDocument, PlacedMachineConfig } from './placed.ts'
 import { type Resolved, resolveSettings } from './resolve.ts'
@@ -19,7 +24,8 @@ const Kinded = v.looseObject({ kind: v.optional(v.string()) })
 /**
  * The text of a configuration file to effective settings. A complete Talos machine configuration is taken as it is:
  * what does not concern discovery or KubeSpan is passed over. In a file of our documents alone an unknown kind is a
- * spelling mistake.
+ * spelling mistake. Beside problems stand the settings that go by what is right in the file: nothing that runs may go
+ * by them, a command may to find its daemon.
  */
 export function parseConfig(file: string, text: string, host: HostFacts): Resolved {
   const { documents, problems } = readDocuments(file, text)
@@ -39,11 +45,8 @@ export function parseConfig(file: string, text: string, host: HostFacts): Resolv
       if (machine !== undefined)
         found.push(`${document.place}: a second machine configuration; the first is at ${machine.place}`)
       machine = machineConfig(document, found) ?? machine
-    } else if (isOurs(kind)) {
-      const checked = checkDocument(document, SCHEMAS[kind])
-      if (checked.ok) placed.push({ place: document.place, value: checked.value })
-      else found.push(...checked.problems)
-    } else foreign.push({ place: document.place, kind })
+    } else if (isOurs(kind)) placed.push(...placedDocument(document, kind, found))
+    else foreign.push({ place: document.place, kind })
   }
   if (machine === undefined)
     found.push(
@@ -53,18 +56,35 @@ export function parseConfig(file: string, text: string, host: HostFacts): Resolv
     )
   if (documents.length === 0 && found.length === 0)
     found.push(`${file}: is empty; make a configuration with "kubespan gen"`)
+  if (found.length === 0) return resolveSettings(placed, machine, host)
+  for (const document of readDamagedDocuments(file, text)) {
+    const head = checkDocument(document, Kinded)
+    const kind = head.ok ? head.value.kind : undefined
+    if (kind !== undefined && isOurs(kind)) placed.push(...placedDocument(document, kind, []))
+  }
   // What spans documents can only be judged when each of them is right.
-  if (found.length > 0) return { ...resolveSettings([], undefined, host), problems: found }
-  return resolveSettings(placed, machine, host)
+  return { ...resolveSettings(placed, machine, host), problems: found }
 }
 
 const isOurs = (kind: string): kind is keyof typeof SCHEMAS => Object.hasOwn(SCHEMAS, kind)
+
+/** The document as far as it is right. */
+function placedDocument(
+  document: YamlDocument,
+  kind: keyof typeof SCHEMAS,
+  problems: string[],
+): PlacedDocument[] {
+  const checked = checkDocument(document, SCHEMAS[kind])
+  if (!checked.ok) problems.push(...checked.problems)
+  const value = checked.ok ? checked.value : checked.usable
+  return value === undefined ? [] : [{ place: document.place, value }]
+}
 
 function machineConfig(document: YamlDocument, problems: string[]): PlacedMachineConfig | undefined {
   const checked = checkDocument(document, schema.MachineConfig)
   if (!checked.ok) {
     problems.push(...checked.problems)
-    return undefined
+    return checked.usable && { place: document.place, value: checked.usable }
   }
   if (checked.value.machine === undefined && checked.value.cluster === undefined)
     problems.push(

@@ -38,7 +38,7 @@ export interface Facts {
 
 export interface ConfigFact {
   readonly file: string
-  /** Why it cannot be used; the settings are then the defaults. */
+  /** Why it cannot be used; the settings then go by what is right in it. */
   readonly problem: string | undefined
   readonly warnings: readonly string[]
 }

@@ -24,7 +24,7 @@ import {
 import { observeServices } from './observe-services.ts'
 import type { DoctorWorld } from './world.ts'
 
-/** The configuration as the doctor found it; without a usable one it goes by the defaults. */
+/** The configuration as the doctor found it; of one that cannot be used what is right, and defaults for the rest. */
 export interface DoctorConfig {
   readonly fact: ConfigFact
   readonly settings: Resolved['settings']

@@ -116,3 +116,6 @@ export interface Timing {
   readonly discoveryBackoffInitial: Milliseconds
   readonly discoveryBackoffCap: Milliseconds
 }
+
+/** Where the daemon of these settings answers. */
+export const socketPath = ({ node }: Pick<Settings, 'node'>): string => `${node.runDirectory}/kubespan.sock`

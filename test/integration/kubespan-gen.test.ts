@@ -85,7 +85,7 @@ test('a configuration that may not be read is told with what mends it', () => {
       "$program" config validate /etc/kubespan/config.yaml 2>&1 || echo "status $?"`)
   const file = '/etc/kubespan/config.yaml'
   assert.deepEqual(said, [
-    `kubespan: ${file}: cannot be read: only root may; for the service: chown root:kubespan ${file} && chmod 0640 ${file}`,
+    `kubespan: ${file}: cannot be read: permission denied (EACCES); for the service: chown root:kubespan ${file} && chmod 0640 ${file}`,
     'status 2',
   ])
 })

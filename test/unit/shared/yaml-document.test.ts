@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as v from 'valibot'
-import { checkDocument, readDocuments, type YamlDocument } from '../../../shared/yaml-document.ts'
+import {
+  checkDocument,
+  readDamagedDocuments,
+  readDocuments,
+  type YamlDocument,
+} from '../../../shared/yaml-document.ts'
 
 const SCHEMA = v.strictObject({
   kind: v.literal('Node'),
@@ -66,6 +71,24 @@ extra:
     'node.yaml:12: ports[1].prot: unknown field; there are port',
     'node.yaml:13: extra: unknown field; there are kind, name, kindOfLink, enabled, mtu, secret, filters, ports',
   ])
+})
+
+test('what is right beside a mistake can be had', () => {
+  const usable = (text: string): unknown => {
+    const checked = checkDocument(only(text), SCHEMA)
+    assert.ok(!checked.ok)
+    return checked.usable
+  }
+  assert.deepEqual(usable('kind: Node\nname: a\nmtu: 3\nfilters: {endpoints: [a, 1]}\nother: 1\n'), {
+    kind: 'Node',
+    name: 'a',
+  })
+  assert.equal(usable('kind: Node\nname: 1\n'), undefined, 'nothing without what is required')
+  assert.equal(usable('text'), undefined)
+  assert.deepEqual(
+    readDamagedDocuments('f', 'ok: 1\n---\nname: a\nb: [1\n').map(({ value, place }) => ({ value, place })),
+    [{ value: { name: 'a', b: [1] }, place: 'f:3' }],
+  )
 })
 
 test('values are not repeated', () => {

@@ -207,6 +207,20 @@ test('shown settings name every value and its origin, and no secret', () => {
   assert.ok(!table.includes('abc'), 'a cluster id is a capability')
 })
 
+test('beside problems stand the settings that go by what is right', () => {
+  const node = 'apiVersion: v1alpha1\nkind: NodeConfig\nrunDirectory: /run/other\n'
+  for (const text of [
+    file(`${mesh}mtuu: 1\n`, service, identity, node),
+    file(mesh, service, identity, `${node}placement: {listenPort: 0}\n`),
+    file(mesh, service, identity, `${node}nodename: [a\n`),
+  ]) {
+    const { settings, problems } = parsed(text)
+    assert.equal(problems.length, 1, problems.join('\n'))
+    assert.equal(settings.node.runDirectory, '/run/other')
+    assert.equal(settings.services.length, 1)
+  }
+})
+
 test('a file that is not there says how to make one', async () => {
   await assert.rejects(loadConfig('/nonexistent/config.yaml'), /no such file; make one with "kubespan gen/)
   await assert.rejects(loadConfig('/proc/self/mem'), /cannot be read/)

@@ -4,48 +4,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { ControlClient, NotRunningError } from '../../../../kubespan/control/client.ts'
-import { AlreadyRunningError, type DaemonControl, serveControl } from '../../../../kubespan/control/server.ts'
-import type { DaemonView } from '../../../../kubespan/model/daemon-view.ts'
-import type { Address, AddressPort } from '../../../../shared/net/address.ts'
-import { affiliateOf } from '../../../support/affiliates.ts'
+import { AlreadyRunningError, serveControl } from '../../../../kubespan/control/server.ts'
+import type { Address } from '../../../../shared/net/address.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
+import { FakeDaemon } from '../../../support/fake-daemon.ts'
 import { hostView } from '../../../support/host-view.ts'
-
-const NO_FATES = { hasTable: false, hasDevice: false, rules: [], fates: [] }
-
-/** A daemon that only remembers what it was asked. */
-class FakeDaemon implements DaemonControl {
-  readonly rawAffiliates = [{ rawId: 'service/x', affiliate: affiliateOf({ nodeId: 'x' }) }]
-  current: DaemonView = daemonView()
-  asked: string[] = []
-  readonly #listeners = new Set<() => void>()
-
-  get subscribers(): number {
-    return this.#listeners.size
-  }
-  change(view: DaemonView): void {
-    this.current = view
-    for (const listener of this.#listeners) listener()
-  }
-  view = () => this.current
-  refresh = async () => {}
-  host = async () => {
-    this.asked.push('host')
-    return hostView()
-  }
-  candidates = (key: string) => [{ endpoint: '192.0.2.1:1' as AddressPort, kind: key }]
-  fates = async (addresses: readonly Address[]) => ({ ...NO_FATES, earlierRules: addresses })
-  subscribe(listener: () => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
-  }
-  leave = async () => void this.asked.push('leave')
-  down = async () => {
-    throw new Error('nft: busy')
-  }
-  forget = (id: string) => id === 'gone'
-  reload = async () => (this.asked.includes('leave') ? 'line 3: bad' : undefined)
-}
 
 function world(t: { after(clean: () => void): void }) {
   const directory = mkdtempSync(join(tmpdir(), 'openspan-control-'))
