@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { execa, type Options } from 'execa'
 import type { Milliseconds } from '../../shared/clock.ts'
-import { withInputFile } from './input-file.ts'
+import { InputPipes } from './input-pipes.ts'
 import { runTool } from './run-tool.ts'
 import { StandingTool } from './standing-tool.ts'
 import { ToolError } from './tool-error.ts'
@@ -19,8 +19,8 @@ export type Tool =
 /** The only door to the host's tools. Nobody else starts a process. */
 export interface Runner {
   /**
-   * Runs a tool to its end and answers what it printed. `input` is its standard input, and the only place for
-   * secrets: it appears in no argument, environment or error.
+   * Runs a tool to its end and answers what it printed. `input` is its standard input, by a pipe, and the only place
+   * for secrets: it appears in no argument, environment or error.
    * @throws ToolError when the tool is missing, fails, or does not end in time
    */
   run(tool: Tool, args: readonly string[], input?: string): Promise<string>
@@ -42,7 +42,7 @@ export interface Runner {
 }
 
 export interface RunnerOptions {
-  /** Of the daemon alone, best in memory (/run): standard inputs pass through it, logs of detached tools lie in it. */
+  /** Of the daemon alone, best in memory (/run): large standard inputs pass through it, logs of detached tools lie in it. */
   readonly runDirectory: string
   /** Where the tools are looked for, as PATH spells it. */
   readonly path?: string
@@ -70,6 +70,7 @@ export class ToolRunner implements Runner {
   readonly #timeout: Milliseconds
   readonly #notifySocket: string | undefined
   readonly #started: number[] = []
+  readonly #inputs: InputPipes
   #standing: { readonly call: string; readonly tool: StandingTool } | undefined
 
   constructor({ runDirectory, path = SYSTEM_PATH, timeout = TIMEOUT, notifySocket }: RunnerOptions) {
@@ -78,6 +79,7 @@ export class ToolRunner implements Runner {
     // Nothing of our own environment is handed on: it may hold what is not the tools' business.
     this.#env = { PATH: path, LC_ALL: 'C' }
     this.#timeout = timeout
+    this.#inputs = new InputPipes({ directory: runDirectory, env: this.#env })
     this.#options = { extendEnv: false, env: this.#env, reject: false }
   }
 
@@ -85,7 +87,7 @@ export class ToolRunner implements Runner {
     if (input === undefined) return await this.#run(tool, args, 'ignore')
     await this.#makeRunDirectory()
     const hide = tool === 'wg' ? hideQuotes : (text: string): string => text
-    return await withInputFile(this.#runDirectory, input, (fd) => this.#run(tool, args, fd, hide))
+    return await this.#inputs.lend(input, (fd) => this.#run(tool, args, fd, hide))
   }
 
   async #run(

@@ -11,7 +11,7 @@ type Shell = ChildProcessByStdio<Writable, Readable, null>
  */
 const SCRIPT = `exec 3>&1
 while read -r _; do
-  complaint=$("$@" 2>&1 >&3 3>&-)
+  complaint=$("$@" 2>&1 >&3 3>&- </dev/null)
   printf '\\0%s %s\\0' "$?" "$complaint"
 done`
 
