@@ -1,6 +1,6 @@
 import { parseAddress } from '../../shared/net/address.ts'
 import type { Runner } from '../host/runner.ts'
-import type { AddressScope, ObservedAddress, ObservedLink } from '../model/observed.ts'
+import type { AddressFlag, AddressScope, ObservedAddress, ObservedLink } from '../model/observed.ts'
 
 /** All links of this host with their addresses, in the order of the kernel. */
 export const observeLinks = async (runner: Runner): Promise<ObservedLink[]> =>
@@ -17,11 +17,13 @@ interface LinkRow {
   readonly link_type?: string
   readonly address?: string
   readonly linkinfo?: { readonly info_kind?: string }
-  readonly addr_info?: readonly {
-    readonly local?: string
-    readonly prefixlen?: number
-    readonly scope?: string
-  }[]
+  readonly addr_info?: readonly AddressRow[]
+}
+
+interface AddressRow extends Partial<Record<AddressFlag, boolean>> {
+  readonly local?: string
+  readonly prefixlen?: number
+  readonly scope?: string
 }
 
 /** `ip -json -details address show`. */
@@ -43,15 +45,15 @@ export function parseLinks(text: string): ObservedLink[] {
   })
 }
 
-function parseAddressRow(row: {
-  readonly local?: string
-  readonly prefixlen?: number
-  readonly scope?: string
-}): ObservedAddress[] {
+function parseAddressRow(row: AddressRow): ObservedAddress[] {
   const address = parseAddress(row.local ?? '')
   if (address === undefined || row.prefixlen === undefined) return []
-  return [{ address, bits: row.prefixlen, scope: scopeOf(row.scope) }]
+  const flags = FLAGS.filter((flag) => row[flag] === true)
+  const observed = { address, bits: row.prefixlen, scope: scopeOf(row.scope) }
+  return [flags.length === 0 ? observed : { ...observed, flags }]
 }
+
+const FLAGS: readonly AddressFlag[] = ['tentative', 'optimistic', 'dadfailed', 'deprecated', 'temporary']
 
 const SCOPES: Readonly<Record<string, AddressScope>> = {
   global: 'global',

@@ -1,4 +1,9 @@
-import type { AddressScope, ObservedAddress, ObservedLink } from '../../kubespan/model/observed.ts'
+import type {
+  AddressFlag,
+  AddressScope,
+  ObservedAddress,
+  ObservedLink,
+} from '../../kubespan/model/observed.ts'
 import { type Prefix, parsePrefix, splitPrefix } from '../../shared/net/address.ts'
 
 /** `10.0.0.1/24`, of global scope unless the test says otherwise. */
@@ -6,6 +11,12 @@ export function addressOn(text: string, scope: AddressScope = 'global'): Observe
   const { address, bits } = splitPrefix(parsePrefix(text) as Prefix)
   return { address, bits, scope }
 }
+
+/** The same with flags, of global scope. */
+export const flagged = (text: string, ...flags: readonly AddressFlag[]): ObservedAddress => ({
+  ...addressOn(text),
+  flags,
+})
 
 /** A physical link that is up and carries these addresses. */
 export const linkOf = (

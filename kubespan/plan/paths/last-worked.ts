@@ -1,5 +1,5 @@
 import { type AddressPort, maskPrefix, prefixOf } from '../../../shared/net/address.ts'
-import type { ObservedLink } from '../../model/observed.ts'
+import { isUsable, type ObservedLink } from '../../model/observed.ts'
 import type { PeerStatus, PublicKey } from '../../model/peer.ts'
 
 /** Where peers were reached from the networks that this host was on, the latest network first. */
@@ -21,7 +21,9 @@ export function networkOf(links: readonly ObservedLink[], ownLinkName: string): 
     .filter(({ name, isUp }) => isUp && name !== ownLinkName)
     .flatMap(({ isPhysical, addresses }) =>
       addresses
-        .filter(({ scope }) => scope === 'global' || scope === 'site')
+        .filter(
+          (observed) => isUsable(observed) && (observed.scope === 'global' || observed.scope === 'site'),
+        )
         .map(({ address, bits }) => ({ isPhysical, prefix: maskPrefix(prefixOf(address, bits)) })),
     )
   const physical = placed.filter(({ isPhysical }) => isPhysical)

@@ -12,7 +12,7 @@ import {
   prefixOf,
   splitAddressPort,
 } from '../../../shared/net/address.ts'
-import type { ObservedLink } from '../../model/observed.ts'
+import { isOurs, isUsable, type ObservedLink } from '../../model/observed.ts'
 
 /** Why an endpoint is tried when it is, best first: the order of this list is the order of preference. */
 export const ENDPOINT_CLASSES = [
@@ -90,13 +90,16 @@ const PRIVATE_RANGES = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'] as Pref
 const ULA_SITE_BITS = 48
 
 function ownNetwork(links: readonly ObservedLink[]): OwnNetwork {
-  const up = links.filter(({ isUp }) => isUp).flatMap(({ addresses }) => addresses)
+  const up = links.filter(({ isUp }) => isUp).flatMap(({ addresses }) => addresses.filter(isUsable))
   const reaching = up.filter(
     ({ address, scope }) =>
       (scope === 'global' || scope === 'site') && !isLoopback(address) && !isLinkLocal(address),
   )
   return {
-    addresses: new Set(links.flatMap(({ addresses }) => addresses.map(({ address }) => address))),
+    // One that failed duplicate detection is another machine's, and maybe the peer's.
+    addresses: new Set(
+      links.flatMap(({ addresses }) => addresses.filter(isOurs).map(({ address }) => address)),
+    ),
     onLink: reaching.map(({ address, bits }) => maskPrefix(prefixOf(address, bits))),
     privateRanges: [
       ...PRIVATE_RANGES.filter((range) => reaching.some(({ address }) => prefixContains(range, address))),

@@ -5,7 +5,7 @@ import {
   splitAddressPort,
 } from '../../../shared/net/address.ts'
 import type { Bypass } from '../../model/desired.ts'
-import type { ObservedLink } from '../../model/observed.ts'
+import { isOurs, type ObservedLink } from '../../model/observed.ts'
 
 export interface BypassInput {
   /** What the mesh needs to come up: discovery services, API servers. */
@@ -23,7 +23,9 @@ export interface BypassInput {
  * nothing wider. A service on one of our own addresses must be able to answer whoever calls from outside the tunnel.
  */
 export function planBypass(input: BypassInput): Bypass {
-  const own = new Set(input.links.flatMap(({ addresses }) => addresses.map(({ address }) => address)))
+  const own = new Set(
+    input.links.flatMap(({ addresses }) => addresses.filter(isOurs).map(({ address }) => address)),
+  )
   const reached = input.services.flatMap(({ addresses, port }) =>
     addresses.map((address) => addressPortOf(address, port)),
   )

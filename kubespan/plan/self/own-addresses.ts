@@ -1,4 +1,4 @@
-import type { ObservedLink } from '../../model/observed.ts'
+import { isUsable, type ObservedLink } from '../../model/observed.ts'
 
 /**
  * The addresses that packets of this host come from, as one text: when it changes, every connection and path may be another one.
@@ -8,7 +8,9 @@ export const ownAddresses = (links: readonly ObservedLink[], ownLinkName: string
   links
     .filter(({ name, isUp }) => isUp && name !== ownLinkName)
     .flatMap(({ name, addresses }) =>
-      addresses.filter(({ scope }) => scope === 'global').map(({ address }) => `${name} ${address}`),
+      addresses
+        .filter((observed) => observed.scope === 'global' && isUsable(observed))
+        .map(({ address }) => `${name} ${address}`),
     )
     .sort()
     .join()

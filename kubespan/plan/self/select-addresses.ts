@@ -2,14 +2,17 @@ import { isUlaOfPurpose, ULA_PURPOSE } from '../../../shared/identity/ula.ts'
 import {
   type Address,
   compareAddresses,
+  familyOf,
   isLinkLocal,
   isLoopback,
   isMulticast,
+  maskPrefix,
   type Prefix,
   parseAddress,
   prefixContains,
+  prefixOf,
 } from '../../../shared/net/address.ts'
-import type { ObservedAddress, ObservedLink } from '../../model/observed.ts'
+import { isUsable, type ObservedAddress, type ObservedLink } from '../../model/observed.ts'
 
 /** Talos answers DNS for its own host on it: the same address everywhere. */
 const HOST_DNS_ADDRESS = parseAddress('fd54:616c:6f73::204f:5320:444e:531')
@@ -20,6 +23,17 @@ export interface AddressSources {
   readonly externalAddresses: readonly Address[]
   /** Pod and service networks: what lies inside them is not the node's own ("no-k8s"). */
   readonly kubernetesNetworks: readonly Prefix[]
+}
+
+/** What became of one address, and why. */
+export interface AddressVerdict {
+  readonly address: Address
+  /** Undefined for an external one. */
+  readonly link: string | undefined
+  /** Why packets are not to be sent to it from outside; undefined: they may be. */
+  readonly notReached: string | undefined
+  /** Why packets for it are not accepted inside the mesh; undefined: they are. */
+  readonly notRouted: string | undefined
 }
 
 export interface AddressSelection {
@@ -36,50 +50,78 @@ export interface DroppedAddress {
   readonly reason: string
 }
 
-/** The address lists of SPEC 3.4, without what belongs to Kubernetes. */
+/** The address lists of SPEC 3.4, without what belongs to Kubernetes, and without what the kernel itself does not use. */
 export function selectAddresses(sources: AddressSources): AddressSelection {
-  const own = sources.links.flatMap((link) =>
-    link.addresses.map((observed) => ({
-      address: observed.address,
-      isExternal: false,
-      reason: reasonAgainst(link, observed),
-    })),
-  )
-  const external = sources.externalAddresses.map((address) => ({
-    address,
-    isExternal: true,
-    reason: undefined,
-  }))
-  const judged = [...own, ...external].map(({ address, isExternal, reason }) => ({
-    address,
-    isExternal,
-    reason: reason ?? reasonOfKubernetes(address, sources.kubernetesNetworks),
-  }))
-
-  const current = judged.filter(({ reason }) => reason === undefined)
+  const verdicts = judgeAddresses(sources)
   return {
-    current: sorted(current),
-    routed: sorted(
-      current.filter(
-        ({ address, isExternal }) => !isExternal && !isUlaOfPurpose(address, ULA_PURPOSE.siderolink),
-      ),
+    current: sorted(verdicts.filter(({ notReached }) => notReached === undefined)),
+    routed: sorted(verdicts.filter(({ notRouted }) => notRouted === undefined)),
+    dropped: verdicts.flatMap(({ address, notReached }) =>
+      notReached === undefined ? [] : [{ address, reason: notReached }],
     ),
-    dropped: judged.flatMap(({ address, reason }) => (reason === undefined ? [] : [{ address, reason }])),
   }
+}
+
+/** One verdict for every address, in the order in which they were found. */
+export function judgeAddresses(sources: AddressSources): readonly AddressVerdict[] {
+  const { links, externalAddresses, kubernetesNetworks } = sources
+  const own = links.flatMap((link) =>
+    link.addresses.map((observed): AddressVerdict => {
+      const { address } = observed
+      const reason = reasonAgainst(link, observed) ?? reasonOfKubernetes(address, kubernetesNetworks)
+      const isManagement = isUlaOfPurpose(address, ULA_PURPOSE.siderolink)
+      return {
+        address,
+        link: link.name,
+        notReached: reason ?? reasonOfAge(link, observed),
+        notRouted: reason ?? (isManagement ? 'a SideroLink address' : undefined),
+      }
+    }),
+  )
+  const external = externalAddresses.map((address): AddressVerdict => {
+    const reason = reasonOfKubernetes(address, kubernetesNetworks)
+    return { address, link: undefined, notReached: reason, notRouted: reason ?? 'no link has it' }
+  })
+  return [...own, ...external]
 }
 
 const sorted = (of: readonly { readonly address: Address }[]): Address[] =>
   [...new Set(of.map(({ address }) => address))].sort(compareAddresses)
 
-function reasonAgainst(link: ObservedLink, { address, scope }: ObservedAddress): string | undefined {
+function reasonAgainst(link: ObservedLink, observed: ObservedAddress): string | undefined {
+  const { address, scope, flags = [] } = observed
   if (!link.isUp) return `link ${link.name} is down`
   if (link.isPhysical && !link.hasCarrier) return `link ${link.name} has no carrier`
   if (scope !== 'global' && scope !== 'site') return `of scope ${scope}`
   if (isLoopback(address)) return 'loopback'
   if (isMulticast(address)) return 'multicast'
   if (isLinkLocal(address)) return 'link-local'
-  return address === HOST_DNS_ADDRESS ? 'the host DNS address' : undefined
+  if (address === HOST_DNS_ADDRESS) return 'the host DNS address'
+  if (isUsable(observed)) return undefined
+  return flags.includes('dadfailed')
+    ? 'another machine on the link has it (dadfailed)'
+    : 'whether another machine on the link has it is not known yet (tentative)'
 }
+
+/** Packets to it arrive, and this host still sends from it; but whoever begins something new had better take another one. */
+function reasonOfAge(
+  { addresses }: ObservedLink,
+  { address, flags = [] }: ObservedAddress,
+): string | undefined {
+  if (flags.includes('deprecated')) return 'deprecated'
+  if (!flags.includes('temporary')) return undefined
+  const network = maskPrefix(prefixOf(address, TEMPORARY_BITS))
+  const isLasting = (other: ObservedAddress): boolean =>
+    familyOf(other.address) === 6 &&
+    prefixContains(network, other.address) &&
+    isUsable(other) &&
+    !other.flags?.some((flag) => flag === 'temporary' || flag === 'deprecated')
+  const lasting = addresses.find(isLasting)
+  return lasting && `temporary, and ${lasting.address} beside it lasts`
+}
+
+/** RFC 8981: a temporary address is another one in the /64 of the address beside it. */
+const TEMPORARY_BITS = 64
 
 function reasonOfKubernetes(address: Address, networks: readonly Prefix[]): string | undefined {
   const network = networks.find((prefix) => prefixContains(prefix, address))

@@ -56,6 +56,32 @@ test('a tunnel has neither carrier nor hardware address of its own', () => {
   )
 })
 
+test('what the kernel says of an address beside its scope', () => {
+  const row = (local: string, flags: object) => ({
+    family: 'inet6',
+    local,
+    prefixlen: 64,
+    scope: 'global',
+    ...flags,
+  })
+  const { addresses } = parseOne({
+    ifname: 'eth0',
+    link_type: 'ether',
+    operstate: 'UP',
+    addr_info: [
+      row('2001:db8::1', { dadfailed: true, tentative: true }),
+      row('2001:db8::2', { deprecated: true, dynamic: true, mngtmpaddr: true }),
+      row('2001:db8::3', { temporary: true }),
+      row('2001:db8::4', { optimistic: true, tentative: true }),
+      row('2001:db8::5', { nodad: true, noprefixroute: true, dynamic: true, tentative: false }),
+    ],
+  }) ?? { addresses: [] }
+  assert.deepEqual(
+    addresses.map(({ flags }) => flags),
+    [['tentative', 'dadfailed'], ['deprecated'], ['temporary'], ['tentative', 'optimistic'], undefined],
+  )
+})
+
 test('what iproute2 leaves empty is passed over', () => {
   assert.deepEqual(parseLinks(''), [])
   assert.deepEqual(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ownAddresses } from '../../../../../kubespan/plan/self/own-addresses.ts'
-import { linkOf } from '../../../../support/links.ts'
+import { flagged, linkOf } from '../../../../support/links.ts'
 
 test('the addresses of links that are up, whatever their order, without the mesh', () => {
   const links = [
@@ -13,4 +13,11 @@ test('the addresses of links that are up, whatever their order, without the mesh
   const text = ownAddresses(links, 'kubespan')
   assert.equal(text, 'eth0 2001:db8::1,eth1 192.0.2.1')
   assert.equal(ownAddresses(links.toReversed(), 'kubespan'), text)
+})
+
+test('an address counts from when the kernel uses it, and as long as it does', () => {
+  const at = (...flags: Parameters<typeof flagged>[1][]) =>
+    ownAddresses([linkOf('eth0', [flagged('2001:db8::1/64', ...flags)])], 'kubespan')
+  for (const flag of ['tentative', 'optimistic', 'dadfailed'] as const) assert.equal(at(flag), '')
+  for (const flag of ['deprecated', 'temporary'] as const) assert.equal(at(flag), 'eth0 2001:db8::1')
 })

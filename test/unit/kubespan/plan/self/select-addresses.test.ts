@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { selectAddresses } from '../../../../../kubespan/plan/self/select-addresses.ts'
 import type { Address, Prefix } from '../../../../../shared/net/address.ts'
-import { addressOn, linkOf } from '../../../../support/links.ts'
+import { addressOn, flagged, linkOf } from '../../../../support/links.ts'
 
 const nothingElse = { externalAddresses: [], kubernetesNetworks: [] }
 
@@ -70,4 +70,48 @@ test('an external address and a management tunnel are where we can be reached, b
   })
   assert.deepEqual(current, ['10.0.0.1', '203.0.113.1', siderolink])
   assert.deepEqual(routed, ['10.0.0.1'])
+})
+
+test('what may be another machine’s is nowhere, and what ends is no endpoint but still routed', () => {
+  const { current, routed, dropped } = selectAddresses({
+    links: [
+      linkOf('eth0', [
+        flagged('2001:db8::1/64', 'tentative', 'dadfailed'),
+        flagged('2001:db8::2/64', 'tentative'),
+        flagged('2001:db8::3/64', 'tentative', 'optimistic'),
+        flagged('2001:db8::4/64', 'deprecated'),
+        '2001:db8::5/64',
+      ]),
+    ],
+    ...nothingElse,
+  })
+  assert.deepEqual(current, ['2001:db8::5'])
+  assert.deepEqual(routed, ['2001:db8::4', '2001:db8::5'])
+  assert.deepEqual(
+    dropped.map(({ address, reason }) => `${address}: ${reason}`),
+    [
+      '2001:db8::1: another machine on the link has it (dadfailed)',
+      '2001:db8::2: whether another machine on the link has it is not known yet (tentative)',
+      '2001:db8::3: whether another machine on the link has it is not known yet (tentative)',
+      '2001:db8::4: deprecated',
+    ],
+  )
+})
+
+test('a temporary address is an endpoint where no lasting one of its network is beside it, and always routed', () => {
+  const temporary = flagged('2001:db8::aa/64', 'temporary')
+  const at = (...others: Parameters<typeof linkOf>[1] & object) =>
+    selectAddresses({ links: [linkOf('eth0', [temporary, ...others])], ...nothingElse })
+  assert.deepEqual(at('2001:db8::1/64').current, ['2001:db8::1'])
+  assert.deepEqual(at('2001:db8::1/64').routed, ['2001:db8::1', '2001:db8::aa'])
+  assert.deepEqual(at('2001:db8::1/64').dropped, [
+    { address: '2001:db8::aa', reason: 'temporary, and 2001:db8::1 beside it lasts' },
+  ])
+  for (const other of [
+    '2001:db8:1::1/64',
+    flagged('2001:db8::1/64', 'deprecated'),
+    flagged('2001:db8::1/64', 'tentative'),
+    flagged('2001:db8::1/64', 'temporary'),
+  ])
+    assert.ok(at(other).current.includes(temporary.address), JSON.stringify(other))
 })
