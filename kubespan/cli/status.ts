@@ -44,7 +44,11 @@ const renderServices = (services: readonly ServiceView[], now: UnixMilliseconds)
     services.map((service) => [
       service.name,
       service.endpoint + (service.isRedirected ? ' (redirected)' : ''),
-      service.connected ? 'connected' : 'not connected',
+      service.connected
+        ? service.isUnpublished === true
+          ? 'connected, does not take this node'
+          : 'connected'
+        : 'not connected',
       ago(service.lastContactAt, now),
       `${service.affiliates}`,
       service.publicAddresses.join(' '),

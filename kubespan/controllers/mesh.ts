@@ -16,7 +16,7 @@ import { gatherBypass } from './host/bypass.ts'
 import { HostKeeper } from './host/host-keeper.ts'
 import { LinkKeeper } from './host/link-keeper.ts'
 import { CacheKeeper } from './members/cache-keeper.ts'
-import type { DiscoveryPool } from './members/discovery-pool.ts'
+import { type DiscoveryPool, describeUnpublished } from './members/discovery-pool.ts'
 import { GatherRecall, gatherPeers } from './members/gather.ts'
 import type { KubernetesTier } from './members/kubernetes-tier.ts'
 import { describeOwn } from './members/own-affiliate.ts'
@@ -218,6 +218,7 @@ export class MeshController implements AsyncDisposable {
     }
     const warnings = [
       ...(local?.warnings ?? []),
+      ...pool.statuses.filter(({ isUnpublished }) => isUnpublished).map(describeUnpublished),
       ...(kubernetes?.report?.problem === undefined ? [] : [`kubernetes: ${kubernetes.report.problem}`]),
       ...conflicts.map(describeConflict),
       ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),

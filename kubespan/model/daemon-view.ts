@@ -78,6 +78,8 @@ export interface ServiceView {
   readonly lastContactAt: UnixMilliseconds | undefined
   readonly affiliates: number
   readonly publicAddresses: readonly Address[]
+  /** Although it is connected, others learn nothing of this node there. Absent in the view of a daemon that does not tell. */
+  readonly isUnpublished?: boolean
   readonly problem: string | undefined
 }
 

@@ -18,6 +18,11 @@ import {
 } from '../net/address.ts'
 import type { Affiliate, AffiliateKubeSpan, MachineType } from './affiliate.ts'
 
+/** SPEC 2.1: 2048 bytes of data less nonce and tag. */
+export const AFFILIATE_PLAINTEXT_MAX_BYTES = 2020
+/** SPEC 1.2: a service refuses the call with one more. */
+export const AFFILIATE_ENDPOINTS_MAX = 64
+
 /** Other spellings on the wire (SPEC 2.2); what is not here is unknown. */
 const MACHINE_TYPES: ReadonlyMap<string, MachineType> = new Map([
   ['init', 'init'],

@@ -196,3 +196,9 @@ export function isPrivate(address: Address): boolean {
   if (family === 6) return (first & 0xfe) === 0xfc
   return first === 10 || (first === 172 && (second & 0xf0) === 16) || (first === 192 && second === 168)
 }
+
+/** Shared address space (RFC 6598), 100.64.0.0/10: behind the NAT of a provider, or in an overlay that took it for itself. */
+export function isCarrierNat(address: Address): boolean {
+  const { family, bytes } = classBytes(address)
+  return family === 4 && bytes[0] === 100 && ((bytes[1] ?? 0) & 0xc0) === 64
+}

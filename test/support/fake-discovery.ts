@@ -19,6 +19,8 @@ export class FakeDiscovery {
   fault: Error | undefined
   /** While set, updates of this id are refused. */
   refuses: { readonly id: string; readonly retryable: boolean } | undefined
+  /** For so many more endpoints in one update. */
+  room = Number.POSITIVE_INFINITY
   refusesHello = false
   /** While set, calls never return until they are cancelled. */
   hangs = false
@@ -68,6 +70,7 @@ export class FakeDiscovery {
     this.#mayFail()
     if (this.refuses?.id === call.affiliateId)
       throw new RefusedCall('too many affiliates in the cluster', this.refuses.retryable)
+    if (call.endpoints.length > this.room) throw new RefusedCall('too many endpoints in the affiliate', true)
     this.updates.push(call)
     const known = this.affiliates.get(call.affiliateId)
     const affiliate: SealedAffiliate = {

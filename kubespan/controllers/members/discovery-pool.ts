@@ -32,6 +32,9 @@ interface Entry {
   readonly client: DiscoveryClient
 }
 
+export const describeUnpublished = ({ name, problem }: Pick<ClientStatus, 'name' | 'problem'>): string =>
+  `discovery service ${name} does not take this node, so others do not learn of it there: ${problem}`
+
 /** One client per configured discovery service, all told the same. */
 export class DiscoveryPool implements AsyncDisposable {
   readonly #options: DiscoveryPoolOptions

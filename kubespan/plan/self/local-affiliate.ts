@@ -1,8 +1,11 @@
 import type { Affiliate, MachineType } from '../../../shared/affiliate/affiliate.ts'
-import type { Address, Prefix } from '../../../shared/net/address.ts'
+import { AFFILIATE_ENDPOINTS_MAX, AFFILIATE_PLAINTEXT_MAX_BYTES } from '../../../shared/affiliate/codec.ts'
+import type { Address, AddressPort, Prefix } from '../../../shared/net/address.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { ObservedLink } from '../../model/observed.ts'
 import type { Settings } from '../../model/settings.ts'
+import { bestFirst } from './best-first.ts'
+import { type FittedRecord, fitRecord } from './fit-record.ts'
 import { planLocalEndpoints } from './local-endpoints.ts'
 import { type DroppedAddress, selectAddresses } from './select-addresses.ts'
 
@@ -62,11 +65,15 @@ export function explainLocalAffiliate(input: LocalAffiliateInput): LocalAffiliat
   const isControlPlane = machineType === 'controlplane' || machineType === 'init'
   const controlPlane =
     isControlPlane && input.controlPlanePort !== undefined ? { port: input.controlPlanePort } : undefined
-  if (identity === undefined)
-    return { affiliate: { ...base, kubespan: NO_KUBESPAN, controlPlane }, dropped, warnings: [] }
+  const best = bestFirst(links, routed)
+  if (identity === undefined) {
+    const fitted = fitRecord({ ...base, kubespan: NO_KUBESPAN, controlPlane }, best)
+    return { affiliate: fitted.affiliate, dropped, warnings: describeLeftOut(fitted, []) }
+  }
 
-  const { endpoints, ...reasons } = planLocalEndpoints({
+  const { endpoints, leftOut, ...reasons } = planLocalEndpoints({
     currentAddresses: current,
+    links,
     publicAddresses: input.publicAddresses,
     ownAddress: identity.address,
     listenPort: input.listenPort,
@@ -79,11 +86,37 @@ export function explainLocalAffiliate(input: LocalAffiliateInput): LocalAffiliat
     excludeAdvertisedNetworks: settings.excludeAdvertisedNetworks,
     endpoints,
   }
+  // Our own address in the mesh is what peers are sure to send to.
+  const isMesh = (address: Address): boolean => address === identity.address
+  const fitted = fitRecord({ ...base, kubespan, controlPlane }, [
+    ...best.filter(isMesh),
+    ...best.filter((address) => !isMesh(address)),
+  ])
   return {
-    affiliate: { ...base, kubespan, controlPlane },
+    affiliate: fitted.affiliate,
     dropped: [...dropped, ...reasons.dropped],
-    warnings: reasons.warnings,
+    warnings: [...reasons.warnings, ...describeLeftOut(fitted, leftOut)],
   }
+}
+
+/** One warning for all of it. */
+function describeLeftOut(
+  { addresses, networks, exclusions }: FittedRecord,
+  endpoints: readonly AddressPort[],
+): readonly string[] {
+  const parts = [
+    [endpoints.length, 'endpoints'],
+    [addresses.length, 'addresses'],
+    [networks.length, 'advertised networks'],
+    [exclusions.length, 'excluded networks, with all that is inside them'],
+  ] as const
+  const counts = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
+  return counts.length === 0
+    ? []
+    : [
+        `not published, as a discovery service takes ${AFFILIATE_ENDPOINTS_MAX} endpoints and ${AFFILIATE_PLAINTEXT_MAX_BYTES} bytes: ` +
+          `${counts.join(', ')} of this host; the best are ("kubespan explain self" lists all, filters.links and filters.endpoints choose)`,
+      ]
 }
 
 /** `explainLocalAffiliate` without the reasons. */

@@ -52,6 +52,8 @@ export interface ClientStatus {
   readonly lastContactAt: Instant | undefined
   /** Our addresses as the service saw them: the last one of each family. */
   readonly publicAddresses: readonly Address[]
-  /** Why it is not connected, or why our record is not published. */
+  /** Although it is connected, others learn nothing of us there: our record is refused, or too large. */
+  readonly isUnpublished: boolean
+  /** Why it is not connected, or why our record is not published, or not all of it. */
   readonly problem: string | undefined
 }

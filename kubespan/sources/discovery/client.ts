@@ -4,18 +4,21 @@ import { messageOf } from '../../../shared/message-of.ts'
 import { type AddressPort, addressFromBytes } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
-import { formatHostPort, parseHostPort } from '../../model/service-endpoint.ts'
+import { formatHostPort } from '../../model/service-endpoint.ts'
 import { checkWhenWanted } from './check-connection.ts'
 import { type ClientStatus, type DiscoveryClientOptions, rememberAddress } from './client-options.ts'
 import { OthersRecord } from './others.ts'
 import { type OwnRecord, sealEndpoints, sealOwnRecord } from './own-record.ts'
-import { afterFailure, afterSuccess, followRedirect, type Route, routeTo } from './redirect.ts'
+import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
 import { type DiscoveryTransport, RefusedCall } from './transport.ts'
+import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
 
 /** SPEC 2.3. */
 export const HELLO_TIMEOUT: Milliseconds = 10_000
 export const REFRESH_TIMEOUT: Milliseconds = 30_000
+/** What takes up the room of ours at a service is gone within its own TTL. */
+const RETRIES_WITHIN_TTL = 6
 
 /**
  * One node's conversation with one discovery service (SPEC 2.3): Hello, Watch, Update, and again from
@@ -49,6 +52,7 @@ export class DiscoveryClient implements AsyncDisposable {
       hasSnapshot: false,
       lastContactAt: undefined,
       publicAddresses: [],
+      isUnpublished: false,
       problem: 'not connected yet',
     }
   }
@@ -73,7 +77,7 @@ export class DiscoveryClient implements AsyncDisposable {
   publish(affiliate: Affiliate): void {
     const record = sealOwnRecord(affiliate, this.#options.key, this.#local)
     if (record === this.#local) return
-    if (record.problem !== undefined) this.#problem(record.problem)
+    if (record.problem !== undefined) this.#update({ problem: record.problem, isUnpublished: true })
     this.#local = record
     this.#refreshWanted.set()
   }
@@ -83,10 +87,7 @@ export class DiscoveryClient implements AsyncDisposable {
     if (this.#others.want(endpoints)) this.#refreshWanted.set()
   }
 
-  /**
-   * Begins anew at once, on a new connection: from the addresses that this host has now, the old one may be dead without
-   * anybody having said so. What was learned stays.
-   */
+  /** Begins anew at once, on a new connection: the old one may be dead without anybody having said so. What was learned stays. */
   redial(): void {
     this.#isRedialling = true
     this.#attempt?.abort()
@@ -122,10 +123,10 @@ export class DiscoveryClient implements AsyncDisposable {
           failures = 0
         })
         if (outcome === 'redirected') continue
-        this.#problem('the service ended the watch')
+        this.#update({ problem: 'the service ended the watch' })
       } catch (error) {
         if (signal.aborted) break
-        this.#problem(messageOf(error))
+        this.#update({ problem: messageOf(error) })
       } finally {
         signal.removeEventListener('abort', abort)
         session.abort()
@@ -181,15 +182,10 @@ export class DiscoveryClient implements AsyncDisposable {
   }
 
   #follow(redirect: string): void {
-    const target = parseHostPort(redirect)
-    const next = target && followRedirect(this.#route, target)
-    if (next === undefined) {
+    const next = routeBy(this.#route, redirect)
+    if (typeof next === 'string') {
       this.#setRoute(routeTo(this.#options.endpoint))
-      throw new Error(
-        target === undefined
-          ? 'the service redirects to something that is not host:port'
-          : 'the service redirects in a circle',
-      )
+      throw new Error(next)
     }
     this.#setRoute(next)
     const { name, endpoint } = this.#status
@@ -229,7 +225,9 @@ export class DiscoveryClient implements AsyncDisposable {
       let pause = ttl / 2
       this.#refreshWanted.clear()
       try {
-        await within(clock, REFRESH_TIMEOUT, signal, 'refresh', (limit) => this.#refresh(transport, limit))
+        const refresh = (limit: AbortSignal): Promise<boolean> => this.#refresh(transport, limit)
+        if (!(await within(clock, REFRESH_TIMEOUT, signal, 'refresh', refresh)))
+          pause = ttl / RETRIES_WITHIN_TTL
         refusals = 0
         onHealthy()
         this.#setRoute(afterSuccess(this.#route))
@@ -239,7 +237,7 @@ export class DiscoveryClient implements AsyncDisposable {
         // The watch is fine although our record is refused: keep it, and try again later (C6).
         if (!(error instanceof RefusedCall)) throw error
         refusals += 1
-        this.#problem(error.message)
+        this.#update({ problem: error.message, isUnpublished: true })
         log.warn({ service: name, problem: error.message }, 'own record refused')
         if (error.retryable) pause = backoff(refusals)
       }
@@ -249,17 +247,22 @@ export class DiscoveryClient implements AsyncDisposable {
     }
   }
 
-  async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
+  /** False when the service has no room for all of our endpoints. */
+  async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<boolean> {
     const { ownId, ttl } = this.#options
     if (this.#deletion !== undefined) {
       await transport.remove(ownId, signal)
       this.#deletion.resolve()
-      return
+      return true
     }
     const local = this.#local
-    if (local?.data === undefined) return
-    await transport.update({ affiliateId: ownId, data: local.data, endpoints: local.endpoints, ttl }, signal)
-    this.#update({ problem: undefined })
+    if (local?.data === undefined) return true
+    const { data, endpoints } = local
+    const taken = await updateWithRoom(endpoints, (some) =>
+      transport.update({ affiliateId: ownId, data, endpoints: some, ttl }, signal),
+    )
+    this.#update({ problem: describeNoRoom(taken, endpoints.length), isUnpublished: false })
+    return taken === endpoints.length
   }
 
   /** One call for each; the rate limit makes them take their time, so our own news goes first. */
@@ -286,10 +289,6 @@ export class DiscoveryClient implements AsyncDisposable {
   #setRoute(route: Route): void {
     this.#route = route
     this.#update({ endpoint: formatHostPort(route.current), isRedirected: route.hops > 0 })
-  }
-
-  #problem(problem: string): void {
-    this.#update({ problem })
   }
 
   #update(change: Partial<ClientStatus>): void {

@@ -1,10 +1,11 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import { encodeAffiliate, encodeEndpoint } from '../../../shared/affiliate/codec.ts'
+import {
+  AFFILIATE_PLAINTEXT_MAX_BYTES,
+  encodeAffiliate,
+  encodeEndpoint,
+} from '../../../shared/affiliate/codec.ts'
 import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
-
-/** SPEC 2.1: 2048 bytes of data less nonce and tag. */
-export const AFFILIATE_PLAINTEXT_MAX_BYTES = 2020
 
 /** What this node says of itself, as it goes over the wire again and again. */
 export interface OwnRecord {

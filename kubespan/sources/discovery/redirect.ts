@@ -1,4 +1,4 @@
-import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
+import { parseHostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
 
 /** More hops than any honest migration needs; a loop is cut here (SPEC 9, C2). */
 export const REDIRECT_CHAIN_MAX_HOPS = 5
@@ -40,3 +40,10 @@ export function afterFailure(route: Route): Route {
 }
 
 export const afterSuccess = (route: Route): Route => ({ ...route, failures: 0 })
+
+/** Where a service sends us; a text says why that cannot be followed. */
+export function routeBy(route: Route, redirect: string): Route | string {
+  const target = parseHostPort(redirect)
+  if (target === undefined) return 'the service redirects to something that is not host:port'
+  return followRedirect(route, target) ?? 'the service redirects in a circle'
+}

@@ -21,6 +21,7 @@ test('a summary counts who is up, and names the services that are silent', () =>
     hasSnapshot: true,
     lastContactAt: 0,
     publicAddresses: [],
+    isUnpublished: false,
     problem: undefined,
     affiliates: 0,
   }))

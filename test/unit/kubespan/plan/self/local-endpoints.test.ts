@@ -5,6 +5,7 @@ import {
   planLocalEndpoints,
 } from '../../../../../kubespan/plan/self/local-endpoints.ts'
 import type { Address, AddressPort } from '../../../../../shared/net/address.ts'
+import { linkOf } from '../../../../support/links.ts'
 
 const own = 'fd00:0:0:2::1' as Address
 const addresses = (...texts: string[]) => texts as Address[]
@@ -84,4 +85,54 @@ test('auto:PORT is that port on every public address, filtered or not', () => {
     listenPort: 6000,
   })
   assert.deepEqual(endpoints, ['10.0.0.1:6000', '203.0.113.1:4500', '[2001:db8::9]:4500'])
+})
+
+test('what is behind the NAT of a provider comes after all that may be public', () => {
+  const { endpoints } = plan({
+    currentAddresses: addresses('10.0.0.1', '100.64.0.7', '100.128.0.1'),
+    publicAddresses: addresses('203.0.113.1'),
+  })
+  assert.deepEqual(endpoints, [
+    '10.0.0.1:51820',
+    '100.128.0.1:51820',
+    '203.0.113.1:51820',
+    '100.64.0.7:51820',
+  ])
+})
+
+test('of more endpoints than a service takes the best are offered, and what is configured', () => {
+  const many = Array.from({ length: 70 }, (_, index) => `192.0.2.${index}`) as Address[]
+  const links = [
+    linkOf(
+      'eth0',
+      many.map((address) => `${address}/24`),
+    ),
+    linkOf('eth1', ['10.0.0.1/24'], { hasDefaultRoute: true }),
+  ]
+  const currentAddresses = [...addresses('10.0.0.1'), ...many]
+  const publicAddresses = addresses('203.0.113.1')
+  const own = plan({ currentAddresses, publicAddresses, links })
+  assert.equal(own.endpoints.length, 64)
+  assert.equal(own.leftOut.length, 8)
+  assert.deepEqual(own.endpoints.slice(0, 3), ['203.0.113.1:51820', '10.0.0.1:51820', '192.0.2.0:51820'])
+
+  for (const [count, kept] of [
+    [10, 10],
+    [100, 32],
+  ] as const) {
+    const extraAnnouncedEndpoints = Array.from(
+      { length: count },
+      (_, index) => `198.51.100.${index}:4500` as AddressPort,
+    )
+    const { endpoints, leftOut } = plan({ currentAddresses, publicAddresses, links, extraAnnouncedEndpoints })
+    assert.equal(endpoints.length, 64)
+    assert.equal(endpoints.length + leftOut.length, 72 + count)
+    assert.deepEqual(
+      endpoints.slice(-kept),
+      extraAnnouncedEndpoints.slice(0, kept),
+      'ours first, whose port peers go by',
+    )
+  }
+  const extra = Array.from({ length: 100 }, (_, index) => `198.51.100.${index}:4500` as AddressPort)
+  assert.equal(plan({ publicAddresses, extraAnnouncedEndpoints: extra }).endpoints.length, 64)
 })

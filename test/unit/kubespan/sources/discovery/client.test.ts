@@ -3,9 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { DiscoveryClient } from '../../../../../kubespan/sources/discovery/client.ts'
 import type { DiscoveryClientOptions } from '../../../../../kubespan/sources/discovery/client-options.ts'
-import { AFFILIATE_PLAINTEXT_MAX_BYTES } from '../../../../../kubespan/sources/discovery/own-record.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
-import { encodeAffiliate, encodeEndpoint } from '../../../../../shared/affiliate/codec.ts'
+import {
+  AFFILIATE_PLAINTEXT_MAX_BYTES,
+  encodeAffiliate,
+  encodeEndpoint,
+} from '../../../../../shared/affiliate/codec.ts'
 import { ClusterKey } from '../../../../../shared/affiliate/seal.ts'
 import { type AddressPort, parseAddress, parseAddressPort } from '../../../../../shared/net/address.ts'
 import { FakeDiscovery } from '../../../../support/fake-discovery.ts'
@@ -33,6 +36,9 @@ const node = (nodeId: string, change: Partial<Affiliate> = {}): Affiliate => ({
     ...change.kubespan,
   },
 })
+
+const nodeAt = (nodeId: string, endpoints: readonly AddressPort[]): Affiliate =>
+  node(nodeId, { kubespan: { ...node(nodeId).kubespan, endpoints } })
 
 /** A client on a fake service and a manual clock; `quiet` lets everything that is ready run. */
 function world(change: Partial<DiscoveryClientOptions> = {}) {
@@ -297,6 +303,43 @@ test('data that is too big is not sent, and said (C5)', async () => {
   assert.equal(service.updates.length, 0)
   assert.match(client.status.problem ?? '', /the protocol takes 2020/)
   assert.equal(client.status.connected, true, 'we still listen')
+  assert.equal(client.status.isUnpublished, true)
+  client.publish(node('me'))
+  await quiet()
+  assert.equal(client.status.isUnpublished, false)
+  assert.equal(client.status.problem, undefined)
+})
+
+test('a service that still keeps endpoints from before gets as many of ours as it has room for, and the rest later', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  const endpoints = Array.from({ length: 40 }, (_, index) => endpointOf(`192.0.2.${index}:51820`))
+  service.room = 13
+  client.publish(nodeAt('me', endpoints))
+  client.start()
+  await quiet()
+  assert.deepEqual(
+    service.updates.map((update) => update.endpoints.length),
+    [10],
+  )
+  assert.equal(client.status.isUnpublished, false)
+  assert.match(client.status.problem ?? '', /takes 10 of our 40 endpoints/)
+  service.room = 64
+  await clock.advance(300_000)
+  await quiet()
+  assert.equal(service.updates.at(-1)?.endpoints.length, 40)
+  assert.equal(client.status.problem, undefined)
+})
+
+test('where others have taken all the room, our record is published without an endpoint', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  service.room = 0
+  client.publish(nodeAt('me', [endpointOf('192.0.2.1:51820')]))
+  client.start()
+  await quiet()
+  assert.ok(service.affiliates.has('me'))
+  assert.match(client.status.problem ?? '', /takes 0 of our 1 endpoints/)
 })
 
 test('a refused record does not cost the watch (C6)', async () => {
