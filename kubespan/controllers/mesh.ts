@@ -174,7 +174,7 @@ export class MeshController implements AsyncDisposable {
     this.#listeningSince ??= now
     // Another one may be named before this pass ends.
     const forgotten = new Set(this.#forgotten)
-    const { conflicts, isComplete, ...gathered } = gatherPeers(
+    const { conflicts, isComplete, challenged, ...gathered } = gatherPeers(
       {
         memory: this.#memory,
         reports: pool.reports,
@@ -189,9 +189,11 @@ export class MeshController implements AsyncDisposable {
     )
     const { specs, holdings } = gathered
     const memory = this.#memory.statuses
-    const step = await this.#paths.step({ specs, memory, view, identity, links, settings, now })
-    const { statuses, endpoints, racePort } = step
-    if (step.hasSuspects) pool.check()
+    const step = await this.#paths.step({
+      ...{ specs, memory, view, identity, links, settings, challenged, now },
+    })
+    const { statuses, endpoints, racePort, suspects } = step
+    if (suspects.size > 0) pool.check()
     const harvested = settings.harvestExtraEndpoints
       ? planHarvest(specs, statuses, unconfirmedIds(gathered.retained))
       : []
@@ -237,6 +239,7 @@ export class MeshController implements AsyncDisposable {
       local: local?.affiliate,
       ...gathered,
       statuses,
+      suspectSince: new Map(Array.from(suspects, (key) => [key, this.#memory.suspectSince.get(key) ?? now])),
       harvested,
       desired,
       warnings: [...warnings, ...applied.warnings],

@@ -22,6 +22,7 @@ import { planMembers } from '../plan/members/members.ts'
 import type { RetainedAffiliate } from '../plan/members/retain.ts'
 import type { HarvestedEndpoint } from '../plan/paths/harvest.ts'
 import type { Holding } from '../plan/peers/arbitrate-overlaps.ts'
+import type { Contests } from '../plan/peers/contests.ts'
 import type { ClientStatus } from '../sources/discovery/client-options.ts'
 
 /** What the daemon remembers of its last pass. */
@@ -38,6 +39,11 @@ export interface MeshMemory {
   readonly specs: readonly PeerSpec[]
   readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
   readonly holdings: ReadonlyMap<Prefix, Holding>
+  /** Since when each node id is known. */
+  readonly knownSince: ReadonlyMap<string, Instant>
+  readonly contests: Contests
+  /** Up, but since then nothing arrives through it although it should. */
+  readonly suspectSince: ReadonlyMap<PublicKey, Instant>
   readonly harvested: readonly HarvestedEndpoint[]
   readonly desired: DesiredState | undefined
   readonly lastReconcile: ReconcileView | undefined
@@ -54,6 +60,9 @@ export const EMPTY_MEMORY: MeshMemory = {
   specs: [],
   statuses: new Map(),
   holdings: new Map(),
+  knownSince: new Map(),
+  contests: new Map(),
+  suspectSince: new Map(),
   harvested: [],
   desired: undefined,
   lastReconcile: undefined,

@@ -3,12 +3,14 @@ import type { Instant } from '../../../shared/clock.ts'
 import { Last } from '../../../shared/last.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
+import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import type { Settings } from '../../model/settings.ts'
 import { joinTiers, type Tiers } from '../../plan/members/join-tiers.ts'
 import { mergeAffiliates } from '../../plan/members/merge-affiliates.ts'
 import { type RetainedAffiliate, retainAffiliates } from '../../plan/members/retain.ts'
 import { type ServiceReport, uniteServices } from '../../plan/members/unite-services.ts'
 import { arbitrateOverlaps } from '../../plan/peers/arbitrate-overlaps.ts'
+import { type Contests, followContests, followKnown } from '../../plan/peers/contests.ts'
 import { type PeerPlan, planPeerSpecs } from '../../plan/peers/peer-specs.ts'
 import type { MeshMemory } from '../view.ts'
 
@@ -26,16 +28,23 @@ export interface GatherInput {
   readonly now: Instant
 }
 
-export type Gathered = Pick<MeshMemory, 'raw' | 'retained' | 'sources' | 'holdings'> &
+export type Gathered = Pick<
+  MeshMemory,
+  'raw' | 'retained' | 'sources' | 'holdings' | 'contests' | 'knownSince'
+> &
   Pick<PeerPlan, 'specs' | 'conflicts'> & {
     /** Whether who should has told us all it knows since we started. */
     readonly isComplete: boolean
+    /** Peers that hold what somebody else has begun to claim: whether they are still there is to be asked. */
+    readonly challenged: ReadonlySet<PublicKey>
   }
 
 /** What was gathered the last time: most of the time nothing has changed since, and then nothing is planned anew. */
 export class GatherRecall {
   readonly united = new Last<United>()
   readonly plan = new Last<PeerPlan>()
+  readonly contests = new Last<Contests>()
+  readonly knownSince = new Last<MeshMemory['knownSince']>()
   readonly #reported = new Map<string, ServiceReport['affiliates']>()
   #retained: { readonly of: United; readonly retained: readonly RetainedAffiliate[] } | undefined
 
@@ -112,23 +121,76 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
     )
   const standing = plan(memory.holdings)
   const { raw, sources, isComplete } = tiers
+  const knownSince = recall.knownSince.of([retained], () =>
+    followKnown(
+      retained.map(({ affiliate }) => affiliate),
+      memory.retained.map(({ affiliate }) => affiliate),
+      memory.knownSince,
+      now,
+    ),
+  )
+  const contests = recall.contests.of([standing.contested], () =>
+    followContests({
+      contested: standing.contested,
+      before: memory.contests,
+      known: memory.retained.map(({ affiliate }) => affiliate),
+      knownSince: memory.knownSince,
+      now,
+    }),
+  )
   if (standing.contested.size === 0 && memory.holdings.size === 0)
-    return { raw, retained, sources, isComplete, ...standing, holdings: memory.holdings }
+    return {
+      ...{ raw, retained, sources, knownSince, isComplete, ...standing },
+      ...{ holdings: memory.holdings, contests, challenged: new Set() },
+    }
   const holdings = arbitrateOverlaps({
     contested: standing.contested,
     holdings: memory.holdings,
-    notUpSince: new Map(
-      memory.specs.map(({ nodeId, publicKey }) => [nodeId, memory.statuses.get(publicKey)?.notUpSince]),
-    ),
+    ...livesOf(memory),
+    contests,
+    contestsBefore: memory.contests,
+    listeningSince: input.listeningSince,
     now,
     patience: timing.peerDownAfter,
   })
   const isSame = JSON.stringify([...holdings]) === JSON.stringify([...memory.holdings])
   const { specs, conflicts } = isSame ? standing : plan(holdings)
   return {
-    ...{ raw, retained, sources, isComplete, specs, conflicts },
+    ...{ raw, retained, sources, knownSince, isComplete, specs, conflicts, contests },
     holdings: isSame ? memory.holdings : holdings,
+    challenged: challengedBy(contests, memory.contests, specs),
   }
+}
+
+/** How each node's peer was when it was last looked at. */
+function livesOf({ specs, statuses, suspectSince }: MeshMemory) {
+  return {
+    notUpSince: new Map(
+      specs.map(({ nodeId, publicKey }) => [
+        nodeId,
+        statuses.get(publicKey)?.notUpSince ?? suspectSince.get(publicKey),
+      ]),
+    ),
+    heardAt: new Map(specs.map(({ nodeId, publicKey }) => [nodeId, statuses.get(publicKey)?.lastReceiveAt])),
+  }
+}
+
+/** Who holds a prefix that somebody else has begun to claim. */
+function challengedBy(
+  contests: Contests,
+  before: Contests,
+  specs: readonly PeerSpec[],
+): ReadonlySet<PublicKey> {
+  if (contests === before) return new Set()
+  const prefixes = new Set(
+    [...contests].flatMap(([prefix, since]) => {
+      const known = before.get(prefix)
+      return [...since.keys()].every((nodeId) => known?.has(nodeId)) ? [] : [prefix]
+    }),
+  )
+  if (prefixes.size === 0) return new Set()
+  const holders = specs.filter(({ allowedIps }) => allowedIps.some((prefix) => prefixes.has(prefix)))
+  return new Set(holders.map(({ publicKey }) => publicKey))
 }
 
 function unite(

@@ -35,8 +35,8 @@ export interface PathsOptions {
 export interface PathsOutcome extends StepOutcome {
   /** The source port of race copies; undefined when nobody is raced. */
   readonly racePort: number | undefined
-  /** Some path has just been found dead. */
-  readonly hasSuspects: boolean
+  /** Whose path has just been found dead. */
+  readonly suspects: ReadonlySet<PublicKey>
 }
 
 /** Finds and keeps a path to every peer, in the way that the settings ask for and this host allows. */
@@ -71,14 +71,14 @@ export class Paths {
   }
 
   async step(input: StepInput): Promise<PathsOutcome> {
-    const { specs, memory, view, settings, links, identity, now } = input
+    const { specs, memory, view, settings, links, identity, challenged, now } = input
     const racer = await this.#options.racer(settings)
     this.#racer = racer
     if (!settings.racing.enabled) {
       await this.#upgrades.end(settings.placement)
       const step = stepByTurns(input)
       const statuses = withLearned(step.statuses, specs, () => NOTHING)
-      return { ...step, statuses, racePort: undefined, hasSuspects: false }
+      return { ...step, statuses, racePort: undefined, suspects: new Set() }
     }
 
     const judged = judgePeers(specs, memory, view?.peers ?? new Map(), now, settings.timing)
@@ -89,6 +89,7 @@ export class Paths {
       statuses: settled,
       links,
       linkName,
+      challenged,
       now,
     })
     if (hasMoved) await this.#renewEndpoints(settings, judged)
@@ -113,7 +114,7 @@ export class Paths {
     }))
     const outcome = { ...step, statuses, again: sooner(sooner(step.again, again), upgrades.again) }
     this.#ordered = outcome
-    return { ...outcome, racePort: racer && settings.racing.port, hasSuspects: suspects.size > 0 }
+    return { ...outcome, racePort: racer && settings.racing.port, suspects }
   }
 
   /** For peers that are not up, or whose path seems dead. */

@@ -1,5 +1,5 @@
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
-import type { AddressPort } from '../../../shared/net/address.ts'
+import { type Address, type AddressPort, hostPrefix } from '../../../shared/net/address.ts'
 import type { ObservedLink } from '../../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../../model/peer.ts'
 import {
@@ -24,6 +24,8 @@ export interface WatchInput {
   readonly links: readonly ObservedLink[]
   /** Our own, whose addresses say nothing about the networks that we are on. */
   readonly linkName: string
+  /** To be asked whether they are still there. */
+  readonly challenged?: ReadonlySet<PublicKey> | undefined
   readonly now: Instant
 }
 
@@ -62,6 +64,8 @@ export class PeerWatch {
   readonly #heard: { readonly publicKey: PublicKey; readonly isAnswered: boolean; readonly at: Instant }[] =
     []
   #specs: readonly PeerSpec[] = []
+  /** Mesh addresses that several say are theirs. */
+  #shared: ReadonlySet<Address> = new Set()
   /** Whom to ask with the next sweep, and whom to take next time. */
   #witnesses: readonly PeerSpec[] = []
   #witnessesSoFar = 0
@@ -73,7 +77,7 @@ export class PeerWatch {
     this.#clock = clock
   }
 
-  look({ specs, statuses, links, linkName, now }: WatchInput): Watched {
+  look({ specs, statuses, links, linkName, challenged, now }: WatchInput): Watched {
     const moved = this.#followSpecs(specs, statuses)
     this.#takeEchoes()
     const network = ownAddresses(links, linkName)
@@ -94,7 +98,7 @@ export class PeerWatch {
         this.#vigils.delete(key)
         continue
       }
-      const move = hasMoved ? 'we moved' : moved.has(key) ? 'it moved' : undefined
+      const move = hasMoved ? 'we moved' : moved.has(key) || challenged?.has(key) ? 'it moved' : undefined
       const vigil = this.#sample(key, status, canAsk ? move : undefined, now, settings)
       const verdict = judgeVigil(vigil, now, settings)
       if (verdict !== 'calm') inDoubt.set(key, verdict)
@@ -152,6 +156,7 @@ export class PeerWatch {
     for (const { publicKey: key, endpoints } of specs)
       if (!sameMembers(before.get(key) ?? endpoints, endpoints)) moved.add(key)
     this.#specs = specs
+    this.#shared = repeated(specs.map(({ address }) => address))
     for (const known of [this.#vigils, this.#answering, this.#introduced, this.#paths])
       for (const key of known.keys()) if (!statuses.has(key)) known.delete(key)
     return moved
@@ -171,7 +176,9 @@ export class PeerWatch {
 
   /** One sweep at a time; its outcome is taken in by the next look. */
   #ask(inQuestion: readonly PeerSpec[]): void {
-    const specs = [...new Set([...inQuestion, ...this.#witnesses])]
+    const specs = [...new Set([...inQuestion, ...this.#witnesses])].filter((spec) =>
+      this.#answersItself(spec),
+    )
     if (specs.length === 0 || this.#isAsking || !this.#echoes.canAsk) return
     this.#isAsking = true
     this.#witnesses = []
@@ -184,6 +191,11 @@ export class PeerWatch {
           this.#heard.push({ publicKey, isAnswered: answered.has(address), at })
       this.#isAsking = false
     })
+  }
+
+  /** Of several with one mesh address only the one that WireGuard sends to can answer an echo to it. */
+  #answersItself({ address, allowedIps }: PeerSpec): boolean {
+    return !this.#shared.has(address) || allowedIps.includes(hostPrefix(address))
   }
 
   /** Idle peers would all seem dead after a change of our network, and be raced for nothing: so traffic alone tells. */
@@ -205,6 +217,11 @@ export class PeerWatch {
 const isDue = (vigil: Vigil, now: Instant, settings: SuspicionSettings): boolean =>
   vigil.recheck !== undefined ||
   now - vigil.sampledAt >= sampleAfter(judgeVigil(vigil, now, settings), settings) * 0.9
+
+const repeated = (addresses: readonly Address[]): ReadonlySet<Address> => {
+  const seen = new Set<Address>()
+  return new Set(addresses.filter((address) => seen.size === seen.add(address).size))
+}
 
 /** In whatever order. */
 const sameMembers = (one: readonly AddressPort[], other: readonly AddressPort[]): boolean =>

@@ -18,6 +18,8 @@ export interface StepInput {
   readonly identity: Pick<Identity, 'publicKey' | 'subnet'>
   readonly links: readonly ObservedLink[]
   readonly settings: Settings
+  /** Others claim what these have: are they still there? */
+  readonly challenged?: ReadonlySet<PublicKey>
   readonly now: Instant
 }
 

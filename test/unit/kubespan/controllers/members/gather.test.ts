@@ -95,3 +95,28 @@ test('a prefix that two claim goes to the live one once its owner was down long 
   assert.equal(holder(gather(owner, [report([claim(1), claim(2)])], 1000 + 274_999)), 'n1')
   assert.equal(holder(gather(owner, [report([claim(1), claim(2)])], 1000 + 275_000)), 'n2')
 })
+
+test('an address that moves goes to the newer claim once the path to its holder is found dead', () => {
+  const vip = '198.51.100.9' as Address
+  const withVip = (n: number): Affiliate => ({ ...node(n), addresses: [...node(n).addresses, vip] })
+  const holder = ({ specs }: ReturnType<typeof gather>): string | undefined =>
+    specs.find(({ allowedIps }) => allowedIps.includes(`${vip}/32` as never))?.nodeId
+  const start = { listeningSince: 0 }
+  const at = (memory: MeshMemory, nodes: readonly Affiliate[], now: number) => ({
+    ...memory,
+    ...gatherPeers({
+      ...{ memory, reports: [report(nodes)], identity, settings, forgotten: new Set<string>(), now },
+      ...start,
+    }),
+  })
+  const first = live(at(EMPTY_MEMORY, [withVip(1), node(2)], 1_000), 60_000)
+  const both = at(first, [withVip(1), withVip(2)], 62_000)
+  assert.equal(holder(both), 'n1')
+  assert.deepEqual([...both.challenged], [key(1)], 'whether it is still there is asked at once')
+  const suspect = { ...both, suspectSince: new Map([[key(1), 66_000]]) }
+  assert.equal(holder(at(suspect, [withVip(1), withVip(2)], 68_999)), 'n1')
+  const moved = at(suspect, [withVip(1), withVip(2)], 69_000)
+  assert.equal(holder(moved), 'n2')
+  assert.deepEqual([...moved.challenged], [], 'once')
+  assert.equal(holder(at({ ...moved, suspectSince: new Map() }, [node(1), withVip(2)], 70_000)), 'n2')
+})

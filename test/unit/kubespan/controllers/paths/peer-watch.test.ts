@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Echoes } from '../../../../../kubespan/controllers/paths/echoes.ts'
 import { PeerWatch } from '../../../../../kubespan/controllers/paths/peer-watch.ts'
-import type { Address, AddressPort } from '../../../../../shared/net/address.ts'
+import { type Address, type AddressPort, hostPrefix } from '../../../../../shared/net/address.ts'
 import { linkOf } from '../../../../support/links.ts'
 import { ManualClock } from '../../../../support/manual-clock.ts'
 import { specOf, statusOf } from '../../../../support/peers.ts'
@@ -19,6 +19,7 @@ class World {
   state: 'up' | 'down' = 'up'
   endpoint = '192.0.2.2:51820' as AddressPort
   specs = [specOf({})]
+  challenged: ReadonlySet<string> | undefined
   readonly echoes = new Echoes(async (addresses) => {
     this.asked.push(this.clock.now())
     if (this.answers === undefined) return undefined
@@ -42,6 +43,7 @@ class World {
       ]),
       links: this.links,
       linkName: 'kubespan',
+      challenged: this.challenged,
       now: this.clock.now(),
     })
   }
@@ -260,4 +262,37 @@ test('when a path seems dead eight others are asked, other ones each time: they 
   const second = await witnesses()
   assert.equal(second.length, 8)
   assert.equal(new Set([...first, ...second]).size, 16)
+})
+
+test('whose addresses somebody else begins to claim has to show that it is still there', async () => {
+  const world = new World()
+  assert.equal(await world.until(20_000, 100, 0), undefined)
+  world.answers = false
+  world.challenged = new Set(['key'])
+  world.look()
+  world.challenged = undefined
+  const suspectAt = await world.until(60_000, 0, 0)
+  assert.ok(suspectAt !== undefined && suspectAt < 24_000, `suspect at ${suspectAt}`)
+})
+
+test('of two with one mesh address only the one that is sent to is asked, and its answers are its own', async () => {
+  const world = new World()
+  const address = specOf({}).address
+  const [holder, other] = [
+    specOf({ allowedIps: [hostPrefix(address)] }),
+    specOf({ publicKey: 'other', allowedIps: [] }),
+  ]
+  world.specs = [holder, other]
+  const statuses = new Map(['key', 'other'].map((key) => [key, statusOf({ state: 'up' })]))
+  const asked: number[] = []
+  const echoes = new Echoes(async (addresses) => {
+    asked.push(addresses.length)
+    return new Map()
+  }, world.clock)
+  const watch = new PeerWatch(echoes, world.clock)
+  for (let turn = 0; turn < 5; turn += 1) {
+    watch.look({ ...world, statuses, linkName: 'kubespan', now: world.clock.now() })
+    await world.clock.advance(1_000)
+  }
+  assert.deepEqual(new Set(asked), new Set([1]))
 })
