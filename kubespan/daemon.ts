@@ -7,7 +7,7 @@ import { Reconciler } from '../shared/reconcile/reconciler.ts'
 import { ownVersion } from '../shared/version.ts'
 import { loadConfig } from './config/load.ts'
 import type { Resolved } from './config/resolve.ts'
-import { AlreadyRunningError, type DaemonControl, serveControl } from './control/server.ts'
+import { AlreadyRunningError, type DaemonControl, type ForgetAnswer, serveControl } from './control/server.ts'
 import { DiscoveryPool } from './controllers/members/discovery-pool.ts'
 import {
   type KubernetesTier,
@@ -259,10 +259,10 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     if (left !== undefined) throw left
   }
 
-  forget(idOrName: string): boolean {
-    const found = this.#mesh.forget(idOrName)
-    if (found) this.#loop.wake()
-    return found
+  forget(called: string): ForgetAnswer {
+    const { nodeIds, says } = this.#mesh.forget(called)
+    if (nodeIds.length > 0) this.#loop.wake()
+    return { isDone: nodeIds.length > 0, says }
   }
 
   /** A bad new file keeps the old state and says why. */

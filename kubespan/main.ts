@@ -181,7 +181,8 @@ const commands: Record<string, Command> = {
 
   async forget(options, [id]) {
     if (id === undefined) throw new UsageError('kubespan forget needs a node id or node name')
-    await (await daemon(options)).forget(id)
+    const says = await (await daemon(options)).forget(id)
+    process.stdout.write(says.map((line) => `${printableLines(line)}\n`).join(''))
   },
 
   async leave(options) {

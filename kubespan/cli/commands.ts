@@ -110,7 +110,8 @@ export const COMMANDS: readonly CommandHelp[] = [
   {
     name: 'forget',
     arguments: 'ID',
-    summary: 'drop an affiliate that is only kept for its live tunnel',
+    summary:
+      'drop a node that is not live, by node id or name, whether or not a service still lists its record',
     options: ['config', 'socket'],
   },
   {

@@ -46,6 +46,13 @@ export function renderPeerExplanation(explanation: PeerExplanation): string {
   )
 }
 
+/** The same where several records carry one name. */
+export const renderPeerExplanations = (name: string, explanations: readonly PeerExplanation[]): string =>
+  [
+    `${explanations.length} records carry the name ${printable(name)}; a machine that was installed anew leaves its old one behind, and "kubespan forget NODE-ID" drops it here\n`,
+    ...explanations.map(renderPeerExplanation),
+  ].join('\n')
+
 const join = (head: readonly string[], ...sections: readonly string[]): string =>
   [head.map((line) => `${printable(line)}\n`).join(''), ...sections]
     .filter((section) => section !== '')

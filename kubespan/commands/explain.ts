@@ -8,13 +8,14 @@ import {
   splitPrefix,
   zoneOf,
 } from '../../shared/net/address.ts'
-import { renderAddressExplanation, renderPeerExplanation } from '../cli/explain.ts'
+import { renderAddressExplanation, renderPeerExplanation, renderPeerExplanations } from '../cli/explain.ts'
 import { ControlClient, NotRunningError } from '../control/client.ts'
 import { createHost } from '../host/host.ts'
 import { explainAddress, explainPeer, peerOf } from '../inspect/explain.ts'
 import { observeFates } from '../inspect/fate.ts'
 import type { CandidateView, DaemonView, PeerView } from '../model/daemon-view.ts'
 import type { Placement } from '../model/desired.ts'
+import type { PeerExplanation } from '../model/explanation.ts'
 import type { FateReport } from '../model/fate.ts'
 
 export interface ExplainRequest {
@@ -100,31 +101,39 @@ async function explainByName(name: string, informant: Informant): Promise<Explai
   const { view, placement } = informant
   if (view === undefined)
     throw new Error(`no daemon runs, so nobody knows who ${name} is: say an address, or start the daemon`)
-  const peer = findPeer(name, view)
-  if (peer === undefined) throw new Error(whyNoPeer(name, view))
-  const addresses = peer.allowedIps.slice(0, PREFIXES_MAX).map((prefix) => splitPrefix(prefix).address)
-  const { fates, ...ground } = await informant.fates(addresses)
-  const candidates = await informant.candidates(peer)
-  const value = explainPeer(peer, fates, { placement, ground, view, candidates, now: systemClock.wall() })
-  return { value, text: renderPeerExplanation(value) }
+  const peers = peersCalled(name, view)
+  if (peers.length === 0) throw new Error(whyNoPeer(name, view))
+  const explained: PeerExplanation[] = []
+  for (const peer of peers) {
+    const addresses = peer.allowedIps.slice(0, PREFIXES_MAX).map((prefix) => splitPrefix(prefix).address)
+    const { fates, ...ground } = await informant.fates(addresses)
+    const candidates = await informant.candidates(peer)
+    explained.push(explainPeer(peer, fates, { placement, ground, view, candidates, now: systemClock.wall() }))
+  }
+  const [only] = explained
+  if (only !== undefined && explained.length === 1) return { value: only, text: renderPeerExplanation(only) }
+  return { value: { name, records: explained }, text: renderPeerExplanations(name, explained) }
 }
 
-const affiliateCalled = (name: string, { affiliates }: DaemonView) =>
-  affiliates.find((affiliate) =>
+const affiliatesCalled = (name: string, { affiliates }: DaemonView) =>
+  affiliates.filter((affiliate) =>
     [affiliate.nodename, affiliate.hostname, affiliate.nodeId].some((candidate) => candidate === name),
   )
 
-function findPeer(name: string, view: DaemonView): PeerView | undefined {
-  const nodeId = affiliateCalled(name, view)?.nodeId
-  return view.peers.find(
-    (peer) =>
-      peer.label === name || peer.publicKey === name || peer.nodeId === name || peer.nodeId === nodeId,
-  )
+/** Those who are up first: a machine that was installed anew is there twice until its old record ends. */
+function peersCalled(name: string, view: DaemonView): readonly PeerView[] {
+  const ids = new Set(affiliatesCalled(name, view).map(({ nodeId }) => nodeId))
+  return view.peers
+    .filter(
+      (peer) =>
+        peer.label === name || peer.publicKey === name || peer.nodeId === name || ids.has(peer.nodeId),
+    )
+    .toSorted((one, two) => Number(two.state === 'up') - Number(one.state === 'up'))
 }
 
 /** Why somebody who is known is no peer. */
 function whyNoPeer(name: string, view: DaemonView): string {
-  const affiliate = affiliateCalled(name, view)
+  const [affiliate] = affiliatesCalled(name, view)
   if (affiliate === undefined) return `no peer is called ${name}; "kubespan peers" lists them`
   if (affiliate.isLocal) return `${name} is this node itself`
   if (affiliate.kubespan.publicKey === '')

@@ -61,8 +61,10 @@ export class ControlClient {
     await this.#text('POST', '/v1/down')
   }
 
-  async forget(id: string): Promise<void> {
-    await this.#text('POST', `/v1/forget?id=${encodeURIComponent(id)}`)
+  /** Resolves to what was done and what follows, a line each. */
+  async forget(id: string): Promise<readonly string[]> {
+    const text = await this.#text('POST', `/v1/forget?id=${encodeURIComponent(id)}`)
+    return (JSON.parse(text) as { says?: readonly string[] }).says ?? []
   }
 
   async reload(): Promise<void> {

@@ -29,10 +29,17 @@ export interface DaemonControl {
   leave(): Promise<void>
   /** Leaves, takes back everything on this host, and ends the process. */
   down(): Promise<void>
-  /** Drops an affiliate that is only kept for its live tunnel. False when there is none by that id or name. */
-  forget(idOrName: string): boolean
+  /** Drops the affiliates by that id or name that are not live. */
+  forget(called: string): ForgetAnswer
   /** Reads the configuration again. Resolves to what is wrong with it, if anything. */
   reload(): Promise<string | undefined>
+}
+
+export interface ForgetAnswer {
+  /** False when nobody was dropped. */
+  readonly isDone: boolean
+  /** What was done and what follows, or why nothing was; a line each. */
+  readonly says: readonly string[]
 }
 
 /** Somebody else answers on the socket. */
@@ -106,9 +113,8 @@ async function route(
     }
     case 'POST /v1/forget': {
       const id = url.searchParams.get('id') ?? ''
-      return control.forget(id)
-        ? json(200, {})
-        : json(404, { error: `no unconfirmed affiliate is called ${id}` })
+      const { isDone, says } = control.forget(id)
+      return isDone ? json(200, { says }) : json(404, { error: says.join('; ') })
     }
     default:
       return json(404, { error: 'no such path' })

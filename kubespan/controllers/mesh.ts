@@ -3,6 +3,7 @@ import { messageOf } from '../../shared/message-of.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { Settings } from '../model/settings.ts'
+import { type ForgetPlan, planForget } from '../plan/members/forget.ts'
 import { nextDeadline, unconfirmed, unconfirmedIds } from '../plan/members/retain.ts'
 import { planHarvest } from '../plan/paths/harvest.ts'
 import { describeHolding } from '../plan/peers/arbitrate-overlaps.ts'
@@ -17,7 +18,8 @@ import { HostKeeper } from './host/host-keeper.ts'
 import { LinkKeeper } from './host/link-keeper.ts'
 import { CacheKeeper } from './members/cache-keeper.ts'
 import { type DiscoveryPool, describeUnpublished } from './members/discovery-pool.ts'
-import { GatherRecall, gatherPeers } from './members/gather.ts'
+import { Forgotten, type Listed } from './members/forgotten.ts'
+import { GatherRecall, gatherPeers, silences } from './members/gather.ts'
 import type { KubernetesTier } from './members/kubernetes-tier.ts'
 import { describeOwn } from './members/own-affiliate.ts'
 import type { MeshHost } from './mesh-host.ts'
@@ -71,7 +73,7 @@ export class MeshController implements AsyncDisposable {
   readonly #gathered = new GatherRecall()
   readonly #planned = new DesiredRecall()
   #said = new Set<string>()
-  readonly #forgotten = new Set<string>()
+  readonly #forgotten = new Forgotten()
 
   constructor(options: MeshControllerOptions, settings: Settings) {
     this.#options = options
@@ -95,14 +97,28 @@ export class MeshController implements AsyncDisposable {
     this.#isSuspect = true
   }
 
-  /** Drops an unconfirmed affiliate in the next pass. False when none is called so. */
-  forget(idOrName: string): boolean {
-    const found = this.#memory.retained.find(
-      ({ affiliate, unconfirmedUntil }) =>
-        unconfirmedUntil !== undefined && (affiliate.nodeId === idOrName || affiliate.nodename === idOrName),
-    )
-    if (found !== undefined) this.#forgotten.add(found.affiliate.nodeId)
-    return found !== undefined
+  /** Drops those called so who are not live in the next pass, and says what follows. */
+  forget(called: string): ForgetPlan {
+    const { retained, sources, statuses } = this.#memory
+    const silent = silences(this.#memory)
+    const plan = planForget({
+      ...{ called, retained, sources },
+      lives: new Map(
+        Array.from(statuses, ([key, { state, lastReceiveAt }]) => [
+          key,
+          { state, silentSince: silent.get(key), heardAt: lastReceiveAt },
+        ]),
+      ),
+      now: this.#options.clock.now(),
+      liveWithin: this.#settings.timing.liveWithin,
+    })
+    for (const nodeId of plan.nodeIds) this.#forgotten.forget(nodeId, this.#listed)
+    return plan
+  }
+
+  get #listed(): Listed {
+    const { pool, kubernetes } = this.#options
+    return { reports: pool.reports, kubernetes: kubernetes?.report }
   }
 
   /** The next pass compares the whole host, as something on it may have changed. */
@@ -173,12 +189,13 @@ export class MeshController implements AsyncDisposable {
     const now = clock.now()
     this.#listeningSince ??= now
     // Another one may be named before this pass ends.
-    const forgotten = new Set(this.#forgotten)
+    const forgotten = this.#forgotten.named
+    const listed = this.#listed
     const { conflicts, isComplete, challenged, ...gathered } = gatherPeers(
       {
         memory: this.#memory,
-        reports: pool.reports,
-        kubernetes: kubernetes?.report,
+        ...listed,
+        ignored: this.#forgotten.ignored(listed),
         listeningSince: this.#listeningSince,
         identity,
         settings,
@@ -244,7 +261,7 @@ export class MeshController implements AsyncDisposable {
       desired,
       warnings: [...warnings, ...applied.warnings],
     }
-    for (const nodeId of forgotten) this.#forgotten.delete(nodeId)
+    this.#forgotten.done(forgotten)
     await this.#cache.keep(settings, gathered.retained)
     this.#sayOnce(this.#memory.warnings)
     const isUnsettled = applied.isUnsettled ?? applied.changes > 0

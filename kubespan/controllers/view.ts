@@ -190,6 +190,13 @@ function describePeer(
 function reasonOf(spec: PeerSpec, status: PeerStatus | undefined): string | undefined {
   if (status?.state === 'up')
     return spec.allowedIps.length === 0 ? 'all its addresses belong to other peers' : undefined
+  const silence = reasonForSilence(spec, status)
+  return spec.allowedIps.length > 0
+    ? silence
+    : `${silence}; other members have all its addresses: "kubespan forget ${spec.nodeId}" drops it`
+}
+
+function reasonForSilence(spec: PeerSpec, status: PeerStatus | undefined): string {
   if (spec.endpoints.length === 0) return 'it advertises no endpoint; it has to call us'
   if (status?.state === 'down')
     return status.lastHandshakeAt === undefined

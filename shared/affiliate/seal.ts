@@ -11,6 +11,10 @@ const ENDPOINT_MESSAGE_MAX_BYTES = 255
 /** What sealing adds to an affiliate (SPEC 2.1). */
 export const SEAL_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES
 
+/** Tells one sealing from every other, be it of the same plaintext: its nonce. No secret. */
+export const sealStamp = (sealed: Uint8Array): string =>
+  Buffer.from(sealed.subarray(0, NONCE_BYTES)).toString('base64')
+
 const REDACTED = 'ClusterKey [redacted]'
 /** Standard base64 of 32 bytes, padded. */
 const SECRET = /^[A-Za-z0-9+/]{43}=$/

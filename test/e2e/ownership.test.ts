@@ -11,7 +11,16 @@ import { cut } from '../lab/faults.ts'
 import { Lab } from '../lab/lab.ts'
 import { isUp, Mesh } from '../lab/mesh.ts'
 import { publicHost, topology } from '../lab/topology.ts'
-import { assertNothingInClear, assertReaches, FAST, PATIENCE_MS, skip, steadyPing, ulaOf } from './story.ts'
+import {
+  afterPeriod,
+  assertNothingInClear,
+  assertReaches,
+  FAST,
+  PATIENCE_MS,
+  skip,
+  steadyPing,
+  ulaOf,
+} from './story.ts'
 
 /** How long who pings an address may be without an answer after that address has another machine behind it. */
 const REACHED_WITHIN_MS = 30_000
@@ -132,6 +141,38 @@ test('a machine that is installed anew is reached although its old record is sti
       await assertReaches(c, [a.v6 ?? '', await ulaOf(mesh, a)])
       await assertReaches(a, [c.v4 ?? '', b.v4 ?? ''])
     })
+
+  const oldRecords = ({ affiliates }: DaemonView, current: string): readonly string[] =>
+    affiliates.flatMap(({ nodeId, nodename }) => (nodename === 'a' && nodeId !== current ? [nodeId] : []))
+
+  await t.test('by its name each record is shown, and all but the live one are dropped here', async () => {
+    const current = await nodeIdOf(mesh, a)
+    const old = oldRecords(await mesh.control(c).view(), current)
+    assert.equal(old.length, 2)
+    const { stdout: explained } = await mesh.kubespan(c, ['explain', 'a'])
+    assert.match(explained, /^3 records carry the name a/)
+    for (const id of [current, ...old]) assert.ok(explained.includes(id), id)
+
+    const { stdout: said } = await mesh.kubespan(c, ['forget', 'a'])
+    for (const id of old) assert.match(said, new RegExp(`forgot affiliate ${id} .*service/lab still lists`))
+    assert.match(said, new RegExp(`affiliate ${current} \\(a\\) stays`))
+    await mesh.until(c, (view) => oldRecords(view, current).length === 0, PATIENCE_MS)
+    assert.equal(oldRecords(await afterPeriod(mesh, c), current).length, 0, 'the service lists them still')
+    assert.equal(oldRecords(await mesh.control(b).view(), current).length, 2)
+    await assertReaches(c, [a.v4 ?? ''])
+    const refused = await mesh.kubespan(c, ['forget', 'a'], { check: false })
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /stays: .* live/)
+  })
+
+  await t.test('what the operator of the service drops has no grace: its peer is down', async () => {
+    const current = await nodeIdOf(mesh, a)
+    const [old = ''] = oldRecords(await mesh.control(b).view(), current)
+    await mesh.forgetRecord(old)
+    const startedAt = performance.now()
+    await mesh.until(b, ({ affiliates }) => affiliates.every(({ nodeId }) => nodeId !== old), PATIENCE_MS)
+    assert.ok(performance.now() - startedAt < 10_000)
+  })
 
   await t.test('a member that meets both records for the first time reaches it as soon', async () => {
     await mesh.daemon(b).stop('SIGKILL')

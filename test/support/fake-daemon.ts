@@ -37,6 +37,9 @@ export class FakeDaemon implements DaemonControl {
   down = async (): Promise<void> => {
     throw new Error('nft: busy')
   }
-  forget = (id: string) => id === 'gone'
+  forget = (id: string) =>
+    id === 'gone'
+      ? { isDone: true, says: ['forgot gone'] }
+      : { isDone: false, says: [`no unconfirmed affiliate is called ${id}`] }
   reload = async () => (this.asked.includes('leave') ? 'line 3: bad' : undefined)
 }

@@ -23,8 +23,10 @@ export interface GatherInput {
   readonly listeningSince?: Instant
   readonly identity: Pick<Identity, 'nodeId' | 'publicKey'>
   readonly settings: Settings
-  /** Node ids that the user wants gone. */
+  /** Node ids that the user wants gone, unless a source vouches for them. */
   readonly forgotten: ReadonlySet<string>
+  /** Node ids that the user wants gone although a source lists them. */
+  readonly ignored?: ReadonlySet<string>
   readonly now: Instant
 }
 
@@ -106,6 +108,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
           lastReceiveAt === undefined ? [] : [[key, lastReceiveAt]],
         ),
       ),
+      silentSince: silences(memory),
       now,
       settings: timing,
     }),
@@ -162,6 +165,15 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   }
 }
 
+/** Since when each peer is not up, or its path seems dead. */
+export const silences = ({ statuses, suspectSince }: MeshMemory): ReadonlyMap<PublicKey, Instant> =>
+  new Map(
+    [...statuses].flatMap(([key, { notUpSince }]) => {
+      const since = notUpSince ?? suspectSince.get(key)
+      return since === undefined ? [] : [[key, since]]
+    }),
+  )
+
 /** How each node's peer was when it was last looked at. */
 function livesOf({ specs, statuses, suspectSince }: MeshMemory) {
   return {
@@ -194,7 +206,7 @@ function challengedBy(
 }
 
 function unite(
-  { reports, kubernetes, identity, settings, listeningSince = -Infinity, now }: GatherInput,
+  { reports, kubernetes, identity, settings, ignored, listeningSince = -Infinity, now }: GatherInput,
   recall: GatherRecall,
 ): United {
   const { timing } = settings
@@ -202,7 +214,7 @@ function unite(
   // What a service that is cut off said counts until it is too old, so then time itself is a part.
   const isAgeing = reports.some(({ isConnected }) => !isConnected)
   const parts = [
-    ...[kubernetes, identity.nodeId, timing.affiliateTtl, isPatient, isAgeing ? now : undefined],
+    ...[ignored, kubernetes, identity.nodeId, timing.affiliateTtl, isPatient, isAgeing ? now : undefined],
     ...reports.flatMap((report) => [
       ...[report.name, report.isConnected, report.lastContactAt === undefined],
       ...[recall.reported(report), report.departures.size === 0 ? 0 : report.departures],
@@ -215,6 +227,9 @@ function unite(
       kubernetes,
       isPatient,
     })
-    return { tiers, current: mergeAffiliates(tiers.raw).filter(({ nodeId }) => nodeId !== identity.nodeId) }
+    const current = mergeAffiliates(tiers.raw).filter(
+      ({ nodeId }) => nodeId !== identity.nodeId && !ignored?.has(nodeId),
+    )
+    return { tiers, current }
   })
 }

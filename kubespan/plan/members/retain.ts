@@ -21,6 +21,9 @@ export interface RetentionSettings {
   readonly graceAfterDeletion: Milliseconds
 }
 
+/** The path to a peer that is only thought dead is found again within this time. */
+const SILENT_AFTER: Milliseconds = 3_000
+
 export const RETENTION: RetentionSettings = {
   liveWithin: 60_000,
   graceAfterLoss: 300_000,
@@ -39,6 +42,8 @@ export interface RetentionInput {
   readonly forgotten: ReadonlySet<string>
   /** When bytes of each peer last arrived. */
   readonly lastReceiveAt: ReadonlyMap<PublicKey, Instant>
+  /** Since when each peer is not up, or its path seems dead: no live tunnel then depends on a record that somebody deleted. */
+  readonly silentSince?: ReadonlyMap<PublicKey, Instant>
   readonly now: Instant
   readonly settings: RetentionSettings
 }
@@ -104,10 +109,12 @@ export function nextDeadline(retained: readonly RetainedAffiliate[]): Instant | 
 
 function deadline(
   { affiliate: { nodeId, kubespan }, unconfirmedUntil: until }: RetainedAffiliate,
-  { isComplete, explicitDeletions, lastReceiveAt, now, settings }: RetentionInput,
+  { isComplete, explicitDeletions, lastReceiveAt, silentSince, now, settings }: RetentionInput,
 ): Instant {
   if (!isComplete) return until ?? Number.POSITIVE_INFINITY
   const isDeleted = explicitDeletions.has(nodeId)
+  const silence = now - (silentSince?.get(kubespan.publicKey) ?? now)
+  if (isDeleted && silence >= SILENT_AFTER) return -Infinity
   if (until !== undefined && Number.isFinite(until))
     return isDeleted ? Math.min(until, now + settings.graceAfterDeletion) : until
   const isLive = now - (lastReceiveAt.get(kubespan.publicKey) ?? -Infinity) <= settings.liveWithin

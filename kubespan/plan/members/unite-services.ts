@@ -9,7 +9,15 @@ export interface ServiceReport {
   readonly isConnected: boolean
   /** When it last told us anything; undefined until its first snapshot. */
   readonly lastContactAt: Instant | undefined
-  readonly affiliates: ReadonlyMap<string, { readonly affiliate: Affiliate; readonly changedAt: Instant }>
+  readonly affiliates: ReadonlyMap<
+    string,
+    {
+      readonly affiliate: Affiliate
+      readonly changedAt: Instant
+      /** Another one each time that its node seals it anew. */
+      readonly stamp?: string
+    }
+  >
   /** What it deleted by a message since its last snapshot. */
   readonly departures: ReadonlyMap<string, { readonly at: Instant; readonly explicit: boolean }>
 }

@@ -1,6 +1,6 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { decodeAffiliate, decodeEndpoint } from '../../../shared/affiliate/codec.ts'
-import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
+import { type ClusterKey, sealStamp } from '../../../shared/affiliate/seal.ts'
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
 
@@ -24,6 +24,8 @@ export interface DiscoveredAffiliate {
   readonly seenAt: Instant
   /** When its data last changed: of two services, the newer one is right. */
   readonly changedAt: Instant
+  /** Another one each time that its node seals it anew, as when it starts. */
+  readonly stamp: string
 }
 
 /** How an affiliate left: asked for by somebody, or its time ran out. */
@@ -129,7 +131,8 @@ function open(
     kubespan: { ...decoded.kubespan, endpoints: hasKubeSpan ? endpoints : [] },
   }
   const isSame = known !== undefined && JSON.stringify(known.affiliate) === JSON.stringify(affiliate)
+  const stamp = sealStamp(sealed.data)
   return isSame
-    ? { affiliate: known.affiliate, seenAt: now, changedAt: known.changedAt }
-    : { affiliate, seenAt: now, changedAt: now }
+    ? { affiliate: known.affiliate, seenAt: now, changedAt: known.changedAt, stamp }
+    : { affiliate, seenAt: now, changedAt: now, stamp }
 }

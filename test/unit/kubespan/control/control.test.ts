@@ -37,7 +37,7 @@ test('commands reach the daemon, and its refusals come back as errors', async (t
   await client.reload()
   await client.leave()
   assert.deepEqual(daemon.asked, ['leave'])
-  await client.forget('gone')
+  assert.deepEqual(await client.forget('gone'), ['forgot gone'])
   await assert.rejects(client.forget('never was'), /no unconfirmed affiliate is called never was/)
   await assert.rejects(client.down(), /nft: busy/)
   await assert.rejects(client.reload(), /line 3: bad/)

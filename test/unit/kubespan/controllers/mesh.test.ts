@@ -328,7 +328,7 @@ test('who is named while a pass runs is forgotten in the next one', async () => 
   host.affiliates.load = async () => [{ affiliate, confirmedAt: 0 }]
   const apply = host.apply.bind(host)
   host.apply = async (desired) => {
-    assert.ok(mesh.forget('gone'))
+    assert.deepEqual(mesh.forget('gone').nodeIds, ['gone'])
     return await apply(desired)
   }
   const retained = (): readonly string[] => mesh.memory.retained.map((one) => one.affiliate.nodeId)

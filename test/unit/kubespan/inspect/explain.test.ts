@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { renderAddressExplanation, renderPeerExplanation } from '../../../../kubespan/cli/explain.ts'
+import {
+  renderAddressExplanation,
+  renderPeerExplanation,
+  renderPeerExplanations,
+} from '../../../../kubespan/cli/explain.ts'
 import { describeCandidates, explainAddress, explainPeer } from '../../../../kubespan/inspect/explain.ts'
 import type { AffiliateView, DaemonView } from '../../../../kubespan/model/daemon-view.ts'
 import type { Way } from '../../../../kubespan/model/explanation.ts'
@@ -294,4 +298,13 @@ test('a peer is explained with all that it owns', () => {
     renderPeerExplanation(explainPeer(peerView({ allowedIps: [], label: '' }), [], input())),
     /^node-2 is up\n[\s\S]*told by +nobody any more\n[\s\S]*note: every address that it announces/,
   )
+})
+
+test('of several records with one name each is shown', () => {
+  const records = ['up', 'down'].map((state, place) =>
+    explainPeer(peerView({ nodeId: `id-${place}`, state: state as 'up', label: 'box' }), [], input()),
+  )
+  const text = renderPeerExplanations('box', records)
+  assert.match(text, /^2 records carry the name box/)
+  for (const part of [/box is up/, /box is down/, /id-0/, /id-1/, /kubespan forget/]) assert.match(text, part)
 })

@@ -163,3 +163,25 @@ test('what the cache held lasts until a registry has spoken', () => {
     'then its tunnel speaks for it',
   )
 })
+
+test('a record that somebody deleted has no grace once the path to its peer is dead', () => {
+  const deleted = { explicitDeletions: new Set(['2']) }
+  const heard = (): Daemon => {
+    const daemon = new Daemon([one, two])
+    daemon.lastReceiveAt.set('key-2', 0)
+    return daemon
+  }
+  assert.deepEqual(heard().hear(5_000, [one], { ...deleted, silentSince: new Map([['key-2', 1_000]]) }), [
+    '1',
+  ])
+  assert.deepEqual(
+    heard().hear(5_000, [one], { silentSince: new Map([['key-2', 1_000]]) }),
+    ['1', '2 until 305000'],
+    'of one that went missing nobody said that it is gone',
+  )
+  const racing = heard()
+  const silentSince = new Map([['key-2', 4_000]])
+  assert.deepEqual(racing.hear(5_000, [one], { ...deleted, silentSince }), ['1', '2 until 65000'])
+  assert.deepEqual(racing.hear(6_999, [one], { ...deleted, silentSince }), ['1', '2 until 65000'])
+  assert.deepEqual(racing.hear(7_000, [one], { ...deleted, silentSince }), ['1'])
+})
