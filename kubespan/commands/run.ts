@@ -1,4 +1,5 @@
 import { systemClock } from '../../shared/clock.ts'
+import type { Logger } from '../../shared/log.ts'
 import { messageOf } from '../../shared/message-of.ts'
 import { ownVersion } from '../../shared/version.ts'
 import { disk, FILE_POLL_MS, WatchedFiles } from '../../shared/watched-files.ts'
@@ -8,11 +9,12 @@ import { ControlClient, NotRunningError } from '../control/client.ts'
 import { createMeshHost, loadIdentity, placementStore } from '../controllers/host/system-mesh-host.ts'
 import { STILL_ANNOTATED, systemKubernetesTier } from '../controllers/members/kubernetes-tier.ts'
 import { Daemon, daemonLogger } from '../daemon.ts'
+import { WITHOUT_FPING } from '../doctor/checks/tools.ts'
+import { observeStart } from '../doctor/observe-start.ts'
 import { missingForStart } from '../doctor/start.ts'
+import { systemWorld } from '../doctor/world.ts'
 import { type DaemonQuery, findSocket, loadUsable, type UsableSettings } from '../find-daemon.ts'
-import { observePrivileges } from '../host/capabilities.ts'
 import { createHost } from '../host/host.ts'
-import { findPrograms } from '../host/installed.ts'
 import { observeFates } from '../inspect/fate.ts'
 import { observeHost } from '../inspect/host-view.ts'
 import type { Settings } from '../model/settings.ts'
@@ -40,7 +42,7 @@ const hostOf = (settings: Settings) =>
 export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions): Promise<void> {
   const log = daemonLogger(logLevel)
   const loaded = await loadConfig(configFile)
-  await checkStart(loaded.settings)
+  await checkStart(loaded.settings, log)
   await using daemon = await Daemon.start({
     configFile,
     clock: systemClock,
@@ -97,14 +99,12 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
 }
 
 /** Better one line now than a pass that fails for ever. */
-async function checkStart({ enabled }: Settings): Promise<void> {
-  const problems = missingForStart({
-    enabled,
-    programs: await findPrograms(['ip', 'nft', 'wg', 'systemd-notify']),
-    privileges: await observePrivileges(),
-    isNotified: Boolean(process.env.NOTIFY_SOCKET),
-  })
+async function checkStart(settings: Settings, log: Logger): Promise<void> {
+  const world = systemWorld(hostOf(settings), async () => undefined)
+  const facts = await observeStart(world, settings, Boolean(process.env.NOTIFY_SOCKET))
+  const problems = missingForStart(facts)
   if (problems.length > 0) throw new Error(problems.join('; '))
+  if (settings.enabled && !facts.programs.has('fping')) log.info({}, WITHOUT_FPING)
 }
 
 const untilSignal = (...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> =>

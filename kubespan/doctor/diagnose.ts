@@ -1,19 +1,13 @@
 import type { Finding } from '../model/finding.ts'
 import { checkMeshPrefix, checkOtherWireGuard, checkPort, checkRules, checkTable } from './checks/clashes.ts'
 import { checkFiles } from './checks/files.ts'
-import {
-  checkConfig,
-  checkDaemon,
-  checkNft,
-  checkPrivileges,
-  checkPrograms,
-  checkWireGuard,
-} from './checks/ground.ts'
+import { checkConfig, checkDaemon, checkNft, checkPrivileges, checkWireGuard } from './checks/ground.ts'
 import { checkKubelet } from './checks/kubelet.ts'
 import { checkKubernetes } from './checks/kubernetes.ts'
 import { checkNeighbours } from './checks/neighbours.ts'
 import { checkFirewall, checkForwarding, checkMtu, checkReversePath } from './checks/packets.ts'
 import { checkClock, checkNat, checkServices, checkUdp } from './checks/reach.ts'
+import { checkPrograms } from './checks/tools.ts'
 import type { Facts } from './facts.ts'
 
 /** In the order in which they are told: what comes first is needed by what comes later. */

@@ -1,6 +1,8 @@
 import type { Address, AddressPort, Family, Prefix } from '../../shared/net/address.ts'
 import type { Privileges } from '../host/capabilities.ts'
 import type { Program } from '../host/installed.ts'
+import type { Packages } from '../host/packages.ts'
+import type { ToolReports } from '../host/tool-reports.ts'
 import type { AnyRule } from '../inspect/rules.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Seen } from '../model/finding.ts'
@@ -13,6 +15,10 @@ export interface Facts {
   /** Undefined when no daemon answers. */
   readonly daemon: Seen<DaemonView | undefined>
   readonly programs: ReadonlySet<Program>
+  /** Undefined when they were not asked. */
+  readonly tools?: ToolReports
+  /** Undefined for Debian's. */
+  readonly packages?: Packages
   readonly privileges: Privileges
   readonly kernelWireGuard: KernelWireGuard
   /** /dev/net/tun, which a userspace WireGuard needs. */

@@ -3,7 +3,7 @@ import type { DoctorWorld } from './world.ts'
 
 /** Without trying: a trial would load the module. */
 export async function observeKernelWireGuard(
-  world: DoctorWorld,
+  world: Pick<DoctorWorld, 'read' | 'stat'>,
   links: readonly LinkFact[],
 ): Promise<KernelWireGuard> {
   if (links.some(({ kind }) => kind === 'wireguard')) return 'loaded'

@@ -1,7 +1,9 @@
 import { messageOf } from '../../shared/message-of.ts'
 import type { Resolved } from '../config/resolve.ts'
 import { whyNotHeld } from '../host/capabilities.ts'
+import { OS_RELEASE, packagesOf } from '../host/packages.ts'
 import { ToolError } from '../host/tool-error.ts'
+import { observeTools } from '../host/tool-reports.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Seen } from '../model/finding.ts'
 import type { Settings } from '../model/settings.ts'
@@ -41,6 +43,11 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
     settings,
     ...(await together({
       programs: world.programs(),
+      tools: observeTools(host),
+      packages: world.read(OS_RELEASE).then(
+        (text) => packagesOf(text ?? ''),
+        () => packagesOf(''),
+      ),
       privileges: world.privileges(),
       links,
       rules: seen(observeAllRules(host)),

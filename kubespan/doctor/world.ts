@@ -5,7 +5,7 @@ import { type Address, addressFromBytes } from '../../shared/net/address.ts'
 import { ownVersion } from '../../shared/version.ts'
 import { observePrivileges, type Privileges } from '../host/capabilities.ts'
 import type { Host } from '../host/host.ts'
-import { findPrograms, PACKAGES, type Program } from '../host/installed.ts'
+import { findPrograms, PROGRAMS, type Program } from '../host/installed.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { KubernetesAccess } from '../model/kubernetes.ts'
 import type { ServiceEndpoint } from '../model/service-endpoint.ts'
@@ -108,7 +108,7 @@ export const systemWorld = (host: Host, daemon: DoctorWorld['daemon']): DoctorWo
       random: Math.random,
       userAgent: `kubespan-doctor/${ownVersion()}`,
     }),
-  programs: () => findPrograms(Object.keys(PACKAGES) as Program[]),
+  programs: () => findPrograms(PROGRAMS),
   privileges: () => observePrivileges(),
   daemon,
 })

@@ -1,9 +1,10 @@
 import { whyNotHeld } from '../../host/capabilities.ts'
-import { PACKAGES, type Program } from '../../host/installed.ts'
+import { DEBIAN, installCommand } from '../../host/packages.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
 import type { Facts } from '../facts.ts'
+import { judgeTools } from './tools.ts'
 
-/** What the daemon stands on: its configuration, its tools, its rights, WireGuard. */
+/** What the daemon stands on: its configuration, its rights, WireGuard, nftables. */
 
 export function checkConfig({ config, settings }: Facts): Finding[] {
   if (config.problem !== undefined)
@@ -27,15 +28,6 @@ export function checkDaemon({ daemon, config }: Facts): Finding[] {
   return findings.length > 0 ? findings : [ok('daemon', `${view.version} runs, pid ${view.pid}`)]
 }
 
-export function checkPrograms({ programs }: Facts): Finding[] {
-  const missing = (['ip', 'nft', 'wg'] satisfies Program[]).filter((program) => !programs.has(program))
-  return missing.length === 0
-    ? [ok('tools', 'ip, nft and wg are installed')]
-    : missing.map((program) =>
-        error('tools', `${program} is not installed`, `apt-get install ${PACKAGES[program]}`),
-      )
-}
-
 /** A daemon that runs shows by itself what it may do; then it is only about what this command may look at. */
 export function checkPrivileges({ privileges, daemon }: Facts): Finding[] {
   const reason = whyNotHeld(privileges, 'CAP_NET_ADMIN')
@@ -48,7 +40,16 @@ export function checkPrivileges({ privileges, daemon }: Facts): Finding[] {
   ]
 }
 
-export function checkWireGuard({ kernelWireGuard, programs, hasTun, settings }: Facts): Finding[] {
+/** What it takes to tell whether there can be a WireGuard link. */
+export type WireGuardGround = Pick<Facts, 'kernelWireGuard' | 'programs' | 'hasTun' | 'settings' | 'packages'>
+
+export function checkWireGuard({
+  kernelWireGuard,
+  programs,
+  hasTun,
+  settings,
+  packages = DEBIAN,
+}: WireGuardGround): Finding[] {
   const { wireguard } = settings.node
   if (wireguard !== 'userspace') {
     if (kernelWireGuard === 'loaded') return [ok('wireguard', 'the kernel has it')]
@@ -58,7 +59,7 @@ export function checkWireGuard({ kernelWireGuard, programs, hasTun, settings }: 
         kernelWireGuard === 'absent'
           ? error(
               'wireguard',
-              'the kernel has none, and the configuration wants the kernel’s',
+              'the kernel has no WireGuard, and the configuration wants the kernel’s',
               'wireguard: auto in a NodeConfig',
             )
           : info('wireguard', 'whether the kernel has it cannot be told from here'),
@@ -71,12 +72,12 @@ export function checkWireGuard({ kernelWireGuard, programs, hasTun, settings }: 
         ? info(
             'wireguard',
             'whether the kernel has it cannot be told from here, and wireguard-go is not installed',
-            'apt-get install wireguard-go',
+            installCommand(['wireguard-go'], packages),
           )
         : error(
             'wireguard',
-            'the kernel has none, and wireguard-go is not installed',
-            'apt-get install wireguard-go',
+            'the kernel has no WireGuard, and wireguard-go is not installed',
+            installCommand(['wireguard-go'], packages),
           ),
     )
   if (!hasTun)
@@ -92,8 +93,11 @@ export function checkWireGuard({ kernelWireGuard, programs, hasTun, settings }: 
 }
 
 /** That the rules of packets can be read at all. */
-export function checkNft({ chains, programs }: Facts): Finding[] {
+export function checkNft({ chains, programs, tools, packages = DEBIAN }: Facts): Finding[] {
   if (!programs.has('nft')) return []
+  // That was said with the tools.
+  const { nft } = tools ?? {}
+  if (nft !== undefined && judgeTools({ nft }, packages).length > 0) return []
   if ('problem' in chains)
     return [
       /not permitted/i.test(chains.problem)
