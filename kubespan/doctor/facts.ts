@@ -3,6 +3,7 @@ import type { Privileges } from '../host/capabilities.ts'
 import type { Program } from '../host/installed.ts'
 import type { Packages } from '../host/packages.ts'
 import type { ToolReports } from '../host/tool-reports.ts'
+import type { Ruleset } from '../inspect/nft-ruleset.ts'
 import type { AnyRule } from '../inspect/rules.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Seen } from '../model/finding.ts'
@@ -29,6 +30,8 @@ export interface Facts {
   readonly uplinks: Seen<readonly Uplink[]>
   readonly wireguard: Seen<ReadonlyMap<string, WireGuardFact>>
   readonly chains: Seen<readonly ChainFact[]>
+  /** Undefined when nobody looked. */
+  readonly firewall?: FirewallFact
   readonly udpPorts: ReadonlySet<number>
   /** Below /proc/sys/net; undefined where the kernel has none. */
   readonly sysctls: ReadonlyMap<string, string | undefined>
@@ -89,6 +92,16 @@ export interface ChainFact {
   readonly name: string
   readonly hook: string | undefined
   readonly policy: string | undefined
+}
+
+/** What filters packets on this host, and who manages it. */
+export interface FirewallFact {
+  readonly ruleset: Seen<Ruleset>
+  readonly hasFirewalld: boolean
+  readonly hasUfw: boolean
+  readonly hasIptablesNft: boolean
+  /** The older iptables, whose rules nft does not show. */
+  readonly hasLegacyTables: boolean
 }
 
 export interface ProcessFact {

@@ -4,10 +4,12 @@ import { whyNotHeld } from '../host/capabilities.ts'
 import { OS_RELEASE, packagesOf } from '../host/packages.ts'
 import { ToolError } from '../host/tool-error.ts'
 import { observeTools } from '../host/tool-reports.ts'
+import { observeRuleset } from '../inspect/nft-ruleset.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Seen } from '../model/finding.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ConfigFact, Facts, WireGuardFact } from './facts.ts'
+import { observeFirewall } from './observe-firewall.ts'
 import {
   observeKernelWireGuard,
   observeProcesses,
@@ -37,6 +39,7 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
   const { host } = world
   const { placement, node } = settings
   const links = seen(observeAllLinks(host))
+  const processes = observeProcesses(world)
   const daemon = seen<DaemonView | undefined>(world.daemon(settings))
   return {
     config: fact,
@@ -65,7 +68,8 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
       ),
       udpPorts: observeUdpPorts(world),
       sysctls: observeSysctls(world, placement.linkName),
-      processes: observeProcesses(world),
+      processes,
+      firewall: observeFirewall(world, seen(observeRuleset(host)), processes),
       clock: seen(observeClock(world)),
       services: daemon.then((found) =>
         observeServices(world, settings, 'value' in found ? found.value : undefined),

@@ -97,18 +97,3 @@ export function checkMtu({ links, uplinks, settings }: Facts): Finding[] {
       )
   return findings.length > 0 ? findings : [ok('mtu', `${mtuBytes} bytes fit`)]
 }
-
-/** Whether a chain lets our port in cannot be told without reading all of it; that it asks can. */
-export function checkFirewall({ chains, settings }: Facts): Finding[] {
-  if (!('value' in chains)) return []
-  const port = settings.placement.listenPort
-  return chains.value
-    .filter(({ hook, policy }) => hook === 'input' && policy === 'drop')
-    .map(({ family, table, name }) =>
-      info(
-        'firewall',
-        `chain ${name} of table ${family} ${table} drops what it does not know: it must let UDP to ${port} in`,
-        `nft insert rule ${family} ${table} ${name} udp dport ${port} accept`,
-      ),
-    )
-}
