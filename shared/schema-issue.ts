@@ -27,6 +27,10 @@ export const fieldName = (path: FieldPath): string =>
     '',
   )
 
+/** There is no such field in a `strictObject`. */
+export const isUnknownField = ({ type, expected }: BaseIssue<unknown>): boolean =>
+  type.endsWith('object') && expected === 'never'
+
 /** What valibot expects, in words of somebody who writes YAML. */
 const KINDS: ReadonlyMap<string, string> = new Map([
   ['string', 'a text'],
@@ -43,8 +47,7 @@ const KINDS: ReadonlyMap<string, string> = new Map([
 function issueText(issue: BaseIssue<unknown>, path: FieldPath, schema: GenericSchema): string {
   if (!issue.message.startsWith('Invalid ')) return issue.message
   const { kind, type, expected, input } = issue
-  if (type.endsWith('object') && expected === 'never')
-    return unknownField(knownFields(schema, path.slice(0, -1)))
+  if (isUnknownField(issue)) return unknownField(knownFields(schema, path.slice(0, -1)))
   if (input === undefined) return 'is required'
   if (kind === 'schema')
     return `must be ${KINDS.get(expected ?? '') ?? listed(expected)}, not ${kindOf(input)}`

@@ -1,16 +1,10 @@
 import { type GenericSchema, type InferOutput, safeParse } from 'valibot'
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseAllDocuments,
-} from 'yaml'
+import { type Document, isScalar, LineCounter, type Node, parseAllDocuments, type Tags } from 'yaml'
+import { withoutEmpty } from './empty-values.ts'
+import { goDecimal } from './go-scalar.ts'
 import { messageOf } from './message-of.ts'
-import { describeIssue, type FieldPath, fieldName } from './schema-issue.ts'
+import { describeIssue, type FieldPath, fieldName, isUnknownField } from './schema-issue.ts'
+import { findMergeFaults, offsetOf, resolveAcrossDocuments } from './yaml-merge.ts'
 
 /** One document of a YAML text, and where things are in it. */
 export interface YamlDocument {
@@ -78,15 +72,28 @@ function parseDocuments(file: string, text: string): readonly ParsedDocument[] {
   const lines = new LineCounter()
   const place: Place = (offset) => `${file}:${Math.max(1, lines.linePos(offset).line)}`
   // Pretty errors would quote the line they are about, and it may hold a secret.
-  const parsed = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })].flat()
-  return parsed.map((document) => ({
-    document,
-    faults: [...document.errors, ...document.warnings].map(
-      ({ pos, message }) => `${place(pos[0])}: ${withoutQuote(message)}`,
-    ),
-    place,
-  }))
+  const options = { lineCounter: lines, prettyErrors: false, merge: true, customTags: asGo }
+  const anchors = new Map<string, Node>()
+  return [...parseAllDocuments(text, options)].flat().map((document) => {
+    resolveAcrossDocuments(document, anchors)
+    const faults = [
+      ...[...document.errors, ...document.warnings].map(({ pos, message }) => ({
+        offset: pos[0],
+        message: withoutQuote(message),
+      })),
+      ...findMergeFaults(document),
+    ]
+    return { document, faults: faults.map(({ offset, message }) => `${place(offset)}: ${message}`), place }
+  })
 }
+
+/** Files are shared with programs in Go, so numbers have to be the same. */
+const asGo = (tags: Tags): Tags =>
+  tags.map((tag) =>
+    typeof tag === 'object' && tag.tag === 'tag:yaml.org,2002:int' && !('format' in tag && tag.format)
+      ? { ...tag, resolve: goDecimal }
+      : tag,
+  ) as Tags
 
 const placed = (document: Document, place: Place): YamlDocument => ({
   value: document.toJS(),
@@ -96,23 +103,44 @@ const placed = (document: Document, place: Place): YamlDocument => ({
 
 /**
  * Checks a document and reports everything that is wrong with it. Unknown fields are wrong where the schema is a
- * `strictObject`. Values are not repeated in messages, except where a schema does so itself.
+ * `strictObject`, and what has nothing behind it is as absent. Values are not repeated in messages, except where a schema
+ * does so itself.
  */
 export function checkDocument<S extends GenericSchema>(
   document: YamlDocument,
   schema: S,
 ): Checked<InferOutput<S>> {
-  const result = safeParse(schema, document.value)
-  if (result.success) return { ok: true, value: result.output }
-  const problems = result.issues.map((issue) => {
+  const asWritten = safeParse(schema, document.value)
+  if (asWritten.success) return { ok: true, value: asWritten.output }
+  const filled = withoutEmpty(document.value)
+  const result = safeParse(schema, filled.value)
+  const described = asWritten.issues.map((issue) => ({ issue, ...describeIssue(issue, schema) }))
+  // An unknown field is unknown whatever stands behind it.
+  const unknown = described.filter(
+    ({ issue, path }) => isUnknownField(issue) && isEmptyAt(document.value, path),
+  )
+  if (result.success && unknown.length === 0) return { ok: true, value: result.output }
+  const faults = (result.issues ?? []).map((issue) => {
     const { path, text } = describeIssue(issue, schema)
+    const before = filled.pathBefore(path)
+    // That something must be there is said by what stands there.
+    const same =
+      issue.input === undefined
+        ? described.find((one) => fieldName(one.path) === fieldName(before))
+        : undefined
+    return { path: before, text: same?.text ?? text }
+  })
+  const problems = [...faults, ...unknown].map(({ path, text }) => {
     const name = fieldName(path)
     return `${document.placeOf(path)}: ${name === '' ? '' : `${name}: `}${text}`
   })
-  const wrong = new Set(result.issues.map((issue) => describeIssue(issue, schema).path[0]))
-  const rest = safeParse(schema, without(document.value, wrong))
+  const wrong = new Set([...faults, ...unknown].map(({ path }) => path[0]))
+  const rest = safeParse(schema, without(filled.value, wrong))
   return { ok: false, problems: [...new Set(problems)], usable: rest.success ? rest.output : undefined }
 }
+
+const isEmptyAt = (value: unknown, path: FieldPath): boolean =>
+  path.reduce<unknown>((at, step) => (at as Record<string | number, unknown>)?.[step], value) === null
 
 const without = (value: unknown, fields: ReadonlySet<unknown>): unknown =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -124,22 +152,3 @@ const withoutQuote = (message: string): string => message.replace(/: ".*$/s, '')
 
 const isEmpty = (document: Document): boolean =>
   document.contents === null || (isScalar(document.contents) && document.contents.source === '')
-
-/** Where a field stands: its key in a mapping, the item itself in a list. */
-function offsetOf(document: Document, path: FieldPath): number {
-  let node = document.contents as Node | null
-  let offset = node?.range?.[0] ?? 0
-  for (const step of path) {
-    if (isAlias(node)) node = node.resolve(document) ?? null
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && key.value === step)
-      if (pair === undefined) break
-      offset = (pair.key as Node).range?.[0] ?? offset
-      node = pair.value as Node | null
-    } else if (isSeq(node)) {
-      node = node.items[Number(step)] as Node | null
-      offset = node?.range?.[0] ?? offset
-    } else break
-  }
-  return offset
-}

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { ClusterKey } from '../../shared/affiliate/seal.ts'
 import { parseDuration } from '../../shared/duration.ts'
+import { goBoolean, goInteger } from '../../shared/go-scalar.ts'
 import { parseAddress, parseAddressPort, parsePrefix } from '../../shared/net/address.ts'
 import { parseFilter } from '../../shared/net/endpoint-filter.ts'
 import { parseListenAddress } from '../../shared/net/listen-address.ts'
@@ -28,12 +29,14 @@ const filter = parsed(
   (text) => parseFilter(text) && text,
   'an address or prefix, with or without a leading !',
 )
-const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))
+/** A number as Go's YAML reads it. */
+const number = v.pipe(v.unknown(), v.transform(goInteger), v.number())
+const port = v.pipe(number, v.integer(), v.minValue(1), v.maxValue(65_535))
 const name = v.pipe(v.string(), v.nonEmpty('must not be empty'))
 
 /** SPEC 7.2, with an upper bound (SPEC 9, N7). */
 const mtu = v.pipe(
-  v.number(),
+  number,
   v.integer(),
   v.minValue(MTU_MIN_BYTES, `must be at least ${MTU_MIN_BYTES}`),
   v.maxValue(MTU_MAX_BYTES, `must be at most ${MTU_MAX_BYTES}`),
@@ -72,8 +75,8 @@ const filters = {
   excludeAdvertisedNetworks: v.optional(v.array(prefix)),
 }
 
-/** A YAML boolean; absent stays absent so that the default is known to be one. */
-const flag = v.optional(v.boolean())
+/** A boolean as Go's YAML reads it; absent stays absent so that the default is known to be one. */
+const flag = v.optional(v.pipe(v.unknown(), v.transform(goBoolean), v.boolean()))
 const head = { apiVersion: v.literal('v1alpha1') }
 
 export const KubeSpanConfig = v.strictObject({
@@ -122,7 +125,7 @@ export const KubernetesRegistryConfig = v.strictObject({
   providerID: v.optional(name),
 })
 
-const mark = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(0xffffffff))
+const mark = v.pipe(number, v.integer(), v.minValue(1), v.maxValue(0xffffffff))
 
 export const NO_METRICS = 'off'
 const metricsAddress = parsed(
@@ -169,8 +172,8 @@ export const NodeConfig = v.strictObject({
       enabled: flag,
       port: v.optional(port),
       headStart: v.optional(duration),
-      concurrentRaces: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024))),
-      packetsPerSecond: v.optional(v.pipe(v.number(), v.integer(), v.minValue(10), v.maxValue(100_000))),
+      concurrentRaces: v.optional(v.pipe(number, v.integer(), v.minValue(1), v.maxValue(1024))),
+      packetsPerSecond: v.optional(v.pipe(number, v.integer(), v.minValue(10), v.maxValue(100_000))),
     }),
   ),
   filters: v.optional(
@@ -220,7 +223,7 @@ export const MachineConfig = v.looseObject({
               advertiseKubernetesNetworks: flag,
               allowDownPeerBypass: flag,
               harvestExtraEndpoints: flag,
-              mtu: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MTU_MAX_BYTES))),
+              mtu: v.optional(v.pipe(number, v.integer(), v.minValue(0), v.maxValue(MTU_MAX_BYTES))),
               filters: v.optional(v.strictObject(filters)),
             }),
           ),

@@ -154,6 +154,50 @@ test('a complete Talos machine configuration is taken as it is', () => {
   assert.deepEqual(settings.node.clusterPodCidrs, ['10.244.0.0/16'])
 })
 
+test('a file that somebody edited by hand reads as it does in Go', () => {
+  const handMade = settingsOf(
+    file(
+      mesh.replace('true', 'yes').concat('filters:\nmtu:\nharvestExtraEndpoints: off\n'),
+      service,
+      identity,
+      'apiVersion: v1alpha1\nkind: KubeSpanEndpointsConfig\nextraAnnouncedEndpoints:\n',
+      'apiVersion: v1alpha1\nkind: NodeConfig\npodCIDRs:\nplacement:\n  listenPort: 51_821\nracing: {enabled: No}\n',
+    ),
+  )
+  assert.equal(handMade.enabled, true)
+  assert.equal(handMade.mtuBytes, 1420)
+  assert.equal(handMade.endpointFilters, undefined)
+  assert.deepEqual(handMade.extraAnnouncedEndpoints, [])
+  assert.deepEqual([handMade.placement.listenPort, handMade.racing.enabled], [51821, false])
+  const empty = settingsOf('machine:\n  type: worker\n  network:\ncluster:\n  discovery:\n')
+  assert.equal(empty.enabled, false)
+  const nothing = parsed(file(mesh, service, identity.replace('abc', ''))).problems
+  assert.deepEqual(nothing, ['c.yaml:12: clusterID: must be a text, not empty'])
+})
+
+test('what a machine configuration merges is in it', () => {
+  const merged = (network: string): string =>
+    `x-net: &net
+  kubespan:
+    enabled: true
+    mtu: 1300
+machine:
+  network: ${network}
+cluster: {id: old-id, secret: ${SECRET}, discovery: {enabled: true}}
+`
+  assert.equal(settingsOf(merged('{<<: *net}')).mtuBytes, 1300)
+  assert.equal(settingsOf(merged('{<<: [*net], hostname: box}')).enabled, true)
+  assert.equal(
+    settingsOf(merged('{<<: *net, kubespan: {enabled: true}}')).mtuBytes,
+    1420,
+    'its own come first',
+  )
+  assert.deepEqual(parsed(merged('{"<<": *net}')).problems, ['c.yaml:6: a << in quotes merges nothing'])
+  assert.deepEqual(parsed(merged('{<<: *net}').replace('1300', 'some')).problems, [
+    'c.yaml:4: machine.network.kubespan.mtu: must be a number, not this text',
+  ])
+})
+
 test('the old form: disabled by default, rules apply when enabled', () => {
   assert.equal(settingsOf(machineConfig('{mtu: 1000}', '{}')).services.length, 0)
   assert.match(
