@@ -11,8 +11,10 @@ import { patient } from '../support/patience.ts'
  */
 
 const CONNECTED_WITHIN_MS = 20_000
+/** The first time the root of the machine has to be made, which fetches some hundred packages. */
+const timeout = 900_000
 
-test('the README, line by line, on a bare Debian 12', async (t: TestContext) => {
+test('the README, line by line, on a bare Debian 12', { timeout }, async (t: TestContext) => {
   const whyNot = BareMachine.whyNot()
   if (whyNot !== undefined) return t.skip(whyNot)
   const [install = '', ...see] = commandsOf('See it work')
@@ -23,7 +25,7 @@ test('the README, line by line, on a bare Debian 12', async (t: TestContext) => 
   for (const line of [...see, ...commandsOf('Run it')]) {
     if (/^make test\b/.test(line)) continue
     const title = line.replace(/\s+#.*/, '')
-    await t.test(title, async () => {
+    await t.test(title, { timeout }, async () => {
       const { code, stdout, stderr } = await paste(machine, line)
       assert.equal(code, 0, `${stdout}${stderr}`)
       assert.doesNotMatch(stderr, /\n\s+at /, 'a stack trace')

@@ -15,9 +15,12 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 
 missing=
-for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping fping:fping zsh:zsh tcpdump:tcpdump debootstrap:debootstrap; do
+for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping fping:fping zsh:zsh tcpdump:tcpdump sysctl:procps \
+  debootstrap:debootstrap; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
+# What debootstrap believes a Debian mirror by; Ubuntu does not bring it.
+[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 # Where the kernel has no WireGuard, userspace takes its place.
 if ! ip link add openspan-probe type wireguard 2>/dev/null; then
   command -v wireguard-go >/dev/null || missing="$missing wireguard-go"

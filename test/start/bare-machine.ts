@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -10,6 +10,7 @@ const CHECKOUT = resolve(HERE, '../..')
 const CACHE =
   process.env.OPENSPAN_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'openspan')
 const READY_WITHIN_MS = 10_000
+const NAMESPACES = ['--mount', '--pid', '--net', '--fork', '--kill-child']
 
 /** Process 1 of the machine. What is written there is in memory, and gone with it. */
 const BOOT = `
@@ -56,13 +57,12 @@ export class BareMachine implements AsyncDisposable {
 
   private constructor(parent: string, lower: string) {
     this.#parent = parent
-    for (const directory of ['machine', 'shared', 'npm']) mkdirSync(join(parent, directory))
+    for (const directory of ['machine', 'shared']) mkdirSync(join(parent, directory))
     this.#env = npmEnvironment(join(parent, 'shared'))
     commitOfCheckout(join(parent, 'shared/openspan.git'))
     const packages = join(CACHE, 'bare/npm')
     mkdirSync(packages, { recursive: true })
-    const namespaces = ['--mount', '--pid', '--net', '--fork', '--kill-child']
-    const command = ['unshare', ...namespaces, 'sh', '-ec', BOOT, 'sh', lower, parent, packages]
+    const command = ['unshare', ...NAMESPACES, 'sh', '-ec', BOOT, 'sh', lower, parent, packages]
     this.#boot = LabProcess.start(command, { logPath: join(parent, 'boot.log') })
   }
 
@@ -72,7 +72,8 @@ export class BareMachine implements AsyncDisposable {
     if (process.getuid?.() !== 0) return 'only root can make one'
     const tools = ['debootstrap', 'unshare', 'nsenter', 'git', 'npm', 'apt-get']
     const missing = tools.filter((tool) => onMachine(tool) === undefined)
-    return missing.length > 0 ? `not installed here: ${missing.join(', ')}` : undefined
+    if (missing.length > 0) return `not installed here: ${missing.join(', ')}`
+    return spawnSync('unshare', [...NAMESPACES, 'true']).status === 0 ? undefined : 'may not make namespaces'
   }
 
   /** @param command has run on the machine, some time before. */
@@ -97,6 +98,12 @@ export class BareMachine implements AsyncDisposable {
     { timeoutMilliseconds = 120_000, check = true, ...options }: ShellOptions = {},
   ): Promise<Finished> {
     return run(this.#command(line, options), { timeoutMilliseconds, check })
+  }
+
+  /** Runs a line of shell to its end, whose output is this program's. Answers its status. */
+  attach(line: string, options: ShellOptions = {}): number {
+    const [program = '', ...args] = this.#command(line, options)
+    return spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status ?? 1
   }
 
   /** Starts a line of shell that goes on until the machine ends. */
@@ -148,9 +155,10 @@ function npmEnvironment(shared: string): readonly string[] {
 
 /** A bare repository with one commit: what is checked out here, changes included. */
 function commitOfCheckout(repository: string): void {
-  const identity = ['-c', 'user.name=openspan', '-c', 'user.email=openspan@localhost']
+  const settings = ['user.name=openspan', 'user.email=openspan@localhost', 'commit.gpgsign=false']
+  const options = settings.flatMap((setting) => ['-c', setting])
   const git = (...args: readonly string[]): string =>
-    execFileSync('git', [...identity, `--git-dir=${repository}`, `--work-tree=${CHECKOUT}`, ...args], {
+    execFileSync('git', [...options, `--git-dir=${repository}`, `--work-tree=${CHECKOUT}`, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
     })

@@ -39,7 +39,7 @@ exec 3>&2 >"$work/log" 2>&1
 apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
   sort -u | grep " $RELEASE" >"$work/sources" || true
 mirror=$(sed -n "s/ $RELEASE\$//p" "$work/sources")
-debootstrap --variant=minbase "$RELEASE" "$new" $mirror
+debootstrap --force-check-gpg --variant=minbase "$RELEASE" "$new" $mirror
 if [ -n "$mirror" ]; then sed 's/^/deb /; s/$/ main/' "$work/sources" >"$new/etc/apt/sources.list"; fi
 apt-config dump | grep -E '^Acquire::(https?|Check-|Retries|ForceIPv)' >"$new/etc/apt/apt.conf.d/99host" || true
 cp /etc/resolv.conf "$new/etc/resolv.conf"

@@ -27,17 +27,13 @@ export function commandsOf(heading: string): readonly string[] {
 }
 
 /** Pastes one line in the clone. What stays in the foreground gets a terminal of its own and is waited for. */
-export async function paste(
-  machine: BareMachine,
-  line: string,
-  timeoutMilliseconds = LIMIT_MS,
-): Promise<Finished> {
+export async function paste(machine: BareMachine, line: string): Promise<Finished> {
   const stays = STAYS.find(([command]) => command.test(line))
   if (stays === undefined)
     return machine.shell(line, {
       cwd: CLONE,
       network: INSTALLS.test(line) ? 'host' : 'own',
-      timeoutMilliseconds,
+      timeoutMilliseconds: LIMIT_MS,
       check: false,
     })
   const program = machine.start(line, { cwd: CLONE })
