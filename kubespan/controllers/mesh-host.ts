@@ -5,6 +5,7 @@ import type { ObservedLink } from '../model/observed.ts'
 import type { PublicKey, WireGuardView } from '../model/peer.ts'
 import type { PlacementStore } from '../model/placement-store.ts'
 import type { Settings } from '../model/settings.ts'
+import type { Surroundings } from '../model/surroundings.ts'
 import type { CachedAffiliate } from '../sources/affiliate-cache.ts'
 import type { EchoAnswers } from '../sources/echo.ts'
 import type { StoredPaths } from '../sources/path-memory.ts'
@@ -26,6 +27,8 @@ export interface MeshHost {
   /** The identity of this node, made when there is none yet. */
   identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
   links(): Promise<readonly ObservedLink[]>
+  /** What is local to this host. */
+  surroundings(settings: Settings): Promise<Surroundings>
   readonly affiliates: AffiliateStore
   readonly paths: PathStore
   readonly placements: PlacementStore

@@ -1,21 +1,21 @@
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import { messageOf } from '../../shared/message-of.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
-import type { DesiredState } from '../model/desired.ts'
 import type { Settings } from '../model/settings.ts'
+import { describeLocalClaims } from '../model/surroundings.ts'
 import { type ForgetPlan, planForget } from '../plan/members/forget.ts'
 import { nextDeadline, unconfirmed, unconfirmedIds } from '../plan/members/retain.ts'
 import { planHarvest } from '../plan/paths/harvest.ts'
 import { describeHolding } from '../plan/peers/arbitrate-overlaps.ts'
-import { DesiredRecall, planDesiredState } from '../plan/peers/desired-state.ts'
 import { describeConflict } from '../plan/peers/peer-specs.ts'
 import { ownAddresses } from '../plan/self/own-addresses.ts'
 import { announceStates, type MeshLog } from './announce.ts'
 import { MeshCounters } from './counters.ts'
 import { FilterLog } from './filter-log.ts'
-import { gatherBypass } from './host/bypass.ts'
+import { DesiredKeeper } from './host/desired-keeper.ts'
 import { HostKeeper } from './host/host-keeper.ts'
 import { LinkKeeper } from './host/link-keeper.ts'
+import { SurroundingsKeeper } from './host/surroundings-keeper.ts'
 import { CacheKeeper } from './members/cache-keeper.ts'
 import { type DiscoveryPool, describeUnpublished } from './members/discovery-pool.ts'
 import { Forgotten, type Listed } from './members/forgotten.ts'
@@ -71,7 +71,8 @@ export class MeshController implements AsyncDisposable {
   #addresses: string | undefined
   #listeningSince: Instant | undefined
   readonly #gathered = new GatherRecall()
-  readonly #planned = new DesiredRecall()
+  readonly #planned = new DesiredKeeper()
+  readonly #surroundings: SurroundingsKeeper
   #said = new Set<string>()
   readonly #forgotten = new Forgotten()
 
@@ -83,6 +84,8 @@ export class MeshController implements AsyncDisposable {
     this.#paths = new Paths({ clock, racer, host, warn })
     this.#hostKeeper = new HostKeeper({ host, clock, counters: this.counters, warn })
     this.#links = new LinkKeeper(() => host.links(), clock)
+    const observe = () => host.surroundings(this.#settings)
+    this.#surroundings = new SurroundingsKeeper({ observe, clock, warn })
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
     this.#filters = new FilterLog(log)
   }
@@ -191,7 +194,7 @@ export class MeshController implements AsyncDisposable {
     // Another one may be named before this pass ends.
     const forgotten = this.#forgotten.named
     const listed = this.#listed
-    const { conflicts, isComplete, challenged, ...gathered } = gatherPeers(
+    const { conflicts, isComplete, challenged, claims, ...gathered } = gatherPeers(
       {
         memory: this.#memory,
         ...listed,
@@ -219,28 +222,32 @@ export class MeshController implements AsyncDisposable {
       kubernetes?.publish(local.affiliate)
     }
 
-    const desired: DesiredState = {
-      ...planDesiredState({ ...settings, identity, specs, statuses, endpoints }, this.#planned),
-      bypass: gatherBypass({
+    const surroundings = await this.#surroundings.look(isSuspect, reconcileEvery)
+    const isCutOff = pool.statuses.some(({ connected }) => !connected)
+    const { desired, told } = this.#planned.desire({
+      ...{
         settings,
+        identity,
+        specs,
+        statuses,
+        endpoints,
+        claims,
+        surroundings,
         links,
-        goals: pool.goals,
-        apiServers: kubernetes?.report?.apiServers ?? [],
-        addressesOf: (names) =>
-          host.addressesOf(
-            names,
-            pool.statuses.some(({ connected }) => !connected),
-          ),
-      }),
-      isProvisional: !isComplete && !settings.allowDownPeerBypass,
-      racePort,
-    }
+        isComplete,
+        racePort,
+      },
+      goals: pool.goals,
+      apiServers: kubernetes?.report?.apiServers ?? [],
+      addressesOf: (names) => host.addressesOf(names, isCutOff),
+    })
     const warnings = [
       ...(local?.warnings ?? []),
       ...pool.statuses.filter(({ isUnpublished }) => isUnpublished).map(describeUnpublished),
       ...(kubernetes?.report?.problem === undefined ? [] : [`kubernetes: ${kubernetes.report.problem}`]),
       ...conflicts.map(describeConflict),
       ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
+      ...describeLocalClaims(told),
     ]
     const { resets, kicks } = step
     const applied = await this.#hostKeeper.keep({
@@ -259,6 +266,7 @@ export class MeshController implements AsyncDisposable {
       suspectSince: new Map(Array.from(suspects, (key) => [key, this.#memory.suspectSince.get(key) ?? now])),
       harvested,
       desired,
+      keptLocal: told,
       warnings: [...warnings, ...applied.warnings],
     }
     this.#forgotten.done(forgotten)

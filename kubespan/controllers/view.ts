@@ -18,6 +18,7 @@ import type { KubernetesReport } from '../model/kubernetes.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
+import type { LocalClaim } from '../model/surroundings.ts'
 import { planMembers } from '../plan/members/members.ts'
 import type { RetainedAffiliate } from '../plan/members/retain.ts'
 import type { HarvestedEndpoint } from '../plan/paths/harvest.ts'
@@ -46,6 +47,8 @@ export interface MeshMemory {
   readonly suspectSince: ReadonlyMap<PublicKey, Instant>
   readonly harvested: readonly HarvestedEndpoint[]
   readonly desired: DesiredState | undefined
+  /** What stays local although peers claim it. */
+  readonly keptLocal: readonly LocalClaim[]
   readonly lastReconcile: ReconcileView | undefined
   readonly warnings: readonly string[]
 }
@@ -65,6 +68,7 @@ export const EMPTY_MEMORY: MeshMemory = {
   suspectSince: new Map(),
   harvested: [],
   desired: undefined,
+  keptLocal: [],
   lastReconcile: undefined,
   warnings: [],
 }
@@ -155,6 +159,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
     peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),
     harvestedEndpoints: memory.harvested,
     routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
+    local: memory.keptLocal,
     lastReconcile: memory.lastReconcile,
     counters: input.counters,
     config: input.config,

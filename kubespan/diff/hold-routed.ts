@@ -18,7 +18,12 @@ export function holdRouted(desired: DesiredState, table: NftTableView | undefine
     .map(prefixOfElement)
     .filter((prefix) => prefix !== undefined)
     .filter((prefix) => prefix !== mesh)
+  // Without them it would never be said.
+  const neighbours = PrefixSet.of(desired.local?.neighbours ?? [])
   const routed = (family: 4 | 6, wanted: readonly Prefix[]): readonly Prefix[] =>
-    PrefixSet.of([...wanted, ...standing.filter((prefix) => familyOf(prefix) === family)]).toPrefixes()
+    PrefixSet.of(standing.filter((prefix) => familyOf(prefix) === family))
+      .subtract(neighbours)
+      .union(PrefixSet.of(wanted))
+      .toPrefixes()
   return { ...desired, routedV4: routed(4, desired.routedV4), routedV6: routed(6, desired.routedV6) }
 }

@@ -2,6 +2,7 @@ import { familyOf, type Prefix, prefixOf, splitAddressPort } from '../../shared/
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import { MSS_OVERHEAD_V4_BYTES, MSS_OVERHEAD_V6_BYTES, OLDER } from '../model/constants.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
+import { localChain, localSets } from './local-sources.ts'
 
 export interface NftSet {
   readonly name: string
@@ -42,7 +43,7 @@ export function planNftTable(desired: DesiredState): NftTable {
   return { sets: planSets(desired), chains: planChains(desired) }
 }
 
-function planSets({ routedV4, routedV6, address, addressBits, bypass }: DesiredState): NftSet[] {
+function planSets({ routedV4, routedV6, address, addressBits, bypass, local }: DesiredState): NftSet[] {
   const destinations = (family: 4 | 6): string[] =>
     (bypass?.destinations ?? [])
       .filter((destination) => familyOf(destination) === family)
@@ -62,6 +63,7 @@ function planSets({ routedV4, routedV6, address, addressBits, bypass }: DesiredS
       elements: (bypass?.localPorts ?? []).map(String),
     },
     ...olderSets(),
+    ...localSets(local, element),
   ]
 }
 
@@ -93,6 +95,7 @@ function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): Nf
     ...(bypass === undefined || answers.length === 0 ? [] : [inbound(bypass, linkName)]),
     ...(racePort === undefined ? [] : [race(racePort, placement)]),
     notNested(placement),
+    localChain(placement),
     {
       name: 'kubespan_prerouting',
       type: 'filter',

@@ -1,5 +1,12 @@
 import type { Finding } from '../model/finding.ts'
-import { checkMeshPrefix, checkOtherWireGuard, checkPort, checkRules, checkTable } from './checks/clashes.ts'
+import {
+  checkLocal,
+  checkMeshPrefix,
+  checkOtherWireGuard,
+  checkPort,
+  checkRules,
+  checkTable,
+} from './checks/clashes.ts'
 import { checkFiles } from './checks/files.ts'
 import { checkFirewall } from './checks/firewall.ts'
 import { checkConfig, checkDaemon, checkNft, checkPrivileges, checkWireGuard } from './checks/ground.ts'
@@ -34,6 +41,7 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkTable,
   checkOtherWireGuard,
   checkMeshPrefix,
+  checkLocal,
   checkNeighbours,
   checkKubelet,
 ]

@@ -162,8 +162,12 @@ function reasonForBypass(address: Address, port: number, view: DaemonView | unde
 
 const nameOf = ({ label, publicKey }: OwnerView): string => (label === '' ? publicKey : label)
 
-function reasonForNative({ address }: Fate, { ground, view }: ExplainInput): string {
+function reasonForNative({ address, isLocal }: Fate, { ground, view }: ExplainInput): string {
   if (!ground.hasTable) return 'there is no mesh on this host: its nft table is not there'
+  const local = view?.local?.find(({ prefix }) => prefixContains(prefix, address))
+  if (local !== undefined)
+    return `it is local to this host: ${local.what} (also claimed by ${local.claimed.flatMap(({ labels }) => labels).join(', ')})`
+  if (isLocal) return 'it is local to this host, whoever claims it'
   const peer = view?.peers.find(({ allowedIps }) =>
     allowedIps.some((prefix) => prefixContains(prefix, address)),
   )
@@ -200,6 +204,7 @@ function describeSteps(
           ? 'no element holds it: packets keep their mark'
           : `${fate.routedBy} holds it: packets get mark ${mark}`,
     },
+    ...(fate.isLocal ? [{ asked: 'nft local set', says: 'holds it: it is left out of what is routed' }] : []),
     ...(fate.bypassPorts.length === 0
       ? []
       : [

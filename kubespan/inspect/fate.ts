@@ -37,14 +37,16 @@ export async function observeFates(
     hasDevice: device !== undefined,
     fates: await Promise.all(
       addresses.map(async (address): Promise<Fate> => {
-        const [routedBy, unmarked, marked] = await Promise.all([
-          bypass && routedElement(host, placement.nftTable, address),
+        const [routedBy, localBy, unmarked, marked] = await Promise.all([
+          bypass && holdingElement(host, placement.nftTable, 'routed', address),
+          bypass && holdingElement(host, placement.nftTable, 'local', address),
           askRoute(host, address),
           askRoute(host, address, placement.routeFwmark),
         ])
         return {
           address,
           routedBy,
+          isLocal: localBy !== undefined,
           bypassPorts: portsOf(bypass ?? [], address),
           unmarked,
           marked,
@@ -85,8 +87,14 @@ const portsOf = (bypass: readonly string[], address: Address): number[] =>
     .filter(([goal]) => goal === address)
     .map(([, port]) => Number(port))
 
-async function routedElement(host: Host, table: string, address: Address): Promise<string | undefined> {
-  const set = `routed_v${familyOf(address)}`
+/** Of one of the two sets with this name. */
+async function holdingElement(
+  host: Host,
+  table: string,
+  name: 'routed' | 'local',
+  address: Address,
+): Promise<string | undefined> {
+  const set = `${name}_v${familyOf(address)}`
   const text = await unless(
     NO_SUCH,
     host.run('nft', ['-nn', 'get', 'element', 'inet', table, set, `{ ${address} }`]),

@@ -6,6 +6,7 @@ import type { Placement } from './desired.ts'
 import type { HostView } from './host-view.ts'
 import type { PeerState } from './peer.ts'
 import type { ProxyView } from './proxy.ts'
+import type { LocalClaim } from './surroundings.ts'
 
 /** The least that says how a daemon is. */
 export interface DaemonSummary {
@@ -49,6 +50,8 @@ export interface DaemonView {
   readonly harvestedEndpoints: readonly HarvestedEndpointView[]
   /** What is sent into the tunnel now. */
   readonly routed: readonly Prefix[]
+  /** What stays local to this host although peers claim it. Absent in the view of a daemon that does not tell. */
+  readonly local?: readonly LocalClaim[]
   readonly lastReconcile: ReconcileView | undefined
   readonly counters: CountersView
   readonly config: ConfigView

@@ -33,6 +33,13 @@ export interface Bypass {
   readonly conntrackMark: number
 }
 
+export interface LocalState {
+  /** Gateways, name servers and DHCP servers of this host, as far as no peer is one: single addresses, sorted. */
+  readonly neighbours: readonly Prefix[]
+  /** These, and what else peers claim that is on our links: a minimal cover, ascending. */
+  readonly kept: readonly Prefix[]
+}
+
 /** Everything that the daemon wants of this host: a complete, sorted value. */
 export interface DesiredState {
   readonly placement: Placement
@@ -45,6 +52,8 @@ export interface DesiredState {
   /** What is sent into the tunnel: the two interval sets of the nft table, minimal covers, ascending. */
   readonly routedV4: readonly Prefix[]
   readonly routedV6: readonly Prefix[]
+  /** What is local to this host, and left out of the sets. Absent: nothing is. */
+  readonly local?: LocalState
   /**
    * Nobody has said yet who is in the mesh: peers of an earlier run stay, and what is sent into the tunnel because of it
    * stays sent there. Absent: what stands above is all.

@@ -8,6 +8,8 @@ export interface Fate {
   readonly address: Address
   /** The element of our set of routed addresses that holds it; undefined when none does. */
   readonly routedBy: string | undefined
+  /** It is in our set of what stays local. Absent: no. */
+  readonly isLocal?: boolean
   /** TCP ports of the address that may pass the tunnel by. */
   readonly bypassPorts: readonly number[]
   /** The way of a packet without a mark: what the host did before there was a mesh. */

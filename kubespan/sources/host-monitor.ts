@@ -92,8 +92,11 @@ class Transaction implements Disposable {
 /** A line of `ip monitor label`. On a router the routes of other tables may change thousands of times a second. */
 export function isIpEventOfOurs(line: string, { routingTable }: Placement): boolean {
   if (!line.startsWith('[ROUTE]')) return /^\[(LINK|ADDR|RULE)\]/.test(line)
-  return new RegExp(`\\btable ${routingTable}\\b`).test(line)
+  return DEFAULT_OF_MAIN.test(line) || new RegExp(`\\btable ${routingTable}\\b`).test(line)
 }
+
+/** With another gateway something else is local to this host. */
+const DEFAULT_OF_MAIN = /^\[ROUTE\](?:Deleted )?default via (?!.*\btable \d)/
 
 /** A line of `nft monitor`, as `add element inet TABLE SET { … }`. What comes and goes by design is no news. */
 export function isNftEventOfOurs(line: string, { nftTable }: Placement): boolean {

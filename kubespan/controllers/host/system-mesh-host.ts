@@ -24,6 +24,7 @@ import {
   systemBootId,
 } from '../../sources/placement-memory.ts'
 import type { Resolver } from '../../sources/resolver.ts'
+import { observeSurroundings } from '../../sources/surroundings.ts'
 import { DumpMemo, observeWireGuard } from '../../sources/wireguard.ts'
 import type { MeshHost } from '../mesh-host.ts'
 
@@ -46,6 +47,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       shown = await showAddresses(host)
       return parseLinks(shown)
     },
+    surroundings: ({ placement }) => observeSurroundings(host, placement.linkName),
     affiliates: {
       load: async ({ cluster, node }) =>
         cluster === undefined ? [] : await loadAffiliates(cachePath(node), cluster.key, host.clock.wall()),

@@ -34,7 +34,7 @@ export type Gathered = Pick<
   MeshMemory,
   'raw' | 'retained' | 'sources' | 'holdings' | 'contests' | 'knownSince'
 > &
-  Pick<PeerPlan, 'specs' | 'conflicts'> & {
+  Pick<PeerPlan, 'specs' | 'conflicts' | 'claims'> & {
     /** Whether who should has told us all it knows since we started. */
     readonly isComplete: boolean
     /** Peers that hold what somebody else has begun to claim: whether they are still there is to be asked. */
@@ -157,9 +157,9 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
     patience: timing.peerDownAfter,
   })
   const isSame = JSON.stringify([...holdings]) === JSON.stringify([...memory.holdings])
-  const { specs, conflicts } = isSame ? standing : plan(holdings)
+  const { specs, conflicts, claims } = isSame ? standing : plan(holdings)
   return {
-    ...{ raw, retained, sources, knownSince, isComplete, specs, conflicts, contests },
+    ...{ raw, retained, sources, knownSince, isComplete, specs, conflicts, claims, contests },
     holdings: isSame ? memory.holdings : holdings,
     challenged: challengedBy(contests, memory.contests, specs),
   }

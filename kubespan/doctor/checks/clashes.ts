@@ -3,6 +3,7 @@ import { prefixContains } from '../../../shared/net/address.ts'
 import { type AnyRule, describeRule } from '../../inspect/rules.ts'
 import { LAST_RESORT_PRIORITY } from '../../model/constants.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
+import { describeLocalClaim } from '../../model/surroundings.ts'
 import type { Facts } from '../facts.ts'
 
 /** Numbers, names and addresses of ours that somebody else on this host uses as well. */
@@ -141,4 +142,17 @@ export function checkMeshPrefix({ links, settings }: Facts): Finding[] {
           `ip address flush dev ${name} to ${prefix}`,
         ),
       )
+}
+
+/** What the daemon keeps from peers that claim it, because it is local to this host. */
+export function checkLocal({ daemon }: Facts): Finding[] {
+  if (!('value' in daemon) || daemon.value?.local === undefined) return []
+  const findings = daemon.value.local.map((claim) =>
+    warning(
+      'local',
+      describeLocalClaim(claim),
+      `filters: {excludeAdvertisedNetworks: ["${claim.prefix}"]} in the KubeSpanConfig of ${claim.claimed.flatMap(({ labels }) => labels).join(', ')}`,
+    ),
+  )
+  return findings.length > 0 ? findings : [ok('local', 'no peer claims what is local to this host')]
 }

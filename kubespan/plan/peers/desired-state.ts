@@ -1,11 +1,19 @@
 import { compareBytes } from '../../../shared/byte-order.ts'
 import { isUlaOfPurpose, ULA_PURPOSE } from '../../../shared/identity/ula.ts'
 import { Last } from '../../../shared/last.ts'
-import { type AddressPort, familyOf, type Prefix, splitPrefix } from '../../../shared/net/address.ts'
+import {
+  type Address,
+  type AddressPort,
+  familyOf,
+  type Prefix,
+  splitPrefix,
+} from '../../../shared/net/address.ts'
 import { PrefixSet } from '../../../shared/net/prefix-set.ts'
 import type { DesiredPeer, DesiredState, Placement } from '../../model/desired.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../../model/peer.ts'
+import { type LocalClaim, NO_SURROUNDINGS, type Surroundings } from '../../model/surroundings.ts'
+import { type ClaimsOf, NO_PROOFS, type Proofs, planLocality } from './locality.ts'
 
 export interface DesiredStateInput {
   readonly placement: Placement
@@ -17,18 +25,41 @@ export interface DesiredStateInput {
   readonly endpoints: ReadonlyMap<PublicKey, AddressPort>
   /** Lets traffic to a peer that is not up leave in clear. By default it goes nowhere instead (SPEC 6.6). */
   readonly allowDownPeerBypass: boolean
+  /** What each peer asks for, before it is joined to allowed IPs; by default these. */
+  readonly claims?: ClaimsOf
+  readonly surroundings?: Surroundings
+  readonly proofs?: Proofs
+  /** Of our own links. */
+  readonly ownAddresses?: readonly Address[]
+}
+
+export interface DesiredPlan {
+  readonly desired: DesiredState
+  /** What stays local although peers claim it. */
+  readonly told: readonly LocalClaim[]
 }
 
 /** What was planned the last time, for as long as it is planned of the same. */
 export class DesiredRecall {
-  readonly routed = new Last<Pick<DesiredState, 'routedV4' | 'routedV6'>>()
+  readonly routed = new Last<RoutedPlan>()
   readonly peers = new Last<readonly DesiredPeer[]>()
 }
 
-/** All that this host is to look like, from what its peers are and how they are. */
-export function planDesiredState(input: DesiredStateInput, recall = new DesiredRecall()): DesiredState {
+/** All that this host is to look like, from what its peers are and how they are, and what is local to it. */
+export const planDesiredState = (input: DesiredStateInput): DesiredState => planHost(input).desired
+
+/** The same, with what it keeps from peers. */
+export function planHost(input: DesiredStateInput, recall = new DesiredRecall()): DesiredPlan {
   const { placement, mtuBytes, identity, specs, statuses, endpoints, allowDownPeerBypass } = input
-  return {
+  const { claims, surroundings, proofs, ownAddresses } = input
+  const parts = [specs, claims, surroundings, proofs, ownAddresses]
+  const { told, ...routed } = recall.routed.of([...parts, ...(allowDownPeerBypass ? [statuses] : [])], () =>
+    planRouted(
+      allowDownPeerBypass ? specs.filter(({ publicKey }) => statuses.get(publicKey)?.state === 'up') : specs,
+      input,
+    ),
+  )
+  const desired = {
     placement,
     mtuBytes,
     address: identity.address,
@@ -38,14 +69,9 @@ export function planDesiredState(input: DesiredStateInput, recall = new DesiredR
         .map(({ publicKey, allowedIps }) => ({ publicKey, allowedIps, endpoint: endpoints.get(publicKey) }))
         .sort((a, b) => compareBytes(a.publicKey, b.publicKey)),
     ),
-    ...recall.routed.of([specs, ...(allowDownPeerBypass ? [statuses] : [])], () =>
-      planRouted(
-        allowDownPeerBypass
-          ? specs.filter(({ publicKey }) => statuses.get(publicKey)?.state === 'up')
-          : specs,
-      ),
-    ),
+    ...routed,
   }
+  return { desired, told }
 }
 
 /**
@@ -57,14 +83,29 @@ const OF_ONE_LINK = PrefixSet.of([
   ...(['::/127', 'fe80::/10', 'ff00::/8'] as Prefix[]),
 ])
 
+type RoutedPlan = Pick<DesiredState, 'routedV4' | 'routedV6' | 'local'> & Pick<DesiredPlan, 'told'>
+
 /** Mesh addresses are on the link itself and need no mark to find it. */
-function planRouted(specs: readonly PeerSpec[]): Pick<DesiredState, 'routedV4' | 'routedV6'> {
-  const wanted = specs
-    .flatMap(({ allowedIps }) => allowedIps)
-    .filter((prefix) => !isUlaOfPurpose(splitPrefix(prefix).address, ULA_PURPOSE.kubespan))
-  const routed = PrefixSet.of(wanted).subtract(OF_ONE_LINK).toPrefixes()
+const isRoutable = (prefix: Prefix): boolean =>
+  !isUlaOfPurpose(splitPrefix(prefix).address, ULA_PURPOSE.kubespan)
+
+function planRouted(
+  specs: readonly PeerSpec[],
+  { claims, surroundings, proofs = NO_PROOFS, ownAddresses = [] }: DesiredStateInput,
+): RoutedPlan {
+  const { routed, neighbours, kept, told } = planLocality({
+    surroundings: surroundings ?? NO_SURROUNDINGS,
+    ...{ proofs, ownAddresses },
+    claims: specs.map(({ publicKey, label, nodeId, allowedIps }) => ({
+      label: label === '' ? nodeId : label,
+      prefixes: (claims?.get(publicKey) ?? allowedIps).filter(isRoutable),
+    })),
+  })
+  const prefixes = routed.subtract(OF_ONE_LINK).toPrefixes()
   return {
-    routedV4: routed.filter((prefix) => familyOf(prefix) === 4),
-    routedV6: routed.filter((prefix) => familyOf(prefix) === 6),
+    routedV4: prefixes.filter((prefix) => familyOf(prefix) === 4),
+    routedV6: prefixes.filter((prefix) => familyOf(prefix) === 6),
+    ...(surroundings === undefined ? {} : { local: { neighbours, kept: kept.toPrefixes() } }),
+    told,
   }
 }

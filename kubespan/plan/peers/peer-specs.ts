@@ -29,6 +29,8 @@ export interface PeerPlan {
   readonly conflicts: readonly PeerConflict[]
   /** Identical prefixes that several claim: their node ids in order of precedence. What arbitrateOverlaps works on. */
   readonly contested: ReadonlyMap<Prefix, readonly string[]>
+  /** What each asks for, prefix by prefix: allowed IPs join what touches. */
+  readonly claims: ReadonlyMap<PublicKey, readonly Prefix[]>
 }
 
 export interface PeerPlanOptions {
@@ -82,6 +84,7 @@ export function planPeerSpecs(
         prefixes,
       })),
     ],
+    claims: new Map(claims.map(({ affiliate, prefixes }) => [affiliate.kubespan.publicKey, prefixes])),
     contested: new Map(Array.from(contested, ([prefix, ranks]) => [prefix, ranks.map(nodeIdOf)])),
   }
 }

@@ -9,6 +9,7 @@ import { describeDaemon } from '../../../../kubespan/controllers/view.ts'
 import type { DesiredState } from '../../../../kubespan/model/desired.ts'
 import type { KubernetesReport } from '../../../../kubespan/model/kubernetes.ts'
 import type { ObservedLink } from '../../../../kubespan/model/observed.ts'
+import { NO_SURROUNDINGS } from '../../../../kubespan/model/surroundings.ts'
 import type { Affiliate } from '../../../../shared/affiliate/affiliate.ts'
 import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { affiliateOf } from '../../../support/affiliates.ts'
@@ -66,6 +67,7 @@ function world(node = '', enabled = 'true') {
       subnet: 'fd00::/64' as Prefix,
     }),
     affiliates: { load: async () => [], save: async () => {} },
+    surroundings: async () => NO_SURROUNDINGS,
     links: async () => [
       {
         name: 'eth0',

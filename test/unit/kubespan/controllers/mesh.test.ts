@@ -12,6 +12,7 @@ import type { Identity } from '../../../../kubespan/model/identity.ts'
 import type { ObservedLink } from '../../../../kubespan/model/observed.ts'
 import type { WireGuardPeer, WireGuardView } from '../../../../kubespan/model/peer.ts'
 import type { Settings } from '../../../../kubespan/model/settings.ts'
+import { NO_SURROUNDINGS, type Surroundings } from '../../../../kubespan/model/surroundings.ts'
 import type { Address } from '../../../../shared/net/address.ts'
 import { type AddressPort, type Prefix, parseAddress } from '../../../../shared/net/address.ts'
 import { affiliateOf } from '../../../support/affiliates.ts'
@@ -76,6 +77,10 @@ class FakeMeshHost implements MeshHost {
         addresses: [{ address, bits: 24, scope: 'global' }],
       },
     ]
+  }
+  surrounding: Surroundings = NO_SURROUNDINGS
+  async surroundings(): Promise<Surroundings> {
+    return this.surrounding
   }
   addressesOf(names: readonly string[]) {
     return new Map(names.map((name) => [name, [parseAddress('203.0.113.53') as Address]]))

@@ -67,6 +67,7 @@ test('the whole script, from nothing', () => {
   const desired = desiredOf([], {
     routedV4: ['10.0.0.0/8', '192.0.2.1/32'] as Prefix[],
     bypass: { destinations: ['192.0.2.7:443' as AddressPort], localPorts: [3000], conntrackMark: 0x80 },
+    local: { neighbours: ['192.0.2.254/32'] as Prefix[], kept: ['192.0.2.254/32'] as Prefix[] },
   })
   const { scripts } = diffNftTable('openspan', planNftTable(desired), undefined, NOTHING_SHOWN)
   const script = scripts.join('')
@@ -85,10 +86,16 @@ add set bypass_ports { type inet_service; }
 add element bypass_ports { 3000 }
 add set older_v4 { type ipv4_addr . inet_service . inet_service; flags timeout; timeout 3600s; }
 add set older_v6 { type ipv6_addr . inet_service . inet_service; flags timeout; timeout 3600s; }
+add set local_v4 { type ipv4_addr; flags interval; }
+add element local_v4 { 192.0.2.254 }
+add set local_v6 { type ipv6_addr; flags interval; }
 add chain kubespan_inbound { type filter hook prerouting priority -150; policy accept; }
 add rule kubespan_inbound iifname != "lo" iifname != "kubespan" fib daddr type local tcp dport @bypass_ports ct direction original ct mark set ct mark | 0x80
 add chain kubespan_input { type filter hook input priority 0; policy accept; }
 add rule kubespan_input iifname "kubespan" udp dport 51820 drop
+add chain kubespan_local { type filter hook prerouting priority -310; policy accept; }
+add rule kubespan_local iifname "kubespan" ip saddr @local_v4 drop
+add rule kubespan_local iifname "kubespan" ip6 saddr @local_v6 drop
 add chain kubespan_prerouting { type filter hook prerouting priority 0; policy accept; }
 add rule kubespan_prerouting meta mark & 0x60 == 0x20 accept
 add rule kubespan_prerouting ip6 hoplimit 255 icmpv6 type 133-137 accept
@@ -156,7 +163,7 @@ test('without local ports nothing asks for connections', () => {
   const { chains } = planNftTable(desiredOf([]))
   assert.deepEqual(
     chains.map(({ name }) => name),
-    ['kubespan_input', 'kubespan_prerouting', 'kubespan_outgoing'],
+    ['kubespan_input', 'kubespan_local', 'kubespan_prerouting', 'kubespan_outgoing'],
   )
   assert.ok(!chains.some(({ rules }) => rules.some((rule) => /\bct\b/.test(rule))))
 })
@@ -280,7 +287,7 @@ test('rules that nobody in this run has written, or that are shown otherwise by 
   const reasons = (shown: ShownRules): string[] =>
     diffNftTable('openspan', planNftTable(desired), observed, shown).changes.map(({ reason }) => reason)
   assert.deepEqual(reasons(shownRules(observed)), [])
-  assert.deepEqual(reasons(NOTHING_SHOWN), Array(3).fill('rules of an earlier run'))
+  assert.deepEqual(reasons(NOTHING_SHOWN), Array(4).fill('rules of an earlier run'))
   const inTwo = ruleComment('meta mark & 0x60 == 0x20 accept')
   const other = new Map([...shownRules(observed), [inTwo, 'accept']])
   assert.deepEqual(reasons(other), ['rules that say something else', 'rules that say something else'])

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { renderFindings } from '../../../../kubespan/cli/findings.ts'
+import { checkLocal } from '../../../../kubespan/doctor/checks/clashes.ts'
 import { checkServices } from '../../../../kubespan/doctor/checks/reach.ts'
 import { diagnose } from '../../../../kubespan/doctor/diagnose.ts'
 import type { Facts, FileFact, ServiceFact } from '../../../../kubespan/doctor/facts.ts'
@@ -528,6 +529,15 @@ test('who has an address of our mesh network is in it by another way', () => {
   const other = linkFact({ name: 'wg0', addresses: [{ address: `${prefix}7` as Address, bits: 64 }] })
   const found = notOk(facts({ links: { value: [linkFact(), other] } }))
   assert.match(found[0]?.says ?? '', /link wg0 has an address of our mesh network/)
+})
+
+test('what peers claim of what is local is named, with what its owner can do', () => {
+  const prefix = '192.168.122.1/32' as Prefix
+  const local = [{ prefix, what: 'gateway of eth0', claimed: [{ prefix, labels: ['worker-3'] }] }]
+  const [finding] = checkLocal(facts({ daemon: { value: daemonView({ local }) } }))
+  assert.equal(finding?.severity, 'warning')
+  assert.match(finding?.says ?? '', /^worker-3 claims 192\.168\.122\.1\/32, .*gateway of eth0/)
+  assert.match(finding?.mend ?? '', /excludeAdvertisedNetworks: \["192\.168\.122\.1\/32"\].* of worker-3$/)
 })
 
 test('neighbours are known by their processes or their links, with what is known of each', () => {

@@ -308,3 +308,19 @@ test('of several records with one name each is shown', () => {
   assert.match(text, /^2 records carry the name box/)
   for (const part of [/box is up/, /box is down/, /id-0/, /id-1/, /kubespan forget/]) assert.match(text, part)
 })
+
+test('what is local to this host and claimed by a peer is told as what it is', () => {
+  const local = [
+    {
+      prefix: '10.0.0.2/32' as Prefix,
+      what: 'gateway of eth0',
+      claimed: [{ prefix: '10.0.0.2/32' as Prefix, labels: ['worker-2'] }],
+    },
+  ]
+  const own = fate({ routedBy: undefined, isLocal: true })
+  assert.equal(
+    explainAddress(own, input(daemonView({ local }))).verdict.says,
+    'goes natively out of eth0 because it is local to this host: gateway of eth0 (also claimed by worker-2)',
+  )
+  assert.match(explainAddress(own, input(null)).verdict.says, /because it is local to this host/)
+})

@@ -13,6 +13,9 @@ const ipLines: readonly (readonly [string, boolean])[] = [
   ['[ROUTE]Deleted default dev kubespan table 180 proto static metric 1 mtu 1420', true],
   ['[ROUTE]10.0.0.0/8 via 192.0.2.254 dev eth0 proto bgp', false],
   ['[ROUTE]default dev eth1 table 1800 proto static', false],
+  ['[ROUTE]default via 192.0.2.254 dev eth0 proto 16 metric 100', true],
+  ['[ROUTE]Deleted default via fe80::1 dev eth0 proto 9 metric 1024', true],
+  ['[ROUTE]default via 192.0.2.254 dev eth0 table 52', false],
   ['    link/none ', false],
 ]
 
