@@ -239,6 +239,7 @@ export class MeshController implements AsyncDisposable {
       },
       goals: pool.goals,
       apiServers: kubernetes?.report?.apiServers ?? [],
+      kubernetesPodCidrs: kubernetes?.report?.own?.podCidrs ?? [],
       addressesOf: (names) => host.addressesOf(names, isCutOff),
     })
     const warnings = [

@@ -13,11 +13,12 @@ export function holdRouted(desired: DesiredState, table: NftTableView | undefine
   if (desired.isProvisional !== true || table === undefined) return desired
   // In the set, but not routed: it is on the link.
   const [mesh] = PrefixSet.of([prefixOf(desired.address, desired.addressBits)]).toPrefixes()
-  const standing = ['routed_v4', 'routed_v6']
-    .flatMap((name) => table.sets.get(name)?.elements ?? [])
-    .map(prefixOfElement)
-    .filter((prefix) => prefix !== undefined)
-    .filter((prefix) => prefix !== mesh)
+  const inSets = (...names: readonly string[]): readonly Prefix[] =>
+    names
+      .flatMap((name) => table.sets.get(name)?.elements ?? [])
+      .map(prefixOfElement)
+      .filter((prefix) => prefix !== undefined)
+  const standing = inSets('routed_v4', 'routed_v6').filter((prefix) => prefix !== mesh)
   // Without them it would never be said.
   const neighbours = PrefixSet.of(desired.local?.neighbours ?? [])
   const routed = (family: 4 | 6, wanted: readonly Prefix[]): readonly Prefix[] =>
@@ -25,5 +26,13 @@ export function holdRouted(desired: DesiredState, table: NftTableView | undefine
       .subtract(neighbours)
       .union(PrefixSet.of(wanted))
       .toPrefixes()
-  return { ...desired, routedV4: routed(4, desired.routedV4), routedV6: routed(6, desired.routedV6) }
+  const { forwarding } = desired
+  // Kubernetes has not said yet which pods are ours.
+  const sources = forwarding && [...forwarding.sources, ...inSets('own_v4', 'own_v6')]
+  return {
+    ...desired,
+    routedV4: routed(4, desired.routedV4),
+    routedV6: routed(6, desired.routedV6),
+    ...(sources === undefined ? {} : { forwarding: { sources: PrefixSet.of(sources).toPrefixes() } }),
+  }
 }

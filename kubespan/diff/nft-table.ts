@@ -2,6 +2,7 @@ import { familyOf, type Prefix, prefixOf, splitAddressPort } from '../../shared/
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import { MSS_OVERHEAD_V4_BYTES, MSS_OVERHEAD_V6_BYTES, OLDER } from '../model/constants.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
+import { ownSets, sparedSources } from './forwarded-sources.ts'
 import { localChain, localSets } from './local-sources.ts'
 
 export interface NftSet {
@@ -43,7 +44,15 @@ export function planNftTable(desired: DesiredState): NftTable {
   return { sets: planSets(desired), chains: planChains(desired) }
 }
 
-function planSets({ routedV4, routedV6, address, addressBits, bypass, local }: DesiredState): NftSet[] {
+function planSets({
+  routedV4,
+  routedV6,
+  address,
+  addressBits,
+  bypass,
+  local,
+  forwarding,
+}: DesiredState): NftSet[] {
   const destinations = (family: 4 | 6): string[] =>
     (bypass?.destinations ?? [])
       .filter((destination) => familyOf(destination) === family)
@@ -64,6 +73,7 @@ function planSets({ routedV4, routedV6, address, addressBits, bypass, local }: D
     },
     ...olderSets(),
     ...localSets(local, element),
+    ...ownSets(forwarding, element),
   ]
 }
 
@@ -80,7 +90,7 @@ const olderSets = (): NftSet[] =>
 /** `nft` prints a single address without its length. */
 const element = (prefix: Prefix): string => prefix.replace(/^(\d+\..*)\/32$|^(.*:.*)\/128$/, '$1$2')
 
-function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): NftChain[] {
+function planChains({ placement, mtuBytes, bypass, racePort, forwarding }: DesiredState): NftChain[] {
   const { linkName, wireguardFwmark, routeFwmark, fwmarkMask } = placement
   const keep = hex(~fwmarkMask >>> 0)
   const fromWireGuard = `meta mark & ${hex(fwmarkMask)} == ${hex(wireguardFwmark)} accept`
@@ -101,7 +111,13 @@ function planChains({ placement, mtuBytes, bypass, racePort }: DesiredState): Nf
       type: 'filter',
       hook: 'prerouting',
       priority: PRIORITY_FILTER,
-      rules: [fromWireGuard, NEIGHBOUR_DISCOVERY, ...answers, ...intoTunnel],
+      rules: [
+        fromWireGuard,
+        NEIGHBOUR_DISCOVERY,
+        ...answers,
+        ...sparedSources(forwarding, placement),
+        ...intoTunnel,
+      ],
     },
     {
       name: 'kubespan_outgoing',

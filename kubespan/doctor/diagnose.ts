@@ -13,7 +13,7 @@ import { checkConfig, checkDaemon, checkNft, checkPrivileges, checkWireGuard } f
 import { checkKubelet } from './checks/kubelet.ts'
 import { checkKubernetes } from './checks/kubernetes.ts'
 import { checkNeighbours } from './checks/neighbours.ts'
-import { checkForwarding, checkMtu, checkReversePath } from './checks/packets.ts'
+import { checkForwardedSources, checkForwarding, checkMtu, checkReversePath } from './checks/packets.ts'
 import { checkClock, checkNat, checkServices, checkUdp } from './checks/reach.ts'
 import { checkPrograms } from './checks/tools.ts'
 import type { Facts } from './facts.ts'
@@ -36,6 +36,7 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkFirewall,
   checkReversePath,
   checkForwarding,
+  checkForwardedSources,
   checkMtu,
   checkRules,
   checkTable,

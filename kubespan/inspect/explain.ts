@@ -1,6 +1,13 @@
 import type { Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
 import { formatDuration } from '../../shared/duration.ts'
-import { type Address, addressPortOf, prefixContains, splitAddressPort } from '../../shared/net/address.ts'
+import {
+  type Address,
+  addressPortOf,
+  familyOf,
+  type Prefix,
+  prefixContains,
+  splitAddressPort,
+} from '../../shared/net/address.ts'
 import { PEER_DOWN_AFTER } from '../model/constants.ts'
 import type { AffiliateView, CandidateView, DaemonView, PeerView } from '../model/daemon-view.ts'
 import type { Placement } from '../model/desired.ts'
@@ -204,6 +211,7 @@ function describeSteps(
           ? 'no element holds it: packets keep their mark'
           : `${fate.routedBy} holds it: packets get mark ${mark}`,
     },
+    ...describeForwarding(fate, ground),
     ...(fate.isLocal ? [{ asked: 'nft local set', says: 'holds it: it is left out of what is routed' }] : []),
     ...(fate.bypassPorts.length === 0
       ? []
@@ -229,6 +237,22 @@ function describeSteps(
         : fate.owner === undefined
           ? 'no peer owns it'
           : `${fate.owner.prefix} of ${owner === undefined ? fate.owner.publicKey : nameOf(owner)}`,
+    },
+  ]
+}
+
+const SOURCES_MAX = 8
+
+/** The verdict is about what this host sends itself. */
+function describeForwarding({ address, routedBy }: Fate, { forwardedFrom }: FateGround): Step[] {
+  const sources = forwardedFrom?.filter((source) => familyOf(source as Prefix) === familyOf(address)) ?? []
+  if (routedBy === undefined || forwardedFrom === undefined) return []
+  const more = sources.length - SOURCES_MAX
+  const list = `${sources.slice(0, SOURCES_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  return [
+    {
+      asked: `nft set own_v${familyOf(address)}`,
+      says: `of what this host forwards only packets from ${list || 'nobody'} get it, and those of connections that it redirects; all others leave as without a mesh`,
     },
   ]
 }

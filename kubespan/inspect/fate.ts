@@ -24,16 +24,18 @@ export async function observeFates(
   addresses: readonly Address[],
 ): Promise<FateReport> {
   const families = await observeFamilies(host)
-  const [routing, device, bypass, earlier] = await Promise.all([
+  const [routing, device, bypass, own, earlier] = await Promise.all([
     observeRouting(host, placement, families),
     observeWireGuard(host, placement.linkName),
-    observeBypass(host, placement.nftTable),
+    elementsOfSets(host, placement.nftTable, ['bypass_v4', 'bypass_v6']),
+    elementsOfSets(host, placement.nftTable, ['own_v4', 'own_v6']),
     Promise.all(families.map((family) => earlierRules(host, placement, family))),
   ])
   return {
     hasTable: bypass !== undefined,
     rules: routing.rules,
     earlierRules: earlier.flat(),
+    ...(own === undefined || own.length === 0 ? {} : { forwardedFrom: own }),
     hasDevice: device !== undefined,
     fates: await Promise.all(
       addresses.map(async (address): Promise<Fate> => {
@@ -69,12 +71,14 @@ async function unless(reason: RegExp, call: Promise<string>): Promise<string | u
   }
 }
 
-/** `address . port` of both families; undefined when there is no table of ours. */
-async function observeBypass(host: Host, table: string): Promise<string[] | undefined> {
+/** Of sets of our table, together; undefined when there is none of them. */
+async function elementsOfSets(
+  host: Host,
+  table: string,
+  sets: readonly string[],
+): Promise<string[] | undefined> {
   const texts = await Promise.all(
-    ['bypass_v4', 'bypass_v6'].map((set) =>
-      unless(NO_SUCH, host.run('nft', ['-nn', 'list', 'set', 'inet', table, set])),
-    ),
+    sets.map((set) => unless(NO_SUCH, host.run('nft', ['-nn', 'list', 'set', 'inet', table, set]))),
   )
   return texts.some((text) => text === undefined)
     ? undefined

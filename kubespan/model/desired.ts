@@ -33,6 +33,11 @@ export interface Bypass {
   readonly conntrackMark: number
 }
 
+export interface ForwardingState {
+  /** What this host has, and what it may speak for in the mesh: a minimal cover, ascending. */
+  readonly sources: readonly Prefix[]
+}
+
 export interface LocalState {
   /** Gateways, name servers and DHCP servers of this host, as far as no peer is one: single addresses, sorted. */
   readonly neighbours: readonly Prefix[]
@@ -52,6 +57,8 @@ export interface DesiredState {
   /** What is sent into the tunnel: the two interval sets of the nft table, minimal covers, ascending. */
   readonly routedV4: readonly Prefix[]
   readonly routedV6: readonly Prefix[]
+  /** Absent: this host forwards nothing. */
+  readonly forwarding?: ForwardingState
   /** What is local to this host, and left out of the sets. Absent: nothing is. */
   readonly local?: LocalState
   /**

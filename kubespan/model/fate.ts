@@ -28,6 +28,8 @@ export interface FateGround {
   readonly rules: readonly RuleStatusView[]
   /** Rules that the kernel asks before ours, other than the one for its own addresses, in words. */
   readonly earlierRules: readonly string[]
+  /** Of what this host forwards, only packets from these are marked. Absent: it forwards nothing, or there is no mesh. */
+  readonly forwardedFrom?: readonly string[]
   /** WireGuard answers on our link. */
   readonly hasDevice: boolean
 }

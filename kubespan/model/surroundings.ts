@@ -21,9 +21,11 @@ export interface OnLinkNetwork {
 export interface Surroundings {
   readonly neighbours: readonly Neighbour[]
   readonly networks: readonly OnLinkNetwork[]
+  /** It forwards packets of others, of one family at least. */
+  readonly forwards: boolean
 }
 
-export const NO_SURROUNDINGS: Surroundings = { neighbours: [], networks: [] }
+export const NO_SURROUNDINGS: Surroundings = { neighbours: [], networks: [], forwards: false }
 
 /** Something local that peers claim as well, and that is not sent to them. */
 export interface LocalClaim {

@@ -16,7 +16,7 @@ import {
   prefixContains,
   splitPrefix,
 } from '../../shared/net/address.ts'
-import type { Runner } from '../host/runner.ts'
+import type { Host } from '../host/host.ts'
 import type { Neighbour, OnLinkNetwork, Surroundings } from '../model/surroundings.ts'
 
 /** What of this host's routes is local to it. */
@@ -27,14 +27,15 @@ export interface LocalRoutes {
 
 /** Gateways, name servers, DHCP servers and the networks on links, whatever of it can be found out. */
 export async function observeSurroundings(
-  runner: Pick<Runner, 'run'>,
+  host: Pick<Host, 'run' | 'readSetting'>,
   ownLinkName: string,
   root = '/',
 ): Promise<Surroundings> {
-  const [text, resolvers, leases] = await Promise.all([
-    runner.run('ip', ['route', 'show', 'table', 'all']),
+  const [text, resolvers, leases, forwarding] = await Promise.all([
+    host.run('ip', ['route', 'show', 'table', 'all']),
     Promise.all(RESOLVER_FILES.map((file) => readText(`${root}${file}`))),
     readLeases(root),
+    Promise.all(FORWARDING.map((path) => host.readSetting(path))),
   ])
   const { gateways, networks } = parseLocalRoutes(text, ownLinkName)
   const linkOf = (address: Address): string | undefined =>
@@ -51,8 +52,14 @@ export async function observeSurroundings(
     ),
   ]
   const neighbours = found.filter(({ address }) => isElsewhere(address)).sort(compareNeighbours)
-  return { neighbours: distinct(neighbours), networks }
+  return {
+    neighbours: distinct(neighbours),
+    networks,
+    forwards: forwarding.some((value) => value !== undefined && value !== '0'),
+  }
 }
+
+const FORWARDING = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']
 
 const server = (
   address: Address,

@@ -1,9 +1,11 @@
 import { Last } from '../../../shared/last.ts'
-import type { Address } from '../../../shared/net/address.ts'
+import type { Address, Prefix } from '../../../shared/net/address.ts'
 import type { DesiredState } from '../../model/desired.ts'
 import type { ObservedLink } from '../../model/observed.ts'
+import type { Settings } from '../../model/settings.ts'
 import type { LocalClaim, Surroundings } from '../../model/surroundings.ts'
 import { DesiredRecall, type DesiredStateInput, planHost } from '../../plan/peers/desired-state.ts'
+import { planForwarding } from '../../plan/peers/forwarding.ts'
 import { NO_PROOFS, type Proofs, proveNeighbours } from '../../plan/peers/locality.ts'
 import { ownAddresses } from '../../plan/self/own-addresses.ts'
 import { type BypassSources, gatherBypass } from './bypass.ts'
@@ -13,7 +15,11 @@ export interface DesireInput
     Pick<DesiredStateInput, 'identity' | 'specs' | 'statuses' | 'endpoints'>,
     Required<Pick<DesiredStateInput, 'claims' | 'surroundings'>> {
   readonly settings: BypassSources['settings'] &
-    Pick<DesiredStateInput, 'placement' | 'mtuBytes' | 'allowDownPeerBypass'>
+    Pick<DesiredStateInput, 'placement' | 'mtuBytes' | 'allowDownPeerBypass'> & {
+      readonly node: Pick<Settings['node'], 'podCidrs' | 'clusterPodCidrs'>
+    }
+  /** Pod networks of this node as Kubernetes knows them. */
+  readonly kubernetesPodCidrs: readonly Prefix[]
   /** Everybody who could say who is in the mesh has done so. */
   readonly isComplete: boolean
   readonly racePort: number | undefined
@@ -33,13 +39,14 @@ export class DesiredKeeper {
   #where = ''
 
   desire(input: DesireInput): Desire {
-    const { settings, links, isComplete, racePort } = input
+    const { settings, links, surroundings, isComplete, racePort } = input
+    const ownAddresses = this.#own.of([links], () => addressesOf(links, settings.placement.linkName))
     const { desired, told } = planHost(
       {
         ...settings,
         ...input,
         proofs: this.#prove(input),
-        ownAddresses: this.#own.of([links], () => addressesOf(links, settings.placement.linkName)),
+        ownAddresses,
       },
       this.#recall,
     )
@@ -47,6 +54,9 @@ export class DesiredKeeper {
       told,
       desired: {
         ...desired,
+        ...(surroundings.forwards
+          ? { forwarding: planForwarding({ ...input, ...settings.node, ownAddresses }) }
+          : {}),
         bypass: gatherBypass(input),
         isProvisional: !isComplete && !settings.allowDownPeerBypass,
         racePort,

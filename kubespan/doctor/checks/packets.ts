@@ -1,4 +1,4 @@
-import { familyOf } from '../../../shared/net/address.ts'
+import { familyOf, isLinkLocal, maskPrefix, prefixContains, prefixOf } from '../../../shared/net/address.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
 import type { Facts } from '../facts.ts'
 
@@ -96,4 +96,29 @@ export function checkMtu({ links, uplinks, settings }: Facts): Finding[] {
         ),
       )
   return findings.length > 0 ? findings : [ok('mtu', `${mtuBytes} bytes fit`)]
+}
+
+const FORWARDS = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']
+
+/** Networks behind bridges of this host, as of containers and guests, that the mesh is not told of. */
+export function checkForwardedSources({ sysctls, links, settings }: Facts): Finding[] {
+  if (!('value' in links) || FORWARDS.every((path) => (sysctls.get(path) ?? '0') === '0')) return []
+  const { podCidrs, clusterPodCidrs } = settings.node
+  return links.value
+    .filter(({ kind }) => kind === 'bridge')
+    .flatMap(({ name, addresses }) =>
+      addresses
+        .filter(({ address }) => !isLinkLocal(address))
+        .filter(
+          ({ address }) => ![...podCidrs, ...clusterPodCidrs].some((known) => prefixContains(known, address)),
+        )
+        .map(({ address, bits }) => maskPrefix(prefixOf(address, bits)))
+        .map((network) =>
+          info(
+            'forwarding',
+            `what ${network} behind ${name} sends to other nodes leaves as without a mesh, outside the tunnel`,
+            `podCIDRs: ["${network}"] in a NodeConfig sends it through the tunnel; it must be masqueraded wherever it leaves, as Docker does`,
+          ),
+        ),
+    )
 }

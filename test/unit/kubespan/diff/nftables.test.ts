@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { holdRouted } from '../../../../kubespan/diff/hold-routed.ts'
 import { ruleComment, type ShownRules, shownRules } from '../../../../kubespan/diff/nft-chains.ts'
 import { planNftTable } from '../../../../kubespan/diff/nft-table.ts'
 import { type NftTableView, parseNftTable } from '../../../../kubespan/diff/nft-view.ts'
@@ -67,6 +68,7 @@ test('the whole script, from nothing', () => {
   const desired = desiredOf([], {
     routedV4: ['10.0.0.0/8', '192.0.2.1/32'] as Prefix[],
     bypass: { destinations: ['192.0.2.7:443' as AddressPort], localPorts: [3000], conntrackMark: 0x80 },
+    forwarding: { sources: ['10.66.0.0/24'] as Prefix[] },
     local: { neighbours: ['192.0.2.254/32'] as Prefix[], kept: ['192.0.2.254/32'] as Prefix[] },
   })
   const { scripts } = diffNftTable('openspan', planNftTable(desired), undefined, NOTHING_SHOWN)
@@ -89,6 +91,9 @@ add set older_v6 { type ipv6_addr . inet_service . inet_service; flags timeout; 
 add set local_v4 { type ipv4_addr; flags interval; }
 add element local_v4 { 192.0.2.254 }
 add set local_v6 { type ipv6_addr; flags interval; }
+add set own_v4 { type ipv4_addr; flags interval; }
+add element own_v4 { 10.66.0.0/24 }
+add set own_v6 { type ipv6_addr; flags interval; }
 add chain kubespan_inbound { type filter hook prerouting priority -150; policy accept; }
 add rule kubespan_inbound iifname != "lo" iifname != "kubespan" fib daddr type local tcp dport @bypass_ports ct direction original ct mark set ct mark | 0x80
 add chain kubespan_input { type filter hook input priority 0; policy accept; }
@@ -100,6 +105,8 @@ add chain kubespan_prerouting { type filter hook prerouting priority 0; policy a
 add rule kubespan_prerouting meta mark & 0x60 == 0x20 accept
 add rule kubespan_prerouting ip6 hoplimit 255 icmpv6 type 133-137 accept
 add rule kubespan_prerouting ct direction reply ct mark & 0x80 == 0x80 accept
+add rule kubespan_prerouting iifname != "kubespan" ip saddr != @own_v4 ct status & dnat == 0 accept
+add rule kubespan_prerouting iifname != "kubespan" ip6 saddr != @own_v6 ct status & dnat == 0 accept
 add rule kubespan_prerouting ip daddr @routed_v4 tcp flags & (syn|rst) == syn tcp option maxseg size > 1368 tcp option maxseg size set 1368
 add rule kubespan_prerouting ip6 daddr @routed_v6 tcp flags & (syn|rst) == syn tcp option maxseg size > 1348 tcp option maxseg size set 1348
 add rule kubespan_prerouting ip daddr @routed_v4 meta mark set meta mark & 0xffffff9f | 0x40 accept
@@ -166,6 +173,37 @@ test('without local ports nothing asks for connections', () => {
     ['kubespan_input', 'kubespan_local', 'kubespan_prerouting', 'kubespan_outgoing'],
   )
   assert.ok(!chains.some(({ rules }) => rules.some((rule) => /\bct\b/.test(rule))))
+})
+
+test('only a host that forwards asks for connections to tell whose packets they are', () => {
+  const rules = (said: Partial<DesiredState>): string =>
+    planNftTable(desiredOf([], said))
+      .chains.flatMap((chain) => chain.rules)
+      .join('\n')
+  assert.ok(!/own_v/.test(rules({})))
+  assert.match(rules({ forwarding: { sources: [] } }), /ip saddr != @own_v4 ct status & dnat == 0 accept/)
+})
+
+test('until it is known who is in the mesh, pods of an earlier run stay ours, and a neighbour is let go', () => {
+  const nft = new FakeNft()
+  apply(
+    nft,
+    desiredOf([], {
+      routedV4: ['10.1.0.0/16', '192.0.2.1/32'] as Prefix[],
+      forwarding: { sources: ['10.66.0.0/24'] as Prefix[] },
+    }),
+  )
+  const neighbours = ['192.0.2.1/32'] as Prefix[]
+  const held = holdRouted(
+    desiredOf([], {
+      isProvisional: true,
+      local: { neighbours, kept: neighbours },
+      forwarding: { sources: ['192.0.2.7/32'] as Prefix[] },
+    }),
+    observe(nft),
+  )
+  assert.deepEqual(held.routedV4, ['10.1.0.0/16'])
+  assert.deepEqual(held.forwarding?.sources, ['10.66.0.0/24', '192.0.2.7/32'])
 })
 
 test('other marks, another link and another table', () => {

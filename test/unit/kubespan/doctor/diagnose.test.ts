@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { renderFindings } from '../../../../kubespan/cli/findings.ts'
 import { checkLocal } from '../../../../kubespan/doctor/checks/clashes.ts'
+import { checkForwardedSources } from '../../../../kubespan/doctor/checks/packets.ts'
 import { checkServices } from '../../../../kubespan/doctor/checks/reach.ts'
 import { diagnose } from '../../../../kubespan/doctor/diagnose.ts'
 import type { Facts, FileFact, ServiceFact } from '../../../../kubespan/doctor/facts.ts'
@@ -538,6 +539,22 @@ test('what peers claim of what is local is named, with what its owner can do', (
   assert.equal(finding?.severity, 'warning')
   assert.match(finding?.says ?? '', /^worker-3 claims 192\.168\.122\.1\/32, .*gateway of eth0/)
   assert.match(finding?.mend ?? '', /excludeAdvertisedNetworks: \["192\.168\.122\.1\/32"\].* of worker-3$/)
+})
+
+test('containers that the mesh is not told of are named, where packets are forwarded', () => {
+  const docker = linkFact({
+    name: 'docker0',
+    kind: 'bridge',
+    addresses: [{ address: '172.17.0.1' as Address, bits: 16 }],
+  })
+  const links = { value: [linkFact(), docker] }
+  const sysctls = new Map([['ipv4/ip_forward', '1']])
+  const [finding] = checkForwardedSources(facts({ links, sysctls }))
+  assert.match(finding?.says ?? '', /172\.17\.0\.0\/16 behind docker0 .* outside the tunnel/)
+  assert.match(finding?.mend ?? '', /podCIDRs: \["172\.17\.0\.0\/16"\]/)
+  assert.deepEqual(checkForwardedSources(facts({ links, sysctls: new Map() })), [])
+  const settings = settingsOf('', ', podCIDRs: ["172.17.0.0/16"]')
+  assert.deepEqual(checkForwardedSources(facts({ links, sysctls, settings })), [])
 })
 
 test('neighbours are known by their processes or their links, with what is known of each', () => {

@@ -93,7 +93,12 @@ test('all of it together, without what has a meaning on one host or link only', 
       await mkdir(dirname(`${root}${path}`), { recursive: true })
       await writeFile(`${root}${path}`, text)
     }
-    const { neighbours } = await observeSurroundings({ run: async () => ROUTES }, 'kubespan', root)
+    const settings = new Map([['ipv6/conf/all/forwarding', '1']])
+    const host = { run: async () => ROUTES, readSetting: async (path: string) => settings.get(path) }
+    const { neighbours, forwards } = await observeSurroundings(host, 'kubespan', root)
+    assert.equal(forwards, true)
+    settings.clear()
+    assert.equal((await observeSurroundings(host, 'kubespan', root)).forwards, false)
     assert.deepEqual(
       neighbours.map(({ address, role, link }) => `${address} ${role} ${link}`),
       [

@@ -8,6 +8,7 @@ import { ManualClock } from '../../../../support/manual-clock.ts'
 const found = (gateway: string): Surroundings => ({
   neighbours: [{ address: gateway as Address, role: 'gateway', link: 'eth0' }],
   networks: [],
+  forwards: false,
 })
 
 function keeper() {

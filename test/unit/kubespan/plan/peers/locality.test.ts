@@ -18,6 +18,7 @@ const SURROUNDINGS: Surroundings = {
     { prefix: '192.168.1.0/24' as Prefix, link: 'eth0' },
     { prefix: '2001:db8:1::/64' as Prefix, link: 'eth0' },
   ],
+  forwards: false,
 }
 
 const plan = (claims: Readonly<Record<string, readonly string[]>>, said: object = {}) => {
