@@ -1,9 +1,6 @@
 import { familyOf, type Prefix } from '../../shared/net/address.ts'
 import type { LocalState, Placement } from '../model/desired.ts'
 
-/** Before anything else looks at a packet but for the assembly of fragments, at -400. */
-const PRIORITY_FIRST = -310
-
 /** What is local although peers claim it, for a table of nft. */
 export const localSets = (local: LocalState | undefined, element: (prefix: Prefix) => string) =>
   ([4, 6] as const).map((family) => ({
@@ -17,10 +14,7 @@ export const localSets = (local: LocalState | undefined, element: (prefix: Prefi
  * WireGuard lets a peer send from all that it claims. From what is local here the answer would go to the machine that has the
  * address here, in clear; and nobody in the tunnel is our gateway or our name server.
  */
-export const localChain = ({ linkName }: Pick<Placement, 'linkName'>) => ({
-  name: 'kubespan_local',
-  type: 'filter' as const,
-  hook: 'prerouting' as const,
-  priority: PRIORITY_FIRST,
-  rules: [`iifname "${linkName}" ip saddr @local_v4 drop`, `iifname "${linkName}" ip6 saddr @local_v6 drop`],
-})
+export const dropLocalSources = ({ linkName }: Pick<Placement, 'linkName'>): readonly string[] => [
+  `iifname "${linkName}" ip saddr @local_v4 drop`,
+  `iifname "${linkName}" ip6 saddr @local_v6 drop`,
+]

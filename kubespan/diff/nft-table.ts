@@ -3,7 +3,8 @@ import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import { MSS_OVERHEAD_V4_BYTES, MSS_OVERHEAD_V6_BYTES, OLDER } from '../model/constants.ts'
 import type { Bypass, DesiredState, Placement } from '../model/desired.ts'
 import { ownSets, sparedSources } from './forwarded-sources.ts'
-import { localChain, localSets } from './local-sources.ts'
+import { dropLocalSources, localSets } from './local-sources.ts'
+import { PRIORITY_AFTER_FILTERS, returnPathChains } from './return-path.ts'
 
 export interface NftSet {
   readonly name: string
@@ -19,7 +20,7 @@ export interface NftSet {
 export interface NftChain {
   readonly name: string
   readonly type: 'filter' | 'route'
-  readonly hook: 'prerouting' | 'input' | 'output'
+  readonly hook: 'prerouting' | 'input' | 'forward' | 'output'
   readonly priority: number
   /** In order, without the comment by which a rule of ours is known. */
   readonly rules: readonly string[]
@@ -105,12 +106,12 @@ function planChains({ placement, mtuBytes, bypass, racePort, forwarding }: Desir
     ...(bypass === undefined || answers.length === 0 ? [] : [inbound(bypass, linkName)]),
     ...(racePort === undefined ? [] : [race(racePort, placement)]),
     notNested(placement),
-    localChain(placement),
+    ...returnPathChains(placement, dropLocalSources(placement)),
     {
       name: 'kubespan_prerouting',
       type: 'filter',
       hook: 'prerouting',
-      priority: PRIORITY_FILTER,
+      priority: PRIORITY_AFTER_FILTERS,
       rules: [
         fromWireGuard,
         NEIGHBOUR_DISCOVERY,

@@ -13,7 +13,13 @@ import { checkConfig, checkDaemon, checkNft, checkPrivileges, checkWireGuard } f
 import { checkKubelet } from './checks/kubelet.ts'
 import { checkKubernetes } from './checks/kubernetes.ts'
 import { checkNeighbours } from './checks/neighbours.ts'
-import { checkForwardedSources, checkForwarding, checkMtu, checkReversePath } from './checks/packets.ts'
+import {
+  checkForwardedSources,
+  checkForwarding,
+  checkMtu,
+  checkPathFilters,
+  checkReversePath,
+} from './checks/packets.ts'
 import { checkClock, checkNat, checkServices, checkUdp } from './checks/reach.ts'
 import { checkPrograms } from './checks/tools.ts'
 import type { Facts } from './facts.ts'
@@ -35,6 +41,7 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkNat,
   checkFirewall,
   checkReversePath,
+  checkPathFilters,
   checkForwarding,
   checkForwardedSources,
   checkMtu,

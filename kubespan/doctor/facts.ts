@@ -32,6 +32,7 @@ export interface Facts {
   readonly chains: Seen<readonly ChainFact[]>
   /** Undefined when nobody looked. */
   readonly firewall?: FirewallFact
+  readonly pathFilters: Seen<readonly PathFilterFact[]>
   readonly udpPorts: ReadonlySet<number>
   /** Below /proc/sys/net; undefined where the kernel has none. */
   readonly sysctls: ReadonlyMap<string, string | undefined>
@@ -102,6 +103,22 @@ export interface FirewallFact {
   readonly hasIptablesNft: boolean
   /** The older iptables, whose rules nft does not show. */
   readonly hasLegacyTables: boolean
+}
+
+/** A rule that looks for the way back to the source of a packet, at one of the places where it is asked. */
+export interface PathFilterFact {
+  readonly family: string
+  readonly table: string
+  readonly chain: string
+  readonly hook: string
+  readonly priority: number
+  /** As `nft` prints it. */
+  readonly rule: string
+  readonly handle: number
+  /** Whether it goes by the mark of the packet; undefined for a rule of iptables, which does not tell. */
+  readonly byMark: boolean | undefined
+  /** Names of links whose packets it does not see. */
+  readonly sparedLinks: readonly string[]
 }
 
 export interface ProcessFact {

@@ -25,6 +25,7 @@ import {
   observeUplinks,
   observeWireGuardLinks,
 } from './observe-network.ts'
+import { observePathFilters } from './observe-path-filters.ts'
 import { observeServices } from './observe-services.ts'
 import type { DoctorWorld } from './world.ts'
 
@@ -58,6 +59,7 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
       uplinks: seen(observeUplinks(host)),
       wireguard: seen(observeDevices(world)),
       chains: seen(observeChains(host)),
+      pathFilters: seen(observePathFilters(host)),
       daemon,
       kernelWireGuard: links.then((found) =>
         observeKernelWireGuard(world, 'value' in found ? found.value : []),

@@ -90,6 +90,7 @@ export const facts = (change: Partial<Facts> = {}): Facts => ({
   uplinks: { value: [{ family: 4, dev: 'eth0' }] },
   wireguard: { value: new Map([['kubespan', deviceFact()]]) },
   chains: { value: [] },
+  pathFilters: { value: [] },
   udpPorts: new Set([51820]),
   sysctls: new Map([
     ['ipv4/conf/all/rp_filter', '0'],

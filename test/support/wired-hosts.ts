@@ -181,8 +181,8 @@ export async function askFrom(
   return await a.run('ip', ['netns', 'exec', namespace, process.execPath, '-e', script])
 }
 
-export const counter = async (name: string): Promise<number> => {
-  const { nftables } = JSON.parse(await inB(`nft -j list counter inet watch ${name}`)) as {
+export const counter = async (name: string, table = 'watch'): Promise<number> => {
+  const { nftables } = JSON.parse(await inB(`nft -j list counter inet ${table} ${name}`)) as {
     nftables: { counter?: { packets: number } }[]
   }
   return nftables.find((row) => row.counter !== undefined)?.counter?.packets ?? Number.NaN

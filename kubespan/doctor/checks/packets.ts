@@ -1,5 +1,6 @@
 import { familyOf, isLinkLocal, maskPrefix, prefixContains, prefixOf } from '../../../shared/net/address.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
+import { isMarkedAt } from '../../model/return-path.ts'
 import type { Facts } from '../facts.ts'
 
 /** What decides whether packets pass: reverse path filter, forwarding, MTU, firewalls. */
@@ -38,6 +39,31 @@ export function checkReversePath({ sysctls, settings }: Facts): Finding[] {
       ),
     )
   return findings.length > 0 ? findings : [ok('rp_filter', 'lets packets of the mesh in')]
+}
+
+/** Filters of others that look for the way back to a source: the daemon can help those that go by the mark. */
+export function checkPathFilters({ pathFilters, settings }: Facts): Finding[] {
+  if (!('value' in pathFilters)) return []
+  const { linkName } = settings.placement
+  return pathFilters.value
+    .filter(({ byMark, hook, priority }) => byMark !== true || !isMarkedAt(hook, priority))
+    .filter(({ sparedLinks }) => !sparedLinks.includes(linkName))
+    .map(({ family, table, chain, hook, priority, rule, handle, byMark }) => {
+      const where = `chain ${chain} of table ${family} ${table} (${hook}, ${priority})`
+      return byMark === undefined
+        ? info(
+            'path filter',
+            `${where} has rpfilter of iptables: without --validmark it drops what comes out of the tunnel`,
+            `--validmark in that rule, or "! -i ${linkName}"`,
+          )
+        : warning(
+            'path filter',
+            `${where} drops what comes out of the tunnel: ${rule}`,
+            / (accept|return)\b/.test(rule)
+              ? `nft insert rule ${family} ${table} ${chain} handle ${handle} iifname "${linkName}" accept`
+              : `nft replace rule ${family} ${table} ${chain} handle ${handle} iifname != "${linkName}" ${rule}`,
+          )
+    })
 }
 
 /** Packets of pods are forwarded; without any of them nothing needs to be. */

@@ -98,10 +98,27 @@ add chain kubespan_inbound { type filter hook prerouting priority -150; policy a
 add rule kubespan_inbound iifname != "lo" iifname != "kubespan" fib daddr type local tcp dport @bypass_ports ct direction original ct mark set ct mark | 0x80
 add chain kubespan_input { type filter hook input priority 0; policy accept; }
 add rule kubespan_input iifname "kubespan" udp dport 51820 drop
-add chain kubespan_local { type filter hook prerouting priority -310; policy accept; }
-add rule kubespan_local iifname "kubespan" ip saddr @local_v4 drop
-add rule kubespan_local iifname "kubespan" ip6 saddr @local_v6 drop
-add chain kubespan_prerouting { type filter hook prerouting priority 0; policy accept; }
+add chain kubespan_back { type filter hook prerouting priority -310; policy accept; }
+add rule kubespan_back iifname "kubespan" ip saddr @local_v4 drop
+add rule kubespan_back iifname "kubespan" ip6 saddr @local_v6 drop
+add rule kubespan_back iifname "kubespan" meta mark set meta mark & 0xffffff9f | 0x40
+add chain kubespan_back_end { type filter hook prerouting priority -110; policy accept; }
+add rule kubespan_back_end iifname "kubespan" meta mark set meta mark & 0xffffff9f
+add chain kubespan_back_late { type filter hook prerouting priority -5; policy accept; }
+add rule kubespan_back_late iifname "kubespan" meta mark set meta mark & 0xffffff9f | 0x40
+add chain kubespan_back_late_end { type filter hook prerouting priority 15; policy accept; }
+add rule kubespan_back_late_end iifname "kubespan" meta mark set meta mark & 0xffffff9f
+add chain kubespan_back_input { type filter hook input priority -5; policy accept; }
+add rule kubespan_back_input iifname "kubespan" meta mark set meta mark & 0xffffff9f | 0x40
+add chain kubespan_back_input_end { type filter hook input priority 15; policy accept; }
+add rule kubespan_back_input_end iifname "kubespan" meta mark set meta mark & 0xffffff9f
+add chain kubespan_back_forward { type filter hook forward priority -5; policy accept; }
+add rule kubespan_back_forward iifname "kubespan" meta mark set meta mark & 0xffffff9f | 0x40
+add rule kubespan_back_forward iifname != "kubespan" oifname "kubespan" meta mark set meta mark & 0xffffff9f
+add chain kubespan_back_forward_end { type filter hook forward priority 15; policy accept; }
+add rule kubespan_back_forward_end iifname "kubespan" oifname != "kubespan" meta mark set meta mark & 0xffffff9f
+add rule kubespan_back_forward_end oifname "kubespan" meta mark set meta mark & 0xffffff9f | 0x40
+add chain kubespan_prerouting { type filter hook prerouting priority 20; policy accept; }
 add rule kubespan_prerouting meta mark & 0x60 == 0x20 accept
 add rule kubespan_prerouting ip6 hoplimit 255 icmpv6 type 133-137 accept
 add rule kubespan_prerouting ct direction reply ct mark & 0x80 == 0x80 accept
@@ -170,7 +187,15 @@ test('without local ports nothing asks for connections', () => {
   const { chains } = planNftTable(desiredOf([]))
   assert.deepEqual(
     chains.map(({ name }) => name),
-    ['kubespan_input', 'kubespan_local', 'kubespan_prerouting', 'kubespan_outgoing'],
+    [
+      'kubespan_input',
+      ...['back', 'back_late', 'back_input', 'back_forward'].flatMap((name) => [
+        `kubespan_${name}`,
+        `kubespan_${name}_end`,
+      ]),
+      'kubespan_prerouting',
+      'kubespan_outgoing',
+    ],
   )
   assert.ok(!chains.some(({ rules }) => rules.some((rule) => /\bct\b/.test(rule))))
 })
@@ -325,7 +350,7 @@ test('rules that nobody in this run has written, or that are shown otherwise by 
   const reasons = (shown: ShownRules): string[] =>
     diffNftTable('openspan', planNftTable(desired), observed, shown).changes.map(({ reason }) => reason)
   assert.deepEqual(reasons(shownRules(observed)), [])
-  assert.deepEqual(reasons(NOTHING_SHOWN), Array(4).fill('rules of an earlier run'))
+  assert.deepEqual(reasons(NOTHING_SHOWN), Array(11).fill('rules of an earlier run'))
   const inTwo = ruleComment('meta mark & 0x60 == 0x20 accept')
   const other = new Map([...shownRules(observed), [inTwo, 'accept']])
   assert.deepEqual(reasons(other), ['rules that say something else', 'rules that say something else'])
