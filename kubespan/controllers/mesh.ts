@@ -15,7 +15,6 @@ import { FilterLog } from './filter-log.ts'
 import { DesiredKeeper } from './host/desired-keeper.ts'
 import { HostKeeper } from './host/host-keeper.ts'
 import { LinkKeeper } from './host/link-keeper.ts'
-import { SurroundingsKeeper } from './host/surroundings-keeper.ts'
 import { CacheKeeper } from './members/cache-keeper.ts'
 import { type DiscoveryPool, describeUnpublished } from './members/discovery-pool.ts'
 import { Forgotten, type Listed } from './members/forgotten.ts'
@@ -71,8 +70,7 @@ export class MeshController implements AsyncDisposable {
   #addresses: string | undefined
   #listeningSince: Instant | undefined
   readonly #gathered = new GatherRecall()
-  readonly #planned = new DesiredKeeper()
-  readonly #surroundings: SurroundingsKeeper
+  readonly #planned: DesiredKeeper
   #said = new Set<string>()
   readonly #forgotten = new Forgotten()
 
@@ -84,8 +82,7 @@ export class MeshController implements AsyncDisposable {
     this.#paths = new Paths({ clock, racer, host, warn })
     this.#hostKeeper = new HostKeeper({ host, clock, counters: this.counters, warn })
     this.#links = new LinkKeeper(() => host.links(), clock)
-    const observe = () => host.surroundings(this.#settings)
-    this.#surroundings = new SurroundingsKeeper({ observe, clock, warn })
+    this.#planned = new DesiredKeeper(() => host.surroundings(this.#settings), clock, warn)
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
     this.#filters = new FilterLog(log)
   }
@@ -222,24 +219,13 @@ export class MeshController implements AsyncDisposable {
       kubernetes?.publish(local.affiliate)
     }
 
-    const surroundings = await this.#surroundings.look(isSuspect, reconcileEvery)
     const isCutOff = pool.statuses.some(({ connected }) => !connected)
-    const { desired, told } = this.#planned.desire({
-      ...{
-        settings,
-        identity,
-        specs,
-        statuses,
-        endpoints,
-        claims,
-        surroundings,
-        links,
-        isComplete,
-        racePort,
-      },
+    const { desired, told } = await this.#planned.desire({
+      ...{ settings, identity, specs, statuses, endpoints, claims },
+      ...{ links, isComplete, racePort, isSuspect },
       goals: pool.goals,
       apiServers: kubernetes?.report?.apiServers ?? [],
-      kubernetesPodCidrs: kubernetes?.report?.own?.podCidrs ?? [],
+      kubernetesPodCidrs: kubernetes?.report?.own?.podCidrs,
       addressesOf: (names) => host.addressesOf(names, isCutOff),
     })
     const warnings = [

@@ -1,25 +1,36 @@
+import type { Clock } from '../../../shared/clock.ts'
 import { Last } from '../../../shared/last.ts'
 import type { Address, Prefix } from '../../../shared/net/address.ts'
-import type { DesiredState } from '../../model/desired.ts'
+import type { DesiredState, ForwardingState } from '../../model/desired.ts'
 import type { ObservedLink } from '../../model/observed.ts'
-import type { Settings } from '../../model/settings.ts'
+import type { Settings, Timing } from '../../model/settings.ts'
 import type { LocalClaim, Surroundings } from '../../model/surroundings.ts'
 import { DesiredRecall, type DesiredStateInput, planHost } from '../../plan/peers/desired-state.ts'
 import { planForwarding } from '../../plan/peers/forwarding.ts'
-import { NO_PROOFS, type Proofs, proveNeighbours } from '../../plan/peers/locality.ts'
+import {
+  type Claimants,
+  findClaimants,
+  NO_PROOFS,
+  type Proofs,
+  proveNeighbours,
+} from '../../plan/peers/locality.ts'
 import { ownAddresses } from '../../plan/self/own-addresses.ts'
 import { type BypassSources, gatherBypass } from './bypass.ts'
+import { SurroundingsKeeper } from './surroundings-keeper.ts'
 
 export interface DesireInput
   extends BypassSources,
     Pick<DesiredStateInput, 'identity' | 'specs' | 'statuses' | 'endpoints'>,
-    Required<Pick<DesiredStateInput, 'claims' | 'surroundings'>> {
+    Required<Pick<DesiredStateInput, 'claims'>> {
   readonly settings: BypassSources['settings'] &
     Pick<DesiredStateInput, 'placement' | 'mtuBytes' | 'allowDownPeerBypass'> & {
+      readonly timing: Pick<Timing, 'reconcileEvery'>
       readonly node: Pick<Settings['node'], 'podCidrs' | 'clusterPodCidrs'>
     }
   /** Pod networks of this node as Kubernetes knows them. */
-  readonly kubernetesPodCidrs: readonly Prefix[]
+  readonly kubernetesPodCidrs: readonly Prefix[] | undefined
+  /** Something on the host may have changed. */
+  readonly isSuspect: boolean
   /** Everybody who could say who is in the mesh has done so. */
   readonly isComplete: boolean
   readonly racePort: number | undefined
@@ -33,19 +44,33 @@ export interface Desire {
 
 /** What is wanted of this host. What it remembers is which neighbours are peers, for as long as this host is where it is. */
 export class DesiredKeeper {
+  readonly #surroundings: SurroundingsKeeper
   readonly #recall = new DesiredRecall()
   readonly #own = new Last<readonly Address[]>()
+  readonly #forwarding = new Last<ForwardingState>()
+  readonly #claimants = new Last<Claimants>()
+  readonly #places = new Last<string>()
   #proofs: Proofs = NO_PROOFS
   #where = ''
 
-  desire(input: DesireInput): Desire {
-    const { settings, links, surroundings, isComplete, racePort } = input
+  constructor(
+    observe: () => Promise<Surroundings>,
+    clock: Pick<Clock, 'now'>,
+    warn: (problem: string) => void,
+  ) {
+    this.#surroundings = new SurroundingsKeeper({ observe, clock, warn })
+  }
+
+  async desire(input: DesireInput): Promise<Desire> {
+    const { settings, links, isComplete, racePort, isSuspect } = input
+    const surroundings = await this.#surroundings.look(isSuspect, settings.timing.reconcileEvery)
     const ownAddresses = this.#own.of([links], () => addressesOf(links, settings.placement.linkName))
     const { desired, told } = planHost(
       {
         ...settings,
         ...input,
-        proofs: this.#prove(input),
+        surroundings,
+        proofs: this.#prove(input, surroundings),
         ownAddresses,
       },
       this.#recall,
@@ -54,9 +79,7 @@ export class DesiredKeeper {
       told,
       desired: {
         ...desired,
-        ...(surroundings.forwards
-          ? { forwarding: planForwarding({ ...input, ...settings.node, ownAddresses }) }
-          : {}),
+        ...(surroundings.forwards ? { forwarding: this.#forward(input, ownAddresses) } : {}),
         bypass: gatherBypass(input),
         isProvisional: !isComplete && !settings.allowDownPeerBypass,
         racePort,
@@ -64,11 +87,23 @@ export class DesiredKeeper {
     }
   }
 
-  #prove({ settings, links, surroundings, specs, statuses, claims }: DesireInput): Proofs {
-    const where = whereIs(links, surroundings, settings.placement.linkName)
+  #forward(input: DesireInput, ownAddresses: readonly Address[]): ForwardingState {
+    const { settings, identity, kubernetesPodCidrs } = input
+    const parts = [settings.node, identity.address, ownAddresses, kubernetesPodCidrs]
+    return this.#forwarding.of(parts, () => planForwarding({ ...input, ...settings.node, ownAddresses }))
+  }
+
+  #prove({ settings, links, statuses, claims }: DesireInput, surroundings: Surroundings): Proofs {
+    const { linkName } = settings.placement
+    const where = this.#places.of([links, surroundings, linkName], () =>
+      whereIs(links, surroundings, linkName),
+    )
     const before = where === this.#where ? this.#proofs : NO_PROOFS
     this.#where = where
-    this.#proofs = proveNeighbours({ before, surroundings, specs, statuses, claims })
+    this.#proofs = proveNeighbours({
+      ...{ before, surroundings, statuses },
+      claimants: this.#claimants.of([surroundings, claims], () => findClaimants(surroundings, claims)),
+    })
     return this.#proofs
   }
 }

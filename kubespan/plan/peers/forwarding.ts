@@ -8,7 +8,7 @@ export interface ForwardingInput {
   readonly ownAddresses: readonly Address[]
   /** Of this node, whether they are advertised or not. */
   readonly podCidrs: readonly Prefix[]
-  readonly kubernetesPodCidrs: readonly Prefix[]
+  readonly kubernetesPodCidrs: readonly Prefix[] | undefined
   /** Of all nodes. */
   readonly clusterPodCidrs: readonly Prefix[]
 }
@@ -18,7 +18,7 @@ export interface ForwardingInput {
  * not advertised are among them: a network plugin masquerades them wherever they leave, and in clear to another node they must not.
  */
 export const planForwarding = (input: ForwardingInput): ForwardingState => {
-  const { identity, ownAddresses, podCidrs, kubernetesPodCidrs, clusterPodCidrs } = input
+  const { identity, ownAddresses, podCidrs, kubernetesPodCidrs = [], clusterPodCidrs } = input
   const networks = [...podCidrs, ...kubernetesPodCidrs, ...clusterPodCidrs].filter(isValidPrefix)
   const addresses = [identity.address, ...ownAddresses].map(hostPrefix)
   return { sources: PrefixSet.of([...networks, ...addresses]).toPrefixes() }

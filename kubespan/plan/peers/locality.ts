@@ -8,7 +8,7 @@ import {
   splitPrefix,
 } from '../../../shared/net/address.ts'
 import { PrefixSet } from '../../../shared/net/prefix-set.ts'
-import type { PeerSpec, PeerStatus, PublicKey } from '../../model/peer.ts'
+import type { PeerStatus, PublicKey } from '../../model/peer.ts'
 import type { LocalClaim, Neighbour, OnLinkNetwork, Surroundings } from '../../model/surroundings.ts'
 
 /** Which peer was found to be the very machine that has this address near here. */
@@ -16,12 +16,25 @@ export type Proofs = ReadonlyMap<Address, PublicKey>
 
 export const NO_PROOFS: Proofs = new Map()
 
+/** Peers that claim the very address of a neighbour: most of the time nobody does. */
+export type Claimants = ReadonlyMap<Address, readonly PublicKey[]>
+
 export interface ProofInput {
   readonly before: Proofs
   readonly surroundings: Surroundings
-  readonly specs: readonly PeerSpec[]
+  readonly claimants: Claimants
   readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
-  readonly claims: ClaimsOf
+}
+
+export function findClaimants({ neighbours }: Surroundings, claims: ClaimsOf): Claimants {
+  const wanted = new Map(neighbours.map(({ address }) => [hostPrefix(address), address]))
+  const claimants = new Map<Address, PublicKey[]>()
+  for (const [publicKey, prefixes] of claims)
+    for (const prefix of prefixes) {
+      const address = wanted.get(prefix)
+      if (address !== undefined) claimants.set(address, [...(claimants.get(address) ?? []), publicKey])
+    }
+  return claimants
 }
 
 /** What each peer asks for, prefix by prefix, before anything of it is joined. */
@@ -32,20 +45,18 @@ export type ClaimsOf = ReadonlyMap<PublicKey, readonly Prefix[]>
  * link that the address is on: no machine has an address of its own network on another link. That stays true for as long as this host
  * is where it is, whatever becomes of the peer, so that nothing comes and goes with a tunnel. The very map `before` where nothing is new.
  */
-export function proveNeighbours({ before, surroundings, specs, statuses, claims }: ProofInput): Proofs {
+export function proveNeighbours({ before, surroundings, claimants, statuses }: ProofInput): Proofs {
   const { neighbours, networks } = surroundings
   const proofs = new Map<Address, PublicKey>()
-  for (const { address, link } of neighbours) {
-    const claimants = specs.filter(({ publicKey }) => claims.get(publicKey)?.includes(hostPrefix(address)))
-    const isThere = ({ publicKey }: PeerSpec): boolean => {
+  for (const [address, keys] of claimants) {
+    const links = neighbours.filter((neighbour) => neighbour.address === address).map(({ link }) => link)
+    const isThere = (publicKey: PublicKey): boolean => {
       const endpoint = heardAt(statuses.get(publicKey))
-      const isOnLink = (network: OnLinkNetwork): boolean =>
-        network.link === link && endpoint !== undefined && prefixContains(network.prefix, endpoint)
-      return endpoint === address || (link !== undefined && networks.some(isOnLink))
+      if (endpoint === undefined || endpoint === address) return endpoint === address
+      return networks.some(({ link, prefix }) => links.includes(link) && prefixContains(prefix, endpoint))
     }
-    const proven =
-      claimants.find(isThere) ?? claimants.find(({ publicKey }) => before.get(address) === publicKey)
-    if (proven !== undefined) proofs.set(address, proven.publicKey)
+    const proven = keys.find(isThere) ?? keys.find((publicKey) => before.get(address) === publicKey)
+    if (proven !== undefined) proofs.set(address, proven)
   }
   const isSame =
     proofs.size === before.size && [...proofs].every(([address, key]) => before.get(address) === key)

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeLocalClaims, type Surroundings } from '../../../../../kubespan/model/surroundings.ts'
-import { NO_PROOFS, planLocality, proveNeighbours } from '../../../../../kubespan/plan/peers/locality.ts'
+import {
+  findClaimants,
+  NO_PROOFS,
+  planLocality,
+  proveNeighbours,
+} from '../../../../../kubespan/plan/peers/locality.ts'
 import type { Address, AddressPort, Prefix } from '../../../../../shared/net/address.ts'
-import { specOf, statusOf } from '../../../../support/peers.ts'
+import { statusOf } from '../../../../support/peers.ts'
 
 const GATEWAY = '192.168.1.1' as Address
 const SURROUNDINGS: Surroundings = {
@@ -106,14 +111,12 @@ test('very much that is claimed is told in few lines', () => {
   assert.match(lines.at(-1) ?? '', /^20 more /)
 })
 
-const spec = specOf({ publicKey: 'router' })
 const prove = (said: Parameters<typeof statusOf>[0], before = NO_PROOFS) =>
   proveNeighbours({
     before,
     surroundings: SURROUNDINGS,
-    specs: [spec],
     statuses: new Map([['router', statusOf(said)]]),
-    claims: new Map([['router', [`${GATEWAY}/32`] as Prefix[]]]),
+    claimants: findClaimants(SURROUNDINGS, new Map([['router', [`${GATEWAY}/32`] as Prefix[]]])),
   })
 const at = (endpoint: string) => ({ state: 'up' as const, endpoint: endpoint as AddressPort })
 
@@ -135,7 +138,7 @@ test('what was proven stays so while the peer is down or elsewhere, and is the s
   assert.equal(prove({ state: 'down' }, proven), proven)
   assert.equal(prove(at('203.0.113.7:51820'), proven), proven)
   const gone = proveNeighbours({
-    ...{ before: proven, surroundings: SURROUNDINGS, specs: [], statuses: new Map(), claims: new Map() },
+    ...{ before: proven, surroundings: SURROUNDINGS, statuses: new Map(), claimants: new Map() },
   })
   assert.equal(gone.size, 0)
 })
