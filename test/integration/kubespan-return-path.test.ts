@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { checkPathFilters } from '../../kubespan/doctor/checks/packets.ts'
 import { observePathFilters } from '../../kubespan/doctor/observe-path-filters.ts'
+import type { DesiredState } from '../../kubespan/model/desired.ts'
+import type { Prefix } from '../../shared/net/address.ts'
 import { facts, settingsOf } from '../support/doctor-facts.ts'
+import { patient } from '../support/patience.ts'
 import {
   a,
   ask,
@@ -10,7 +14,10 @@ import {
   assertNothingInClear,
   b,
   counter,
+  desiredA,
+  desiredB,
   inB,
+  ip,
   meshUp,
   NODE_B,
   ORDINARY,
@@ -22,6 +29,42 @@ import {
 
 const skip = wireHosts(import.meta.url)
 const GOALS = [NODE_B, POD_OF_B, ULA_B]
+/** Of the nodes, on no link: mesh addresses have a route without any mark. */
+const V6_A = '2001:db8:66::1'
+const V6_B = '2001:db8:77::1'
+
+/** The same question as of a program that is bound to an address. */
+const askBoundTo = (localAddress: string, host: string): Promise<string> =>
+  new Promise((done) => {
+    const socket = connect({ host, port: ORDINARY, localAddress, timeout: patient(1500) })
+    socket.on('data', (data) => done(String(data)))
+    socket.on('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'error'))
+    socket.on('timeout', () => {
+      socket.destroy()
+      done('timeout')
+    })
+  })
+
+const assertReached = async (): Promise<void> => {
+  for (const goal of GOALS) assert.equal(await ask(goal), 'b', goal)
+  assert.equal(await askBoundTo(V6_A, V6_B), 'b', V6_B)
+  assert.equal(await askFrom('pod', POD_OF_B), 'b', 'from a pod')
+}
+
+async function meshUpWithIpv6(): Promise<void> {
+  await ip(`-6 address add ${V6_A}/128 dev lo nodad`)
+  await inB(`ip -6 address add ${V6_B}/128 dev lo nodad`)
+  const [toB, toA] = [desiredA(), desiredB()]
+  const withV6 = (desired: DesiredState, address: string): DesiredState => ({
+    ...desired,
+    peers: desired.peers.map((peer) => ({
+      ...peer,
+      allowedIps: [...peer.allowedIps, `${address}/128` as Prefix],
+    })),
+    routedV6: [...desired.routedV6, `${address}/128` as Prefix],
+  })
+  await meshUp(withV6(toB, V6_B), withV6(toA, V6_A))
+}
 const STRICT = 'fib saddr . mark . iif oif missing drop'
 
 /** Filters as they are in use, at their priorities; each alone drops what has no way back by the link that it came by. */
@@ -46,15 +89,15 @@ const FILTERS: Readonly<Record<string, string>> = {
 }
 
 test('reverse path filters that go by the mark let in what comes out of the tunnel', { skip }, async (t) => {
-  await meshUp()
+  await meshUpWithIpv6()
+  await assertReached()
   for (const [name, chain] of Object.entries(FILTERS))
     await t.test(name, async () => {
       const table = `table inet firewall {\n${chain}\n}`
       await inB('nft -f -', table)
       await a.run('nft', ['-f', '-'], table)
       try {
-        for (const goal of GOALS) assert.equal(await ask(goal), 'b', goal)
-        assert.equal(await askFrom('pod', POD_OF_B), 'b')
+        await assertReached()
       } finally {
         await inB('nft delete table inet firewall')
         await a.run('nft', ['delete', 'table', 'inet', 'firewall'])
@@ -70,7 +113,7 @@ test('nobody else sees the mark, and the rest of it is not touched', { skip }, a
       counter ours { }
       counter theirs { }
       counter lost { }
-      chain set { type filter hook prerouting priority -200; iifname "kubespan-b" meta mark set meta mark | 0x4001; }
+      chain given { type filter hook prerouting priority -200; iifname "kubespan-b" meta mark set meta mark | 0x4001; }
       chain translated { type filter hook prerouting priority -100; iifname "kubespan-b" meta mark & 0x60 != 0 counter name ours; }
       chain routed { type filter hook prerouting priority 300; iifname "kubespan-b" fib daddr type != local meta mark & 0x60 != 0 counter name ours; }
       chain delivered { type filter hook input priority 300;
@@ -80,7 +123,7 @@ test('nobody else sees the mark, and the rest of it is not touched', { skip }, a
     }`,
   )
   try {
-    for (const goal of GOALS) assert.equal(await ask(goal), 'b', goal)
+    await assertReached()
     assert.equal(await counter('ours', 'look'), 0)
     assert.equal(await counter('lost', 'look'), 0)
     assert.ok((await counter('theirs', 'look')) > 0)
@@ -105,7 +148,7 @@ test('of a filter that does not go by the mark, doctor tells what lets the mesh 
       const [finding] = checkPathFilters(facts({ pathFilters, settings }))
       assert.equal(finding?.severity, 'warning', chain)
       await inB('nft -f -', finding?.mend?.replace(/^nft /, ''))
-      for (const goal of GOALS) assert.equal(await ask(goal), 'b', finding?.mend)
+      await assertReached()
       assert.deepEqual(
         checkPathFilters(facts({ pathFilters: { value: await observePathFilters(b) }, settings })),
         [],
