@@ -1,4 +1,11 @@
-import { type Address, addressFromBytes, addressToBytes, parseAddress } from '../../shared/net/address.ts'
+import {
+  type Address,
+  familyOf,
+  parseAddress,
+  parseAddressPort,
+  splitAddressPort,
+  unmapped,
+} from '../../shared/net/address.ts'
 import type { PrefixSet } from '../../shared/net/prefix-set.ts'
 
 /** The headers in which proxies tell whom they speak for. */
@@ -19,16 +26,10 @@ export interface ConnectionPeer extends ClientAddress {
   readonly isTrustedProxy: boolean
 }
 
-const IPV4_MAPPED_PREFIX = '::ffff:'
-const IPV4_BYTES = 4
-
 /** `remoteAddress` is what the socket says; an IPv4 client of a dual-stack socket is an IPv4 client (SPEC 1.6). */
 export function judgePeer(remoteAddress: string | undefined, trustedProxies: PrefixSet): ConnectionPeer {
   const parsed = remoteAddress === undefined ? undefined : parseAddress(remoteAddress)
-  const address =
-    parsed?.startsWith(IPV4_MAPPED_PREFIX) === true
-      ? addressFromBytes(addressToBytes(parsed).subarray(-IPV4_BYTES))
-      : parsed
+  const address = parsed && unmapped(parsed)
   return {
     address,
     ignoredHeader: undefined,
@@ -38,8 +39,8 @@ export function judgePeer(remoteAddress: string | undefined, trustedProxies: Pre
 
 /**
  * The address of the client of one call (SPEC 1.6, and S4 of section 9): the first X-Real-IP, else the first
- * element of X-Forwarded-For, else the peer. What does not parse falls through. `rawHeaders` are the names and
- * values as they came; `headers` has repeated ones joined.
+ * element of X-Forwarded-For, else the peer. What does not parse falls through. An IPv4 client is one however its proxy
+ * spells it. `rawHeaders` are the names and values as they came; `headers` has repeated ones joined.
  */
 export function chooseClientAddress(
   peer: ConnectionPeer,
@@ -53,9 +54,9 @@ export function chooseClientAddress(
   if (!peer.isTrustedProxy)
     return { ...peer, ignoredHeader: realIp === undefined ? 'x-forwarded-for' : 'x-real-ip' }
   const address =
-    (realIp !== undefined ? parseAddress(firstValue(rawHeaders, 'x-real-ip')) : undefined) ??
+    (realIp !== undefined ? parseClient(firstValue(rawHeaders, 'x-real-ip')) : undefined) ??
     (forwardedFor !== undefined
-      ? parseAddress(firstElement(firstValue(rawHeaders, 'x-forwarded-for')))
+      ? parseClient(withoutDress(firstElement(firstValue(rawHeaders, 'x-forwarded-for'))))
       : undefined)
   return address === undefined ? peer : { address, ignoredHeader: undefined }
 }
@@ -65,6 +66,19 @@ function firstValue(rawHeaders: readonly string[], name: ForwardHeader): string 
     if (rawHeaders[at] === name) return rawHeaders[at + 1] as string
   return ''
 }
+
+/** An address; proxies also write one with the port of the client, or in the brackets that a port would need. */
+function parseClient(text: string): Address | undefined {
+  const withPort = parseAddressPort(text)
+  const address = withPort === undefined ? parseAddress(text) : splitAddressPort(withPort).address
+  if (address !== undefined) return unmapped(address)
+  const inside = parseAddress(/^\[(.*)\]$/.exec(text)?.[1] ?? '')
+  return inside !== undefined && familyOf(inside) === 6 ? unmapped(inside) : undefined
+}
+
+/** Some write the elements of X-Forwarded-For as those of Forwarded (RFC 7239): `for="[2001:db8::7]:4711";proto=https`. */
+const withoutDress = (element: string): string =>
+  /^(?:for=)?"?([^";]*)"?(?:;.*)?$/i.exec(element)?.[1] ?? element
 
 const firstElement = (list: string): string => (list.split(',', 1)[0] as string).trim()
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, statfs } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Milliseconds } from '../../shared/clock.ts'
-import { type Address, addressFromBytes } from '../../shared/net/address.ts'
+import type { Address } from '../../shared/net/address.ts'
 import { ownVersion } from '../../shared/version.ts'
 import { observePrivileges, type Privileges } from '../host/capabilities.ts'
 import type { Host } from '../host/host.ts'
@@ -12,6 +12,7 @@ import type { ServiceEndpoint } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import { rootCertificates } from '../sources/discovery/certificates.ts'
 import { GrpcTransport } from '../sources/discovery/grpc.ts'
+import { toldAddress } from '../sources/discovery/transport.ts'
 import type { KubernetesApi } from '../sources/kubernetes/api.ts'
 import { Credentials } from '../sources/kubernetes/credentials.ts'
 import { HttpKubernetesApi } from '../sources/kubernetes/http-api.ts'
@@ -96,7 +97,7 @@ export const systemWorld = (host: Host, daemon: DoctorWorld['daemon']): DoctorWo
     })
     try {
       const { clientIp } = await transport.hello(AbortSignal.timeout(limit))
-      return addressFromBytes(clientIp)
+      return toldAddress(clientIp)
     } finally {
       transport.close()
     }

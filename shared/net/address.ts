@@ -163,6 +163,12 @@ export function comparePrefixes(a: Prefix, b: Prefix): number {
   return compareAddresses(left.address, right.address) || left.bits - right.bits
 }
 
+/** The IPv4 address in an IPv4-mapped one, which says the same of a host; any other as it is. */
+export function unmapped(address: Address): Address {
+  const bytes = numberBytes(address)
+  return isIpv4Mapped(bytes) ? (formatBytes(bytes.subarray(-IPV4_BYTES)) as Address) : address
+}
+
 /** The bytes that say what an address is for: of an IPv4-mapped one those inside. */
 function classBytes(address: Address): { readonly family: Family; readonly bytes: Uint8Array } {
   const bytes = numberBytes(address)

@@ -215,6 +215,19 @@ test('forwarded addresses are believed from trusted proxies only', async () => {
   }
 })
 
+test('a forwarded address is told as the client has it, however the proxy spells it', async () => {
+  await using service = await DiscoveryProcess.start()
+  for (const [metadata, told] of [
+    [{ 'x-real-ip': '::ffff:203.0.113.7' }, [203, 0, 113, 7]],
+    [{ 'x-forwarded-for': '203.0.113.7:4711' }, [203, 0, 113, 7]],
+    [{ 'x-forwarded-for': '[2001:db8::7]:4711' }, [0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), 7]],
+    [{ 'x-forwarded-for': '[2001:db8::7]' }, [0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), 7]],
+  ] as const) {
+    using client = new ClusterClient(service.endpoint, { metadata })
+    assert.deepEqual([...(await client.hello('c')).clientIp], told)
+  }
+})
+
 test('only allowed clusters are served, as the file says at the time', () =>
   inDirectory(async (directory) => {
     const file = join(directory, 'allowed')

@@ -1,7 +1,7 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
 import { messageOf } from '../../../shared/message-of.ts'
-import { type AddressPort, addressFromBytes } from '../../../shared/net/address.ts'
+import type { AddressPort } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort } from '../../model/service-endpoint.ts'
@@ -11,7 +11,7 @@ import { OthersRecord } from './others.ts'
 import { type OwnRecord, sealEndpoints, sealOwnRecord } from './own-record.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
-import { type DiscoveryTransport, RefusedCall } from './transport.ts'
+import { type DiscoveryTransport, RefusedCall, toldAddress } from './transport.ts'
 import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
 
 /** SPEC 2.3. */
@@ -160,7 +160,7 @@ export class DiscoveryClient implements AsyncDisposable {
       const hello = await within(clock, HELLO_TIMEOUT, signal, 'Hello', (limit) => transport.hello(limit))
       this.#update({
         lastContactAt: clock.now(),
-        publicAddresses: rememberAddress(this.#status.publicAddresses, addressFromBytes(hello.clientIp)),
+        publicAddresses: rememberAddress(this.#status.publicAddresses, toldAddress(hello.clientIp)),
       })
       if (hello.redirect !== undefined && hello.redirect !== '') {
         this.#follow(hello.redirect)

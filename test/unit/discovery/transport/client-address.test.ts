@@ -86,9 +86,55 @@ test('of repeated headers only the first counts', () => {
   assert.equal(address, '127.0.0.1', 'headers that are not there cannot be read')
 })
 
-test('an IPv4-mapped or zoned address in a header stays what it is (SPEC 1.6)', () => {
-  const mapped = chosen('127.0.0.1', [['x-real-ip', '::ffff:203.0.113.5']]) as Address
-  assert.equal(addressToBytes(mapped).length, 16)
+test('an IPv4 client is one however a proxy spells it', () => {
+  for (const text of [
+    '203.0.113.7',
+    '::ffff:203.0.113.7',
+    '::FFFF:CB00:7107',
+    '203.0.113.7:4711',
+    '[::ffff:203.0.113.7]:4711',
+  ])
+    for (const header of ['x-real-ip', 'x-forwarded-for']) {
+      const address = chosen('127.0.0.1', [[header, text]]) as Address
+      assert.deepEqual([...addressToBytes(address)], [203, 0, 113, 7], `${header}: ${text}`)
+    }
+})
+
+test('an IPv6 client may stand in brackets, with a port or without', () => {
+  for (const text of ['2001:db8::7', '2001:DB8:0::7', '[2001:db8::7]', '[2001:db8::7]:4711'])
+    for (const header of ['x-real-ip', 'x-forwarded-for']) {
+      const address = chosen('127.0.0.1', [[header, text]]) as Address
+      assert.equal(address, '2001:db8::7', `${header}: ${text}`)
+      assert.equal(addressToBytes(address).length, 16)
+    }
+})
+
+test('X-Forwarded-For may be spelled as Forwarded', () => {
+  for (const text of [
+    'for=203.0.113.7',
+    'For="203.0.113.7:4711"',
+    '"203.0.113.7"',
+    'for=203.0.113.7;proto=https, 10.0.0.1',
+  ])
+    assert.equal(chosen('127.0.0.1', [['x-forwarded-for', text]]), '203.0.113.7', text)
+  assert.equal(chosen('127.0.0.1', [['x-forwarded-for', 'for="[2001:db8::7]:4711"']]), '2001:db8::7')
+  for (const text of [
+    'for=_hidden',
+    'for=unknown',
+    '203.0.113.7:port',
+    '203.0.113.7:',
+    '203.0.113.7:65536',
+    '[203.0.113.7]',
+    '[203.0.113.7]:1',
+    '[2001:db8::7',
+    '2001:db8::7]:1',
+    '203.0.113.7 :1',
+  ])
+    assert.equal(chosen('127.0.0.1', [['x-forwarded-for', text]]), '127.0.0.1', text)
+  assert.equal(chosen('127.0.0.1', [['x-real-ip', '"203.0.113.7"']]), '127.0.0.1', 'X-Real-IP is one address')
+})
+
+test('a zoned address in a header stays what it is (SPEC 1.6)', () => {
   const zoned = chosen('127.0.0.1', [['x-real-ip', 'fe80::1%en0']]) as Address
   assert.equal(addressToBytes(zoned).length, 16 + 3)
 })

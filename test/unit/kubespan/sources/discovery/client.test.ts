@@ -105,6 +105,15 @@ test('Hello tells our address, one per family', async () => {
   assert.deepEqual(client.status.publicAddresses, [parseAddress('192.0.2.7'), parseAddress('2001:db8::7')])
 })
 
+test('an IPv4 address that a service tells as an IPv6 one is an IPv4 address', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  service.clientIp = Uint8Array.from([...new Uint8Array(10), 0xff, 0xff, 203, 0, 113, 7])
+  client.start()
+  await quiet()
+  assert.deepEqual(client.status.publicAddresses, ['203.0.113.7'])
+})
+
 test('equal data is not sent twice, and is refreshed with the same ciphertext at half the TTL', async () => {
   const { service, client, quiet, clock } = world()
   await using _ = client
