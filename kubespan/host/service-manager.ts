@@ -21,10 +21,18 @@ export interface ServiceManagerOptions {
   readonly onFailure: (error: unknown) => void
 }
 
+/** In the interval of the watchdog: one that is lost must not end us. */
+const FEEDINGS = 3
 /** Where nobody set a watchdog, the status is told now and then. */
 const STATUS_EVERY: Milliseconds = 60_000
 /** Peers come up in a burst: one line is told of it. */
 const STATUS_SETTLES: Milliseconds = 2_000
+
+/**
+ * Older versions of systemd drop a message whose sender has ended before they look who it was. Waited for READY=1, they would end us
+ * after a minute and a half; so it is said again with each sign of life, which changes nothing for those who heard it.
+ */
+const ALIVE = ['READY=1', 'WATCHDOG=1']
 
 /**
  * Tells systemd that the daemon is ready and alive. By `systemd-notify`, because Node has no datagram sockets of the
@@ -44,8 +52,8 @@ export class ServiceManager implements AsyncDisposable {
     this.#loop = new Reconciler(
       async () => {
         this.#toldStatus = options.status()
-        await this.#tell(...(options.isAlive() ? ['WATCHDOG=1'] : []), `STATUS=${oneLine(this.#toldStatus)}`)
-        return { again: every === undefined ? STATUS_EVERY : every / 2 }
+        await this.#tell(...(options.isAlive() ? ALIVE : []), `STATUS=${oneLine(this.#toldStatus)}`)
+        return { again: every === undefined ? STATUS_EVERY : every / FEEDINGS }
       },
       { clock: options.clock, backoff: () => STATUS_EVERY, onFailure: options.onFailure },
     )
@@ -71,7 +79,10 @@ export class ServiceManager implements AsyncDisposable {
     })
   }
 
+  /** After that nothing else is said. */
   async stopping(): Promise<void> {
+    this.#settling?.[Symbol.dispose]()
+    await this.#loop[Symbol.asyncDispose]()
     await this.#tell('STOPPING=1')
   }
 

@@ -42,7 +42,7 @@ test('without systemd nothing is said', async () => {
   assert.equal(clock.armed, 0)
 })
 
-test('the watchdog is fed twice in its interval, and starves when a pass hangs', async () => {
+test('the watchdog is fed three times in its interval, and starves when a pass hangs', async () => {
   const { state, manager, clock } = world({
     NOTIFY_SOCKET: '/run/n',
     WATCHDOG_USEC: '30000000',
@@ -51,7 +51,7 @@ test('the watchdog is fed twice in its interval, and starves when a pass hangs',
   await using _manager = manager
   await manager.ready()
   await settle()
-  const alive = ['WATCHDOG=1', 'STATUS=1 of 2 peers up']
+  const alive = ['READY=1', 'WATCHDOG=1', 'STATUS=1 of 2 peers up']
   assert.deepEqual(state.told, [['READY=1'], alive])
   await clock.advance(15_000)
   assert.deepEqual(state.told.at(-1), alive)
@@ -61,6 +61,31 @@ test('the watchdog is fed twice in its interval, and starves when a pass hangs',
   assert.deepEqual(state.told.at(-1), ['STATUS=1 of 2 peers up'])
   await manager.stopping()
   assert.deepEqual(state.told.at(-1), ['STOPPING=1'])
+})
+
+test('a systemd that loses a message hears with the next sign of life that we are ready', async () => {
+  for (const lost of [[0], [0, 1], [1]]) {
+    const { state, manager, clock } = world({ NOTIFY_SOCKET: '/run/n', WATCHDOG_USEC: '30000000' })
+    await using _manager = manager
+    await manager.ready()
+    await settle()
+    await clock.advance(29_999)
+    const heard = state.told.filter((_, index) => !lost.includes(index))
+    assert.ok(heard.some((words) => words.includes('READY=1')))
+    assert.ok(heard.filter((words) => words.includes('WATCHDOG=1')).length >= 2, 'and that we live')
+  }
+})
+
+test('nothing is said after the end', async () => {
+  const { state, manager, clock } = world({ NOTIFY_SOCKET: '/run/n', WATCHDOG_USEC: '30000000' })
+  await manager.ready()
+  await settle()
+  await manager.stopping()
+  state.status = 'another'
+  manager.mayHaveChanged()
+  await clock.advance(60_000)
+  assert.deepEqual(state.told.at(-1), ['STOPPING=1'])
+  await manager[Symbol.asyncDispose]()
 })
 
 test('another status is told soon, once for a burst', async () => {
@@ -76,7 +101,7 @@ test('another status is told soon, once for a burst', async () => {
   manager.mayHaveChanged()
   manager.mayHaveChanged()
   await clock.advance(2_000)
-  assert.deepEqual(state.told.slice(2), [['WATCHDOG=1', 'STATUS=2 of 2 peers up']])
+  assert.deepEqual(state.told.slice(2), [['READY=1', 'WATCHDOG=1', 'STATUS=2 of 2 peers up']])
 })
 
 test("another process's watchdog is not ours; the status is told all the same", async () => {
