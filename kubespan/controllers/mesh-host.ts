@@ -26,6 +26,8 @@ export interface PathStore {
 export interface MeshHost {
   /** The identity of this node, made when there is none yet. */
   identity(settings: Settings, links: readonly ObservedLink[]): Promise<Identity>
+  /** From now on the address is made of the node id, also after a restart: another node has the one of our network card. */
+  giveAddressUp(settings: Settings): Promise<void>
   links(): Promise<readonly ObservedLink[]>
   /** What is local to this host. */
   surroundings(settings: Settings): Promise<Surroundings>

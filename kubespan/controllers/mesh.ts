@@ -1,13 +1,10 @@
-import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
+import type { Clock, Instant } from '../../shared/clock.ts'
 import { messageOf } from '../../shared/message-of.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { Settings } from '../model/settings.ts'
-import { describeLocalClaims } from '../model/surroundings.ts'
-import { type ForgetPlan, planForget } from '../plan/members/forget.ts'
-import { nextDeadline, unconfirmed, unconfirmedIds } from '../plan/members/retain.ts'
+import type { ForgetPlan } from '../plan/members/forget.ts'
+import { unconfirmed, unconfirmedIds } from '../plan/members/retain.ts'
 import { planHarvest } from '../plan/paths/harvest.ts'
-import { describeHolding } from '../plan/peers/arbitrate-overlaps.ts'
-import { describeConflict } from '../plan/peers/peer-specs.ts'
 import { ownAddresses } from '../plan/self/own-addresses.ts'
 import { announceStates, type MeshLog } from './announce.ts'
 import { MeshCounters } from './counters.ts'
@@ -18,14 +15,16 @@ import { LinkKeeper } from './host/link-keeper.ts'
 import { CacheKeeper } from './members/cache-keeper.ts'
 import { type DiscoveryPool, describeUnpublished } from './members/discovery-pool.ts'
 import { Forgotten, type Listed } from './members/forgotten.ts'
-import { GatherRecall, gatherPeers, silences } from './members/gather.ts'
+import { followSuspects, GatherRecall, gatherPeers, silences } from './members/gather.ts'
+import { IdentityKeeper } from './members/identity-keeper.ts'
 import type { KubernetesTier } from './members/kubernetes-tier.ts'
 import { describeOwn } from './members/own-affiliate.ts'
 import type { MeshHost } from './mesh-host.ts'
-import { Paths, type PathsOutcome } from './paths/paths.ts'
+import { nextLook } from './next-look.ts'
+import { Paths } from './paths/paths.ts'
 import type { Racer } from './paths/racer.ts'
-import { trialLook } from './paths/step.ts'
 import { EMPTY_MEMORY, type MeshMemory } from './view.ts'
+import { WarningLog, warningsOf } from './warnings.ts'
 
 export interface MeshControllerOptions {
   readonly host: MeshHost
@@ -38,9 +37,6 @@ export interface MeshControllerOptions {
   /** The memory has changed. */
   readonly onChange: () => void
 }
-
-/** A few passes in a row after changes, so that what a change causes (a new link address, a handshake) is seen at once. */
-const SETTLE_LOOK_AFTER: Milliseconds = 100
 
 interface Passed {
   readonly outcome: Outcome
@@ -71,8 +67,9 @@ export class MeshController implements AsyncDisposable {
   #listeningSince: Instant | undefined
   readonly #gathered = new GatherRecall()
   readonly #planned: DesiredKeeper
-  #said = new Set<string>()
+  readonly #warnings: WarningLog
   readonly #forgotten = new Forgotten()
+  readonly #identities: IdentityKeeper
 
   constructor(options: MeshControllerOptions, settings: Settings) {
     this.#options = options
@@ -85,6 +82,8 @@ export class MeshController implements AsyncDisposable {
     this.#planned = new DesiredKeeper(() => host.surroundings(this.#settings), clock, warn)
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
     this.#filters = new FilterLog(log)
+    this.#warnings = new WarningLog(log)
+    this.#identities = new IdentityKeeper({ host, clock, log, renew: () => options.pool.renew() })
   }
 
   get memory(): MeshMemory {
@@ -99,21 +98,8 @@ export class MeshController implements AsyncDisposable {
 
   /** Drops those called so who are not live in the next pass, and says what follows. */
   forget(called: string): ForgetPlan {
-    const { retained, sources, statuses } = this.#memory
-    const silent = silences(this.#memory)
-    const plan = planForget({
-      ...{ called, retained, sources },
-      lives: new Map(
-        Array.from(statuses, ([key, { state, lastReceiveAt }]) => [
-          key,
-          { state, silentSince: silent.get(key), heardAt: lastReceiveAt },
-        ]),
-      ),
-      now: this.#options.clock.now(),
-      liveWithin: this.#settings.timing.liveWithin,
-    })
-    for (const nodeId of plan.nodeIds) this.#forgotten.forget(nodeId, this.#listed)
-    return plan
+    const { liveWithin } = this.#settings.timing
+    return this.#forgotten.plan(called, this.#memory, this.#listed, this.#options.clock.now(), liveWithin)
   }
 
   get #listed(): Listed {
@@ -228,14 +214,19 @@ export class MeshController implements AsyncDisposable {
       kubernetesPodCidrs: kubernetes?.report?.own?.podCidrs,
       addressesOf: (names) => host.addressesOf(names, isCutOff),
     })
-    const warnings = [
-      ...(local?.warnings ?? []),
-      ...pool.statuses.filter(({ isUnpublished }) => isUnpublished).map(describeUnpublished),
-      ...(kubernetes?.report?.problem === undefined ? [] : [`kubernetes: ${kubernetes.report.problem}`]),
-      ...conflicts.map(describeConflict),
-      ...[...holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
-      ...describeLocalClaims(told),
-    ]
+    const suspectSince = followSuspects(this.#memory.suspectSince, suspects, now)
+    const identities = await this.#identities.look({
+      ...{ settings, identity, listed, isComplete },
+      gathered: { ...gathered, statuses },
+      silent: silences({ statuses, suspectSince }),
+    })
+    const warnings = warningsOf({
+      ...{ conflicts, holdings, identityConflicts: identities.conflicts },
+      local: local?.warnings ?? [],
+      localClaims: told,
+      unpublished: pool.statuses.filter(({ isUnpublished }) => isUnpublished).map(describeUnpublished),
+      kubernetes: kubernetes?.report,
+    })
     const { resets, kicks } = step
     const applied = await this.#hostKeeper.keep({
       ...{ desired, specs, endpoints, resets, kicks, view, identity, settings, isSuspect },
@@ -250,7 +241,8 @@ export class MeshController implements AsyncDisposable {
       local: local?.affiliate,
       ...gathered,
       statuses,
-      suspectSince: new Map(Array.from(suspects, (key) => [key, this.#memory.suspectSince.get(key) ?? now])),
+      suspectSince,
+      identityConflicts: identities.conflicts,
       harvested,
       desired,
       keptLocal: told,
@@ -258,10 +250,14 @@ export class MeshController implements AsyncDisposable {
     }
     this.#forgotten.done(forgotten)
     await this.#cache.keep(settings, gathered.retained)
-    this.#sayOnce(this.#memory.warnings)
+    this.#warnings.tell(this.#memory.warnings)
     const isUnsettled = applied.isUnsettled ?? applied.changes > 0
+    const again = nextLook({
+      ...{ timing: settings.timing, isUnsettled, step, retained: gathered.retained, now },
+      waits: [this.#cache.patience, identities.again],
+    })
     return {
-      outcome: { again: this.#nextLook(settings, isUnsettled, now, step) },
+      outcome: { again },
       changes: applied.changes,
       isUnsettled,
     }
@@ -274,30 +270,6 @@ export class MeshController implements AsyncDisposable {
     if (before === undefined || before === addresses) return
     this.#options.pool.redial()
     this.#options.kubernetes?.redial()
-  }
-
-  #nextLook(
-    { timing }: Settings,
-    isUnsettled: boolean,
-    now: Instant,
-    { again = Infinity, racePort, statuses }: PathsOutcome,
-  ): Milliseconds {
-    // Races say themselves when a look is worth its cost.
-    const trial = racePort === undefined ? trialLook(statuses, now) : Infinity
-    return Math.min(
-      timing.reconcileEvery,
-      isUnsettled ? SETTLE_LOOK_AFTER : Infinity,
-      trial,
-      again,
-      this.#cache.patience,
-      Math.max(0, (nextDeadline(this.#memory.retained) ?? Infinity) - now),
-    )
-  }
-
-  /** A warning is a line in the log when it appears, not in every pass that it stands. */
-  #sayOnce(warnings: readonly string[]): void {
-    for (const warning of warnings) if (!this.#said.has(warning)) this.#options.log.warn({}, warning)
-    this.#said = new Set(warnings)
   }
 
   #noteReconcile(startedAt: Instant, changes: number, error: string | undefined): void {

@@ -14,6 +14,7 @@ import type {
 } from '../model/daemon-view.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { Identity } from '../model/identity.ts'
+import type { IdentityConflict } from '../model/identity-conflict.ts'
 import type { KubernetesReport } from '../model/kubernetes.ts'
 import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
@@ -45,6 +46,7 @@ export interface MeshMemory {
   readonly contests: Contests
   /** Up, but since then nothing arrives through it although it should. */
   readonly suspectSince: ReadonlyMap<PublicKey, Instant>
+  readonly identityConflicts: readonly IdentityConflict[]
   readonly harvested: readonly HarvestedEndpoint[]
   readonly desired: DesiredState | undefined
   /** What stays local although peers claim it. */
@@ -66,6 +68,7 @@ export const EMPTY_MEMORY: MeshMemory = {
   knownSince: new Map(),
   contests: new Map(),
   suspectSince: new Map(),
+  identityConflicts: [],
   harvested: [],
   desired: undefined,
   keptLocal: [],
@@ -157,6 +160,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
     affiliates,
     members: planMembers(affiliates),
     peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),
+    identityConflicts: memory.identityConflicts,
     harvestedEndpoints: memory.harvested,
     routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
     local: memory.keptLocal,

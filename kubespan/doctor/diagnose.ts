@@ -10,6 +10,7 @@ import {
 import { checkFiles } from './checks/files.ts'
 import { checkFirewall } from './checks/firewall.ts'
 import { checkConfig, checkDaemon, checkNft, checkPrivileges, checkWireGuard } from './checks/ground.ts'
+import { checkIdentity } from './checks/identity.ts'
 import { checkKubelet } from './checks/kubelet.ts'
 import { checkKubernetes } from './checks/kubernetes.ts'
 import { checkNeighbours } from './checks/neighbours.ts'
@@ -34,6 +35,7 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkNft,
   checkFiles,
   checkClock,
+  checkIdentity,
   checkServices,
   checkKubernetes,
   checkPort,

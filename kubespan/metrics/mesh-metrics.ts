@@ -1,6 +1,7 @@
 import type { UnixMilliseconds } from '../../shared/clock.ts'
 import type { MetricValue, ReadMetric } from '../../shared/read-metric.ts'
 import type { DaemonView, PeerView } from '../model/daemon-view.ts'
+import type { IdentityConflict } from '../model/identity-conflict.ts'
 import type { PeerState } from '../model/peer.ts'
 
 interface MeshMetric {
@@ -10,6 +11,7 @@ interface MeshMetric {
   readonly values: (view: DaemonView, now: UnixMilliseconds) => readonly MetricValue[]
 }
 
+const IDENTITY_KINDS: readonly IdentityConflict['kind'][] = ['node id', 'key', 'address']
 const STATES: readonly PeerState[] = ['up', 'unknown', 'down']
 
 const one = (
@@ -176,6 +178,16 @@ export const meshMetrics: readonly MeshMetric[] = [
   one('gauge', 'kubespan_config_in_effect', '1 while the configuration file as it is is in effect.', (v) =>
     flag(v.config.problem === undefined),
   ),
+  {
+    type: 'gauge',
+    name: 'kubespan_identity_conflicts',
+    help: 'Two machines with one node id, key or mesh address, by kind.',
+    values: ({ identityConflicts = [] }) =>
+      IDENTITY_KINDS.map((kind) => ({
+        labels: { kind: kind.replace(' ', '_') },
+        value: identityConflicts.filter((conflict) => conflict.kind === kind).length,
+      })),
+  },
   one(
     'gauge',
     'kubespan_warnings',

@@ -4,6 +4,7 @@ import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import type { Member, RawAffiliate } from './affiliate.ts'
 import type { Placement } from './desired.ts'
 import type { HostView } from './host-view.ts'
+import type { IdentityConflict } from './identity-conflict.ts'
 import type { PeerState } from './peer.ts'
 import type { ProxyView } from './proxy.ts'
 import type { LocalClaim } from './surroundings.ts'
@@ -46,6 +47,8 @@ export interface DaemonView {
   readonly affiliates: readonly AffiliateView[]
   readonly members: readonly Member[]
   readonly peers: readonly PeerView[]
+  /** Where two machines have what only one may have. Absent in the view of a daemon that does not tell. */
+  readonly identityConflicts?: readonly IdentityConflict[]
   /** Endpoints that we saw working, published for others. */
   readonly harvestedEndpoints: readonly HarvestedEndpointView[]
   /** What is sent into the tunnel now. */

@@ -7,6 +7,8 @@ export interface Identity {
   readonly privateKey: string
   /** ULA of this node (SPEC 3.3). */
   readonly address: Address
+  /** False: of the node id, as there is no network card, or another node has the same hardware address. */
+  readonly isMadeOfHardwareAddress?: boolean
   /** The /64 of the whole mesh. */
   readonly subnet: Prefix
 }

@@ -12,6 +12,7 @@ import type { PublicKey, WireGuardView } from '../../model/peer.ts'
 import type { PlacementStore } from '../../model/placement-store.ts'
 import type { Settings } from '../../model/settings.ts'
 import { chooseMac, macOfNodeId } from '../../plan/self/choose-mac.ts'
+import { loadAddressSource, saveAddressSource } from '../../sources/address-source.ts'
 import { parseLinks, showAddresses } from '../../sources/addresses.ts'
 import { loadAffiliates, saveAffiliates } from '../../sources/affiliate-cache.ts'
 import { askByEcho } from '../../sources/echo.ts'
@@ -43,6 +44,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
   }
   return {
     identity: (settings, links) => loadIdentity(settings, links),
+    giveAddressUp: ({ node }) => saveAddressSource(node.stateDirectory, 'node id'),
     async links() {
       shown = await showAddresses(host)
       return parseLinks(shown)
@@ -118,7 +120,7 @@ const cachePath = ({ stateDirectory }: Settings['node']): string => `${stateDire
 
 /**
  * Who this node is: id and keys from files that are made once, address from the cluster id and a hardware address as both
- * are now (SPEC 9, N12). Keys are made when KubeSpan is first enabled.
+ * are now (SPEC 9, N12); from the node id where there is none, or another node had the same. Keys are made when KubeSpan is first enabled.
  */
 export async function loadIdentity(
   { enabled, node, cluster }: Settings,
@@ -127,10 +129,12 @@ export async function loadIdentity(
   const nodeId = await loadOrCreateNodeId(node.stateDirectory)
   const keys = enabled ? await loadOrCreateKeys(node.stateDirectory) : { privateKey: '', publicKey: '' }
   const subnet = ulaPrefix(cluster?.id ?? '', ULA_PURPOSE.kubespan)
-  const address = [chooseMac(links), macOfNodeId(nodeId)]
-    .map((mac) => (mac === undefined ? undefined : ulaAddress(subnet, mac)))
-    .find((candidate) => candidate !== undefined)
+  const hardware = (await loadAddressSource(node.stateDirectory)) === 'node id' ? undefined : chooseMac(links)
+  const made = [hardware, macOfNodeId(nodeId)].map((mac) =>
+    mac === undefined ? undefined : ulaAddress(subnet, mac),
+  )
+  const address = made.find((candidate) => candidate !== undefined)
   if (address === undefined)
     throw new Error('no mesh address can be made: no hardware address, and the node id is too short')
-  return { nodeId, ...keys, subnet, address }
+  return { nodeId, ...keys, subnet, address, isMadeOfHardwareAddress: made[0] !== undefined }
 }

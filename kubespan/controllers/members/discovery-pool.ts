@@ -122,6 +122,11 @@ export class DiscoveryPool implements AsyncDisposable {
     for (const { client } of this.#entries.values()) client.check()
   }
 
+  /** Publishes what this node says of itself once more, as a sign of life. */
+  renew(): void {
+    for (const { client } of this.#entries.values()) client.renew()
+  }
+
   /** What this node says of itself, and what it has harvested for others. */
   publish(
     local: Affiliate,

@@ -1,5 +1,9 @@
+import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
+import { type ForgetPlan, planForget } from '../../plan/members/forget.ts'
 import type { ServiceReport } from '../../plan/members/unite-services.ts'
+import type { MeshMemory } from '../view.ts'
+import { silences } from './gather.ts'
 
 /** What the sources list. */
 export interface Listed {
@@ -12,6 +16,27 @@ export class Forgotten {
   readonly #named = new Set<string>()
   readonly #records = new Map<string, ReadonlySet<string>>()
   #ignored: ReadonlySet<string> = new Set()
+
+  /** Everybody called so who is not live, and what follows. */
+  plan(
+    called: string,
+    memory: MeshMemory,
+    listed: Listed,
+    now: Instant,
+    liveWithin: Milliseconds,
+  ): ForgetPlan {
+    const { retained, sources, statuses } = memory
+    const silent = silences(memory)
+    const lives = new Map(
+      Array.from(statuses, ([key, { state, lastReceiveAt }]) => [
+        key,
+        { state, silentSince: silent.get(key), heardAt: lastReceiveAt },
+      ]),
+    )
+    const plan = planForget({ called, retained, sources, lives, now, liveWithin })
+    for (const nodeId of plan.nodeIds) this.forget(nodeId, listed)
+    return plan
+  }
 
   forget(nodeId: string, listed: Listed): void {
     this.#named.add(nodeId)
@@ -42,7 +67,7 @@ export class Forgotten {
 }
 
 /** Of each source that lists it, what tells one publication from the next. What others add to it, as endpoints, is none. */
-function stampsOf(nodeId: string, { reports, kubernetes }: Listed): string[] {
+export function stampsOf(nodeId: string, { reports, kubernetes }: Listed): string[] {
   const node = kubernetes?.affiliates.get(nodeId)
   return [
     ...reports.flatMap(({ affiliates }) => {

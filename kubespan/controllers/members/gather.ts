@@ -165,8 +165,18 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   }
 }
 
+/** Since when each of the suspects is one. */
+export const followSuspects = (
+  before: MeshMemory['suspectSince'],
+  suspects: ReadonlySet<PublicKey>,
+  now: Instant,
+): MeshMemory['suspectSince'] => new Map(Array.from(suspects, (key) => [key, before.get(key) ?? now]))
+
 /** Since when each peer is not up, or its path seems dead. */
-export const silences = ({ statuses, suspectSince }: MeshMemory): ReadonlyMap<PublicKey, Instant> =>
+export const silences = ({
+  statuses,
+  suspectSince,
+}: Pick<MeshMemory, 'statuses' | 'suspectSince'>): ReadonlyMap<PublicKey, Instant> =>
   new Map(
     [...statuses].flatMap(([key, { notUpSince }]) => {
       const since = notUpSince ?? suspectSince.get(key)

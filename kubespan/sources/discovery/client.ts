@@ -7,8 +7,8 @@ import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort } from '../../model/service-endpoint.ts'
 import { checkWhenWanted } from './check-connection.ts'
 import { type ClientStatus, type DiscoveryClientOptions, rememberAddress } from './client-options.ts'
-import { OthersRecord } from './others.ts'
-import { type OwnRecord, sealEndpoints, sealOwnRecord } from './own-record.ts'
+import { OthersRecord, tellOthers } from './others.ts'
+import { type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
 import { type DiscoveryTransport, RefusedCall, toldAddress } from './transport.ts'
@@ -79,6 +79,12 @@ export class DiscoveryClient implements AsyncDisposable {
     if (record === this.#local) return
     if (record.problem !== undefined) this.#update({ problem: record.problem, isUnpublished: true })
     this.#local = record
+    this.#refreshWanted.set()
+  }
+
+  /** Publishes our record once more, sealed anew: who watches sees that we are there. */
+  renew(): void {
+    if (this.#local !== undefined) this.#local = sealAnew(this.#local, this.#options.key)
     this.#refreshWanted.set()
   }
 
@@ -232,7 +238,11 @@ export class DiscoveryClient implements AsyncDisposable {
         onHealthy()
         this.#setRoute(afterSuccess(this.#route))
         this.#update({ lastContactAt: clock.now() })
-        if (this.#deletion === undefined) await this.#tellOthers(transport, signal)
+        if (this.#deletion === undefined)
+          await tellOthers(this.#others, transport, {
+            ...{ ...this.#options, signal, timeout: REFRESH_TIMEOUT },
+            isOvertaken: () => this.#refreshWanted.isSet,
+          })
       } catch (error) {
         // The watch is fine although our record is refused: keep it, and try again later (C6).
         if (!(error instanceof RefusedCall)) throw error
@@ -263,27 +273,6 @@ export class DiscoveryClient implements AsyncDisposable {
     )
     this.#update({ problem: describeNoRoom(taken, endpoints.length), isUnpublished: false })
     return taken === endpoints.length
-  }
-
-  /** One call for each; the rate limit makes them take their time, so our own news goes first. */
-  async #tellOthers(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
-    const { clock, key, ownId, ttl, log, name } = this.#options
-    for (const telling of this.#others.due(clock.now(), ttl / 4)) {
-      if (this.#refreshWanted.isSet || signal.aborted) return
-      const { affiliateId } = telling
-      if (affiliateId === ownId) continue
-      const endpoints = sealEndpoints(telling.endpoints, key)
-      try {
-        await within(clock, REFRESH_TIMEOUT, signal, 'refresh', (limit) =>
-          transport.update({ affiliateId, endpoints, data: undefined, ttl }, limit),
-        )
-      } catch (error) {
-        if (!(error instanceof RefusedCall)) throw error
-        const fields = { service: name, affiliate: affiliateId, problem: error.message }
-        log.info(fields, 'harvested endpoints refused')
-      }
-      this.#others.told(telling, clock.now())
-    }
   }
 
   #setRoute(route: Route): void {

@@ -1,5 +1,9 @@
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
+import { within } from '../../../shared/waiting.ts'
+import type { DiscoveryClientOptions } from './client-options.ts'
+import { sealEndpoints } from './own-record.ts'
+import { type DiscoveryTransport, RefusedCall } from './transport.ts'
 
 /** What is told of one other node. */
 export interface Telling {
@@ -39,5 +43,38 @@ export class OthersRecord {
   /** The service may not remember: it was restarted, or it is another one. */
   forgetTold(): void {
     this.#told.clear()
+  }
+}
+
+export interface TellingOptions
+  extends Pick<DiscoveryClientOptions, 'clock' | 'key' | 'ownId' | 'ttl' | 'log' | 'name'> {
+  readonly signal: AbortSignal
+  /** Of one call. */
+  readonly timeout: Milliseconds
+  /** Our own news are to go first. */
+  readonly isOvertaken: () => boolean
+}
+
+/** One call for each; the rate limit makes them take their time. */
+export async function tellOthers(
+  others: OthersRecord,
+  transport: Pick<DiscoveryTransport, 'update'>,
+  { clock, key, ownId, ttl, log, name, signal, timeout, isOvertaken }: TellingOptions,
+): Promise<void> {
+  for (const telling of others.due(clock.now(), ttl / 4)) {
+    if (isOvertaken() || signal.aborted) return
+    const { affiliateId } = telling
+    if (affiliateId === ownId) continue
+    const endpoints = sealEndpoints(telling.endpoints, key)
+    try {
+      await within(clock, timeout, signal, 'refresh', (limit) =>
+        transport.update({ affiliateId, endpoints, data: undefined, ttl }, limit),
+      )
+    } catch (error) {
+      if (!(error instanceof RefusedCall)) throw error
+      const fields = { service: name, affiliate: affiliateId, problem: error.message }
+      log.info(fields, 'harvested endpoints refused')
+    }
+    others.told(telling, clock.now())
   }
 }

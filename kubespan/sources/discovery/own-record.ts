@@ -37,5 +37,11 @@ export function sealOwnRecord(
   }
 }
 
+/** The same record under another nonce. */
+export function sealAnew(record: OwnRecord, key: ClusterKey): OwnRecord {
+  const message = Buffer.from(record.plaintext.split(' ')[0] ?? '', 'base64')
+  return record.data === undefined ? record : { ...record, data: key.sealAffiliate(message) }
+}
+
 export const sealEndpoints = (endpoints: readonly AddressPort[], key: ClusterKey): readonly Uint8Array[] =>
   endpoints.map((endpoint) => key.sealEndpoint(encodeEndpoint(endpoint)))

@@ -66,6 +66,7 @@ function world(node = '', enabled = 'true') {
       address: 'fd00::1' as Address,
       subnet: 'fd00::/64' as Prefix,
     }),
+    giveAddressUp: async () => {},
     affiliates: { load: async () => [], save: async () => {} },
     surroundings: async () => NO_SURROUNDINGS,
     links: async () => [

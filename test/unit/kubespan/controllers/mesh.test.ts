@@ -61,9 +61,17 @@ class FakeMeshHost implements MeshHost {
       nodeId: `node-${this.#number}`,
       publicKey: key,
       privateKey: 'none of the tests looks',
-      address: parseAddress(`fd00::${this.#number}`) as Address,
+      address: this.sharedAddress ?? (parseAddress(`fd00::${this.#number}`) as Address),
+      isMadeOfHardwareAddress: this.sharedAddress !== undefined,
       subnet: 'fd00::/64' as Prefix,
     }
+  }
+  /** Of a network card that another host has as well. */
+  sharedAddress: Address | undefined
+  givenUp = 0
+  async giveAddressUp() {
+    this.givenUp += 1
+    this.sharedAddress = undefined
   }
   async links(): Promise<ObservedLink[]> {
     const address = parseAddress(`192.0.2.${this.#number}`) as Address
@@ -461,4 +469,41 @@ test('leaving names the services that did not answer', async () => {
   const leaving = dead.pool.leave(1000)
   await dead.clock.advance(1000)
   assert.deepEqual(await leaving, ['one'])
+})
+
+test('of two nodes with one mesh address the newcomer takes another, and a third tells of it', async () => {
+  const one = world(1)
+  const [two, three] = [2, 3].map((number) => world(number, one.service, one.clock))
+  assert.ok(two && three)
+  await using _one = one.pool
+  await using _two = two.pool
+  await using _three = three.pool
+  const shared = 'fd00::5054:ff:fe12:3456' as Address
+  one.host.sharedAddress = shared
+  two.host.sharedAddress = shared
+  const pass = async (...nodes: readonly (typeof one)[]) => {
+    for (const node of [...nodes, ...nodes]) {
+      for (const { publicKey } of node.host.desired?.peers ?? [])
+        node.host.handshakes.set(publicKey, one.clock.now())
+      await node.mesh.pass()
+      await quiet()
+    }
+    await one.clock.advance(1_000)
+  }
+  for (let turn = 0; turn < 3; turn += 1) await pass(one, three)
+  for (let turn = 0; turn < 60; turn += 1) await pass(one, two, three)
+  assert.deepEqual([one.host.givenUp, two.host.givenUp], [0, 1])
+  assert.equal(three.mesh.memory.specs.find(({ nodeId }) => nodeId === 'node-2')?.address, 'fd00::2')
+  const [conflict] =
+    describeDaemon({
+      ...{ memory: one.mesh.memory, settings: config(), services: [], version: 'v1', pid: 1, startedAt: 0 },
+      ...{ hasLeft: false, counters: one.mesh.counters.view, clock: one.clock },
+      config: { problem: undefined, refusals: 0 },
+    }).identityConflicts ?? []
+  assert.deepEqual([conflict?.kind, conflict?.isOwn, conflict?.isOver], ['address', true, true])
+  assert.ok(
+    one.lines.some((line) => line.startsWith('! this node and box (node-2) have the same mesh address')),
+  )
+  assert.ok(two.mesh.memory.warnings.some((line) => line.includes('had the same mesh address')))
+  assert.equal(two.lines.filter((line) => line.includes('made of its node id')).length, 1)
 })

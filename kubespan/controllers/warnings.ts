@@ -1,0 +1,43 @@
+import type { KubernetesReport } from '../model/kubernetes.ts'
+import { describeLocalClaims } from '../model/surroundings.ts'
+import { describeHolding } from '../plan/peers/arbitrate-overlaps.ts'
+import { describeConflict, type PeerConflict } from '../plan/peers/peer-specs.ts'
+import type { MeshLog } from './announce.ts'
+import type { MeshMemory } from './view.ts'
+
+export interface WarningsInput extends Pick<MeshMemory, 'holdings' | 'identityConflicts'> {
+  /** Of what this node says of itself. */
+  readonly local: readonly string[]
+  /** Of services that do not have our record. */
+  readonly unpublished: readonly string[]
+  readonly kubernetes: KubernetesReport | undefined
+  readonly conflicts: readonly PeerConflict[]
+  /** What others claim of what is local to this host. */
+  readonly localClaims: MeshMemory['keptLocal']
+}
+
+/** What somebody should look at, most important first. */
+export const warningsOf = (input: WarningsInput): readonly string[] => [
+  ...input.identityConflicts.map(({ says }) => says),
+  ...input.local,
+  ...input.unpublished,
+  ...(input.kubernetes?.problem === undefined ? [] : [`kubernetes: ${input.kubernetes.problem}`]),
+  ...input.conflicts.map(describeConflict),
+  ...[...input.holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
+  ...describeLocalClaims(input.localClaims),
+]
+
+/** A warning is a line in the log when it appears, not in every pass that it stands. */
+export class WarningLog {
+  readonly #log: MeshLog
+  #said = new Set<string>()
+
+  constructor(log: MeshLog) {
+    this.#log = log
+  }
+
+  tell(warnings: readonly string[]): void {
+    for (const warning of warnings) if (!this.#said.has(warning)) this.#log.warn({}, warning)
+    this.#said = new Set(warnings)
+  }
+}
