@@ -1,4 +1,4 @@
-import type { Clock, Milliseconds } from '../shared/clock.ts'
+import type { Milliseconds } from '../shared/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../shared/log.ts'
 import { messageOf } from '../shared/message-of.ts'
 import type { Address } from '../shared/net/address.ts'
@@ -7,28 +7,32 @@ import { Reconciler } from '../shared/reconcile/reconciler.ts'
 import { ownVersion } from '../shared/version.ts'
 import { loadConfig } from './config/load.ts'
 import type { Resolved } from './config/resolve.ts'
-import { AlreadyRunningError, type DaemonControl, type ForgetAnswer, serveControl } from './control/server.ts'
-import { DiscoveryPool } from './controllers/members/discovery-pool.ts'
+import {
+  AlreadyRunningError,
+  type DaemonControl,
+  type ForgetAnswer,
+  type ResetAnswer,
+  serveControl,
+} from './control/server.ts'
+import type { DiscoveryPool } from './controllers/members/discovery-pool.ts'
 import {
   type KubernetesTier,
   STILL_ANNOTATED,
   systemKubernetesTier,
 } from './controllers/members/kubernetes-tier.ts'
 import { MeshController } from './controllers/mesh.ts'
-import type { MeshHost } from './controllers/mesh-host.ts'
 import { describeCandidates } from './controllers/paths/candidates.ts'
 import { RacerKeeper } from './controllers/paths/racer-keeper.ts'
 import { describeDaemon, summarizeDaemon } from './controllers/view.ts'
+import type { DaemonOptions, Inspector } from './daemon-options.ts'
 import { openRaceSockets } from './host/race-sockets.ts'
 import type { RawAffiliate } from './model/affiliate.ts'
 import type { CandidateView, ConfigView, DaemonSummary, DaemonView } from './model/daemon-view.ts'
-import type { Placement } from './model/desired.ts'
 import type { FateReport } from './model/fate.ts'
 import type { HostView } from './model/host-view.ts'
 import { type Settings, socketPath } from './model/settings.ts'
-import { rootCertificates } from './sources/discovery/certificates.ts'
-import { checkConnectionEvery } from './sources/discovery/client-options.ts'
-import { GrpcTransport } from './sources/discovery/grpc.ts'
+import { setIdentityAside } from './sources/identity-file.ts'
+import { systemPool } from './system-pool.ts'
 
 export { AlreadyRunningError }
 
@@ -38,24 +42,6 @@ const PASS_BACKOFF = { initial: 500, factor: 2, cap: 30_000, spread: 0.2 }
 const REFRESH_LIMIT_MS = 1000
 /** How long the services are given to confirm that we left. */
 const LEAVE_LIMIT_MS = 10_000
-
-export interface DaemonOptions {
-  readonly configFile: string
-  readonly clock: Clock
-  readonly log: Logger
-  /** The host, and what wakes a pass when something on it changes. */
-  readonly host: (
-    settings: () => Settings,
-    wake: () => void,
-  ) => { readonly mesh: MeshHost; readonly inspector: Inspector; readonly monitors: AsyncDisposable }
-  readonly loaded: Resolved
-}
-
-/** Looks at the host for those who ask, and changes nothing. */
-export interface Inspector {
-  host(placement: Placement): Promise<HostView>
-  fates(placement: Placement, addresses: readonly Address[]): Promise<FateReport>
-}
 
 /** Ties sources, passes and the control socket together. Disposal leaves everything on the host as it is. */
 export class Daemon implements AsyncDisposable, DaemonControl {
@@ -80,20 +66,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
     this.#loaded = loaded
     this.#startedAt = clock.wall()
     const wake = (): void => this.#loop.wake()
-    this.#pool = new DiscoveryPool({
-      clock,
-      log,
-      random: Math.random,
-      onChange: wake,
-      dial: (endpoint, { cluster, timing, node, proxy }) =>
-        new GrpcTransport(endpoint, {
-          clusterId: cluster?.id ?? '',
-          clientVersion: ownVersion(),
-          keepalive: checkConnectionEvery(timing.affiliateTtl),
-          rootCertificates: () => rootCertificates(node.caFile),
-          proxy,
-        }),
-    })
+    this.#pool = systemPool({ clock, log, onChange: wake })
     this.#kubernetes = systemKubernetesTier({ clock, log, onChange: wake })
     const { mesh, inspector, monitors } = options.host(
       () => this.#loaded.settings,
@@ -248,15 +221,29 @@ export class Daemon implements AsyncDisposable, DaemonControl {
   }
 
   async down(): Promise<void> {
+    const left = await this.#leaveAndStop()
+    await this.#mesh.takeBack()
+    this.#options.log.info({}, 'everything is taken back')
+    this.#ended.resolve()
+    if (left !== undefined) throw left
+  }
+
+  async resetIdentity(): Promise<ResetAnswer> {
+    const left = await this.#leaveAndStop()
+    const backup = await setIdentityAside(this.settings.node.stateDirectory, this.#options.clock.wall())
+    this.#options.log.info({ backup }, 'the identity of this node is set aside')
+    this.#ended.resolve()
+    return { backup, problem: left?.message }
+  }
+
+  /** No pass runs any more. Resolves to what went wrong with leaving. */
+  async #leaveAndStop(): Promise<Error | undefined> {
     const left = await this.leave().then(
       () => undefined,
       (error: Error) => error,
     )
     await this.#loop[Symbol.asyncDispose]()
-    await this.#mesh.takeBack()
-    this.#options.log.info({}, 'everything is taken back')
-    this.#ended.resolve()
-    if (left !== undefined) throw left
+    return left
   }
 
   forget(called: string): ForgetAnswer {

@@ -190,6 +190,12 @@ const commands: Record<string, Command> = {
     await leave(daemonQuery(options), warn)
   },
 
+  async 'reset-identity'(options) {
+    const { resetIdentity } = await import('./commands/run.ts')
+    const says = await resetIdentity(daemonQuery(options), warn)
+    process.stdout.write(says.map((line) => `${printableLines(line)}\n`).join(''))
+  },
+
   async down(options) {
     const { down } = await import('./commands/run.ts')
     await down(daemonQuery(options), warn)

@@ -121,6 +121,13 @@ export const COMMANDS: readonly CommandHelp[] = [
     options: ['config', 'socket'],
   },
   {
+    name: 'reset-identity',
+    arguments: '',
+    summary:
+      'on a machine that is a copy of another: leave, stop the daemon, and set node id and keys aside, so that the next start makes new ones',
+    options: ['config', 'socket'],
+  },
+  {
     name: 'down',
     arguments: '',
     summary: 'leave, stop the daemon, and remove all that it made on this host',

@@ -22,6 +22,7 @@ import { observeLinks } from '../sources/addresses.ts'
 import { rootCertificates } from '../sources/discovery/certificates.ts'
 import { GrpcTransport } from '../sources/discovery/grpc.ts'
 import { watchHost } from '../sources/host-monitor.ts'
+import { hasIdentity, setIdentityAside } from '../sources/identity-file.ts'
 import { Resolver, systemLookup } from '../sources/resolver.ts'
 import { supervise } from '../supervision.ts'
 
@@ -138,19 +139,46 @@ export async function down(query: DaemonQuery, warn: Warn): Promise<void> {
   )
 }
 
+/** `kubespan reset-identity`: by the daemon where one runs, else from here. Resolves to what was done and what follows, a line each. */
+export async function resetIdentity(query: DaemonQuery, warn: Warn): Promise<readonly string[]> {
+  const { backup, problem } = await byDaemonOr(
+    query,
+    warn,
+    (client) => client.resetIdentity(),
+    async (usable) => {
+      // Whose identity it is follows from the configuration.
+      if (usable.problem !== undefined) throw usable.problem
+      const { stateDirectory } = usable.settings.node
+      if (!(await hasIdentity(stateDirectory))) return { backup: undefined, problem: undefined }
+      const left = await leaveDirectly(usable).then(
+        () => undefined,
+        (error: Error) => error,
+      )
+      return { backup: await setIdentityAside(stateDirectory, systemClock.wall()), problem: left?.message }
+    },
+  )
+  return [
+    ...(problem === undefined ? [] : [problem]),
+    ...(backup === undefined
+      ? ['this node had no identity yet']
+      : [`the old node id and keys are in ${backup}; remove them when the mesh works`]),
+    'the daemon is stopped and lets nothing out in clear; its next start makes a new node id, new keys and a new record: systemctl start kubespan, or kubespan run',
+  ]
+}
+
 type Warn = (line: string) => void
 
-async function byDaemonOr(
+async function byDaemonOr<T>(
   query: DaemonQuery,
   warn: Warn,
-  ask: (client: ControlClient) => Promise<void>,
-  directly: (usable: UsableSettings) => Promise<void>,
-): Promise<void> {
+  ask: (client: ControlClient) => Promise<T>,
+  directly: (usable: UsableSettings) => Promise<T>,
+): Promise<T> {
   try {
-    await ask(new ControlClient(await findSocket(query, warn)))
+    return await ask(new ControlClient(await findSocket(query, warn)))
   } catch (error) {
     if (!(error instanceof NotRunningError) || query.socket !== undefined) throw error
-    await directly(await loadUsable(query))
+    return await directly(await loadUsable(query))
   }
 }
 

@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import type { Address } from '../../shared/net/address.ts'
 import type { CandidateView, FullView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
+import type { ResetAnswer } from './server.ts'
 
 /** Which parts of the view are wanted as well: what is on the host, and what each source says. */
 export interface ViewRequest {
@@ -65,6 +66,10 @@ export class ControlClient {
   async forget(id: string): Promise<readonly string[]> {
     const text = await this.#text('POST', `/v1/forget?id=${encodeURIComponent(id)}`)
     return (JSON.parse(text) as { says?: readonly string[] }).says ?? []
+  }
+
+  async resetIdentity(): Promise<ResetAnswer> {
+    return JSON.parse(await this.#text('POST', '/v1/reset-identity')) as ResetAnswer
   }
 
   async reload(): Promise<void> {

@@ -31,6 +31,8 @@ export interface DaemonControl {
   down(): Promise<void>
   /** Drops the affiliates by that id or name that are not live. */
   forget(called: string): ForgetAnswer
+  /** Leaves, ends the process, and has the next one make a new identity. What is on the host stays. */
+  resetIdentity(): Promise<ResetAnswer>
   /** Reads the configuration again. Resolves to what is wrong with it, if anything. */
   reload(): Promise<string | undefined>
 }
@@ -40,6 +42,13 @@ export interface ForgetAnswer {
   readonly isDone: boolean
   /** What was done and what follows, or why nothing was; a line each. */
   readonly says: readonly string[]
+}
+
+export interface ResetAnswer {
+  /** Where the old identity is now; undefined when there was none. */
+  readonly backup: string | undefined
+  /** Why the old record is still in a service. */
+  readonly problem: string | undefined
 }
 
 /** Somebody else answers on the socket. */
@@ -107,6 +116,8 @@ async function route(
     case 'POST /v1/down':
       await control.down()
       return json(200, {})
+    case 'POST /v1/reset-identity':
+      return json(200, await control.resetIdentity())
     case 'POST /v1/reload': {
       const problem = await control.reload()
       return json(problem === undefined ? 200 : 422, { error: problem })

@@ -216,7 +216,7 @@ export class MeshController implements AsyncDisposable {
     })
     const suspectSince = followSuspects(this.#memory.suspectSince, suspects, now)
     const identities = await this.#identities.look({
-      ...{ settings, identity, listed, isComplete },
+      ...{ settings, identity, listed, isComplete, double: pool.double, refusals: conflicts },
       gathered: { ...gathered, statuses },
       silent: silences({ statuses, suspectSince }),
     })

@@ -20,6 +20,7 @@ import type { ObservedLink } from '../model/observed.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import type { LocalClaim } from '../model/surroundings.ts'
+import type { Trails } from '../plan/members/doubles.ts'
 import { planMembers } from '../plan/members/members.ts'
 import type { RetainedAffiliate } from '../plan/members/retain.ts'
 import type { HarvestedEndpoint } from '../plan/paths/harvest.ts'
@@ -41,6 +42,8 @@ export interface MeshMemory {
   readonly specs: readonly PeerSpec[]
   readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
   readonly holdings: ReadonlyMap<Prefix, Holding>
+  /** What each record has said lately. */
+  readonly trails: Trails
   /** Since when each node id is known. */
   readonly knownSince: ReadonlyMap<string, Instant>
   readonly contests: Contests
@@ -65,6 +68,7 @@ export const EMPTY_MEMORY: MeshMemory = {
   specs: [],
   statuses: new Map(),
   holdings: new Map(),
+  trails: new Map(),
   knownSince: new Map(),
   contests: new Map(),
   suspectSince: new Map(),
@@ -144,7 +148,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
       harvestExtraEndpoints: settings.harvestExtraEndpoints,
       proxy: settings.proxy?.view ?? null,
     },
-    services: services.map(({ lastContactAt, ...service }) => ({
+    services: services.map(({ lastContactAt, double: _, ...service }) => ({
       ...service,
       lastContactAt: toWall(lastContactAt),
     })),

@@ -1,7 +1,18 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
-import { chmod, type FileHandle, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import {
+  chmod,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  unlink,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import type { UnixMilliseconds } from '../../shared/clock.ts'
 import { decodeNodeId, encodeNodeId } from '../../shared/identity/node-id.ts'
 
 /** A file of this node's identity that cannot be used. It is never replaced: whoever broke it may have a copy. */
@@ -24,6 +35,8 @@ export interface KeyPair {
 const NODE_FILE = 'node-identity.yaml'
 const KUBESPAN_FILE = 'kubespan-identity.yaml'
 const NODE_ID_BYTES = 32
+/** The last one says which records were published under it. */
+const IDENTITY_FILES = [NODE_FILE, KUBESPAN_FILE, 'own-records.json']
 
 /**
  * The node id in the state directory, made on first use (SPEC 3.1).
@@ -43,6 +56,28 @@ export async function loadOrCreateKeys(directory: string): Promise<KeyPair> {
   const path = join(directory, KUBESPAN_FILE)
   return await loadOrCreate(path, () => ({ address: '', subnet: '', ...generateKeys() }), parseKeys)
 }
+
+/**
+ * Moves the identity of this node into a directory of its own, so that the next start makes a new one. Returns that directory, or
+ * undefined when there is nothing to move.
+ */
+export async function setIdentityAside(
+  directory: string,
+  now: UnixMilliseconds,
+): Promise<string | undefined> {
+  const present = await identityFiles(directory)
+  if (present.length === 0) return undefined
+  const backup = join(directory, `identity-${new Date(now).toISOString().replace(/[:.]/g, '-')}`)
+  await mkdir(backup, { mode: 0o700 })
+  for (const name of present) await rename(join(directory, name), join(backup, name))
+  return backup
+}
+
+export const hasIdentity = async (directory: string): Promise<boolean> =>
+  (await identityFiles(directory)).length > 0
+
+const identityFiles = async (directory: string): Promise<readonly string[]> =>
+  (await readdir(directory).catch(() => [])).filter((name) => IDENTITY_FILES.includes(name))
 
 type Parse<T> = (document: Record<string, unknown>, path: string) => T
 

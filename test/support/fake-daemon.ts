@@ -41,5 +41,6 @@ export class FakeDaemon implements DaemonControl {
     id === 'gone'
       ? { isDone: true, says: ['forgot gone'] }
       : { isDone: false, says: [`no unconfirmed affiliate is called ${id}`] }
+  resetIdentity = async () => ({ backup: '/old', problem: undefined })
   reload = async () => (this.asked.includes('leave') ? 'line 3: bad' : undefined)
 }

@@ -15,6 +15,8 @@ import type { ServiceReport } from '../../plan/members/unite-services.ts'
 import { type HarvestedEndpoint, planTelling } from '../../plan/paths/harvest.ts'
 import { DiscoveryClient } from '../../sources/discovery/client.ts'
 import type { ClientLog, ClientStatus } from '../../sources/discovery/client-options.ts'
+import type { DoubleSeen } from '../../sources/discovery/double.ts'
+import { OwnSeals, type SealStore } from '../../sources/discovery/own-seals.ts'
 import type { DiscoveryTransport } from '../../sources/discovery/transport.ts'
 
 export interface DiscoveryPoolOptions {
@@ -24,6 +26,8 @@ export interface DiscoveryPoolOptions {
   readonly log: ClientLog
   readonly onChange: () => void
   readonly dial: (endpoint: ServiceEndpoint, settings: Settings) => DiscoveryTransport
+  /** Where it is kept which records are our own; nowhere by default. */
+  readonly seals?: (settings: Settings) => SealStore
 }
 
 interface Entry {
@@ -39,11 +43,15 @@ export const describeUnpublished = ({ name, problem }: Pick<ClientStatus, 'name'
 export class DiscoveryPool implements AsyncDisposable {
   readonly #options: DiscoveryPoolOptions
   readonly #entries = new Map<string, Entry>()
+  readonly #seals: OwnSeals
+  /** The state directory that its seals were read from. */
+  #resumed: string | undefined
   #local: Affiliate | undefined
   #others: ReadonlyMap<string, readonly AddressPort[]> = new Map()
 
   constructor(options: DiscoveryPoolOptions) {
     this.#options = options
+    this.#seals = new OwnSeals((problem) => options.log.warn({}, problem))
   }
 
   get statuses(): readonly (ClientStatus & { readonly affiliates: number })[] {
@@ -68,6 +76,12 @@ export class DiscoveryPool implements AsyncDisposable {
     }))
   }
 
+  /** When another machine was last seen to publish under our node id, and as what; undefined while none was. */
+  get double(): DoubleSeen | undefined {
+    const seen = this.statuses.flatMap(({ double }) => double ?? [])
+    return seen.toSorted((one, other) => other.at - one.at)[0]
+  }
+
   /** Our public addresses as any of the services saw them, without repetition. */
   get publicAddresses(): readonly Address[] {
     return [...new Set([...this.#entries.values()].flatMap(({ client }) => client.status.publicAddresses))]
@@ -75,6 +89,12 @@ export class DiscoveryPool implements AsyncDisposable {
 
   /** Brings the clients in line with the settings: new ones start, changed ones are replaced, gone ones end. */
   async follow(settings: Settings, ownId: string): Promise<void> {
+    const { stateDirectory } = settings.node
+    if (this.#resumed !== stateDirectory) {
+      this.#resumed = stateDirectory
+      const store = this.#options.seals?.(settings)
+      if (store !== undefined) await this.#seals.resume(store)
+    }
     const wanted = new Map(
       (settings.cluster === undefined ? [] : settings.services).map((service) => [service.name, service]),
     )
@@ -101,6 +121,7 @@ export class DiscoveryPool implements AsyncDisposable {
         backoff: (failures) => backoffDelay(shape, failures, random()),
         onChange,
         log,
+        seals: this.#seals,
       })
       if (this.#local !== undefined) client.publish(this.#local)
       client.publishOthers(this.#others)

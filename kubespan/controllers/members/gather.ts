@@ -5,6 +5,7 @@ import type { Identity } from '../../model/identity.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
 import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import type { Settings } from '../../model/settings.ts'
+import { doubledIds, followDoubles, steadied, type Trails } from '../../plan/members/doubles.ts'
 import { joinTiers, type Tiers } from '../../plan/members/join-tiers.ts'
 import { mergeAffiliates } from '../../plan/members/merge-affiliates.ts'
 import { type RetainedAffiliate, retainAffiliates } from '../../plan/members/retain.ts'
@@ -32,7 +33,7 @@ export interface GatherInput {
 
 export type Gathered = Pick<
   MeshMemory,
-  'raw' | 'retained' | 'sources' | 'holdings' | 'contests' | 'knownSince'
+  'raw' | 'retained' | 'sources' | 'holdings' | 'contests' | 'knownSince' | 'trails'
 > &
   Pick<PeerPlan, 'specs' | 'conflicts' | 'claims'> & {
     /** Whether who should has told us all it knows since we started. */
@@ -46,9 +47,13 @@ export class GatherRecall {
   readonly united = new Last<United>()
   readonly plan = new Last<PeerPlan>()
   readonly contests = new Last<Contests>()
+  readonly trails = new Last<Trails>()
+  readonly current = new Last<readonly Affiliate[]>()
   readonly knownSince = new Last<MeshMemory['knownSince']>()
   readonly #reported = new Map<string, ServiceReport['affiliates']>()
-  #retained: { readonly of: United; readonly retained: readonly RetainedAffiliate[] } | undefined
+  #retained:
+    | { readonly of: readonly Affiliate[]; readonly retained: readonly RetainedAffiliate[] }
+    | undefined
 
   /** The affiliates of the report, as the very map of last time where they are the same: every refresh makes a new one. */
   reported({ name, affiliates }: ServiceReport): ServiceReport['affiliates'] {
@@ -60,7 +65,7 @@ export class GatherRecall {
 
   /** Only what is confirmed stays as it is by itself: the rest has a time limit. */
   retained(
-    of: United,
+    of: readonly Affiliate[],
     previous: readonly RetainedAffiliate[],
     retain: () => readonly RetainedAffiliate[],
   ): readonly RetainedAffiliate[] {
@@ -95,8 +100,16 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   const { memory, identity, settings, forgotten, now } = input
   const { timing } = settings
   const united = unite(input, recall)
-  const { tiers, current } = united
-  const retained = recall.retained(united, memory.retained, () =>
+  const { tiers } = united
+  const trails = recall.trails.of([united.current], () => followDoubles(memory.trails, united.current, now))
+  const doubled = doubledIds(trails, now)
+  const current = recall.current.of([trails, doubled.join()], () =>
+    united.current.map((affiliate) => {
+      const trail = doubled.includes(affiliate.nodeId) ? trails.get(affiliate.nodeId) : undefined
+      return trail === undefined ? affiliate : steadied(trail)
+    }),
+  )
+  const retained = recall.retained(current, memory.retained, () =>
     retainAffiliates({
       previous: memory.retained,
       current,
@@ -143,7 +156,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   )
   if (standing.contested.size === 0 && memory.holdings.size === 0)
     return {
-      ...{ raw, retained, sources, knownSince, isComplete, ...standing },
+      ...{ raw, retained, sources, knownSince, trails, isComplete, ...standing },
       ...{ holdings: memory.holdings, contests, challenged: new Set() },
     }
   const holdings = arbitrateOverlaps({
@@ -159,7 +172,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   const isSame = JSON.stringify([...holdings]) === JSON.stringify([...memory.holdings])
   const { specs, conflicts, claims } = isSame ? standing : plan(holdings)
   return {
-    ...{ raw, retained, sources, knownSince, isComplete, specs, conflicts, claims, contests },
+    ...{ raw, retained, sources, knownSince, trails, isComplete, specs, conflicts, claims, contests },
     holdings: isSame ? memory.holdings : holdings,
     challenged: challengedBy(contests, memory.contests, specs),
   }

@@ -11,6 +11,9 @@ import {
   describeClashes,
   planClashes,
 } from '../../plan/members/address-clash.ts'
+import { describeSharedIds } from '../../plan/members/shared-ids.ts'
+import type { PeerConflict } from '../../plan/peers/peer-specs.ts'
+import type { DoubleSeen } from '../../sources/discovery/double.ts'
 import type { MeshHost } from '../mesh-host.ts'
 import type { MeshMemory } from '../view.ts'
 import { type Listed, stampsOf } from './forgotten.ts'
@@ -26,7 +29,10 @@ export interface IdentityKeeperOptions {
 export interface IdentityInput {
   readonly settings: Settings
   readonly identity: Identity
-  readonly gathered: Pick<MeshMemory, 'retained' | 'knownSince' | 'specs' | 'statuses'>
+  readonly gathered: Pick<MeshMemory, 'retained' | 'knownSince' | 'trails' | 'statuses'>
+  readonly refusals: readonly PeerConflict[]
+  /** Who else was seen to publish under our node id. */
+  readonly double: DoubleSeen | undefined
   /** Since when each peer is not up, or its path seems dead. */
   readonly silent: ReadonlyMap<PublicKey, Instant>
   readonly listed: Listed
@@ -61,6 +67,18 @@ export class IdentityKeeper {
     const { settings, identity, gathered, isComplete } = input
     const now = this.#options.clock.now()
     if (isComplete) this.#completeSince ??= now
+    const conflicts = describeSharedIds({
+      ...{ ownId: identity.nodeId, trails: gathered.trails, now },
+      double: input.double,
+      conflicts: input.refusals,
+      toldFor: settings.timing.affiliateTtl,
+    })
+    const { conflicts: clashes, again } = await this.#lookAtAddresses(input, now)
+    return { conflicts: [...conflicts, ...clashes], again }
+  }
+
+  async #lookAtAddresses(input: IdentityInput, now: Instant): Promise<IdentityLook> {
+    const { settings, identity, gathered } = input
     const shared = this.#sharedAddresses(gathered.retained, identity)
     if (shared.size === 0 && this.#clashes.size === 0) return { conflicts: [], again: undefined }
 

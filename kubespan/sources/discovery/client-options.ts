@@ -2,6 +2,8 @@ import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
 import { type Address, familyOf } from '../../../shared/net/address.ts'
 import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
+import type { DoubleSeen } from './double.ts'
+import type { OwnSeals } from './own-seals.ts'
 import type { Dial } from './transport.ts'
 
 export interface DiscoveryClientOptions {
@@ -19,6 +21,8 @@ export interface DiscoveryClientOptions {
   /** The table, the public address or the connection changed. */
   readonly onChange: () => void
   readonly log: ClientLog
+  /** Which records are our own; by default those of this client. */
+  readonly seals?: OwnSeals
 }
 
 const CHECK_EVERY_MAX: Milliseconds = 30_000
@@ -52,6 +56,8 @@ export interface ClientStatus {
   readonly lastContactAt: Instant | undefined
   /** Our addresses as the service saw them: the last one of each family. */
   readonly publicAddresses: readonly Address[]
+  /** When another machine was last seen to publish under our node id, and as what; undefined while none was. */
+  readonly double?: DoubleSeen | undefined
   /** Although it is connected, others learn nothing of us there: our record is refused, or too large. */
   readonly isUnpublished: boolean
   /** Why it is not connected, or why our record is not published, or not all of it. */

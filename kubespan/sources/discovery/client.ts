@@ -1,4 +1,5 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
+import { sealStamp } from '../../../shared/affiliate/seal.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
 import { messageOf } from '../../../shared/message-of.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
@@ -7,8 +8,10 @@ import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort } from '../../model/service-endpoint.ts'
 import { checkWhenWanted } from './check-connection.ts'
 import { type ClientStatus, type DiscoveryClientOptions, rememberAddress } from './client-options.ts'
+import { DoubleWatch } from './double.ts'
 import { OthersRecord, tellOthers } from './others.ts'
 import { type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
+import { OwnSeals } from './own-seals.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
 import { type DiscoveryTransport, RefusedCall, toldAddress } from './transport.ts'
@@ -40,10 +43,14 @@ export class DiscoveryClient implements AsyncDisposable {
   #deletion: PromiseWithResolvers<void> | undefined
   #status: ClientStatus
   #reported = new Set<string>()
+  readonly #seals: OwnSeals
+  readonly #doubles: DoubleWatch
 
   constructor(options: DiscoveryClientOptions) {
     this.#options = options
     this.#route = routeTo(options.endpoint)
+    this.#seals = options.seals ?? new OwnSeals()
+    this.#doubles = new DoubleWatch(options.clock, () => this.renew())
     this.#status = {
       name: options.name,
       endpoint: formatHostPort(options.endpoint),
@@ -84,7 +91,8 @@ export class DiscoveryClient implements AsyncDisposable {
 
   /** Publishes our record once more, sealed anew: who watches sees that we are there. */
   renew(): void {
-    if (this.#local !== undefined) this.#local = sealAnew(this.#local, this.#options.key)
+    if (this.#local === undefined || this.#deletion !== undefined) return
+    this.#local = sealAnew(this.#local, this.#options.key)
     this.#refreshWanted.set()
   }
 
@@ -113,6 +121,7 @@ export class DiscoveryClient implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
+    this.#doubles.end()
     await this.#running
   }
 
@@ -162,6 +171,7 @@ export class DiscoveryClient implements AsyncDisposable {
     const { clock, dial } = this.#options
     const transport = dial(this.#route.current)
     this.#others.forgetTold()
+    this.#doubles.begins()
     try {
       const hello = await within(clock, HELLO_TIMEOUT, signal, 'Hello', (limit) => transport.hello(limit))
       this.#update({
@@ -203,10 +213,8 @@ export class DiscoveryClient implements AsyncDisposable {
     let isSnapshot = true
     for await (const message of messages) {
       const change = applyWatchMessage(this.#table, message, isSnapshot, {
-        ownId,
-        key,
-        now: clock.now(),
-        ttl,
+        ...{ ownId, key, ttl, now: clock.now() },
+        isOwnSeal: (stamp) => this.#seals.has(stamp),
       })
       this.#table = change.table
       for (const { id, what } of change.problems) {
@@ -217,6 +225,7 @@ export class DiscoveryClient implements AsyncDisposable {
         }
       }
       if (change.ownIsMissing && !isSnapshot && this.#deletion === undefined) this.#refreshWanted.set()
+      if (change.foreign !== undefined) this.#update({ double: this.#doubles.sees(change.foreign) })
       if (isSnapshot)
         log.info({ service: name, affiliates: this.#table.affiliates.size }, 'discovery connected')
       isSnapshot = false
@@ -268,9 +277,11 @@ export class DiscoveryClient implements AsyncDisposable {
     const local = this.#local
     if (local?.data === undefined) return true
     const { data, endpoints } = local
+    await this.#seals.add(sealStamp(data))
     const taken = await updateWithRoom(endpoints, (some) =>
       transport.update({ affiliateId: ownId, data, endpoints: some, ttl }, signal),
     )
+    this.#doubles.published()
     this.#update({ problem: describeNoRoom(taken, endpoints.length), isUnpublished: false })
     return taken === endpoints.length
   }

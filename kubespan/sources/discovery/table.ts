@@ -49,6 +49,8 @@ export interface TableContext {
   readonly now: Instant
   /** The longest a record lives without a refresh. A deletion sooner than that was somebody's wish. */
   readonly ttl: Milliseconds
+  /** Whether we sealed what bears this stamp. */
+  readonly isOwnSeal?: (stamp: string) => boolean
 }
 
 /** Something in a message that was passed over. Said once per kind and affiliate by the caller, never fatal. */
@@ -62,6 +64,8 @@ export interface TableChange {
   readonly problems: readonly TableProblem[]
   /** The service has deleted, or does not know, our own record. */
   readonly ownIsMissing: boolean
+  /** What stands under our own id although we did not seal it. Never in a snapshot, which may be from another time. */
+  readonly foreign: Affiliate | undefined
 }
 
 /**
@@ -78,10 +82,12 @@ export function applyWatchMessage(
   const departures = new Map(isSnapshot ? [] : table.departures)
   const problems: TableProblem[] = []
   let ownIsMissing = isSnapshot
+  let foreign: Affiliate | undefined
 
   for (const sealed of message.affiliates) {
     if (sealed.id === context.ownId) {
       ownIsMissing = message.deleted
+      foreign = isSnapshot || message.deleted ? undefined : openForeign(sealed, context)
       continue
     }
     if (message.deleted) {
@@ -96,7 +102,18 @@ export function applyWatchMessage(
     affiliates.set(sealed.id, opened)
     departures.delete(sealed.id)
   }
-  return { table: { affiliates, departures }, problems, ownIsMissing }
+  return { table: { affiliates, departures }, problems, ownIsMissing, foreign }
+}
+
+/** What bears our id, was sealed by a member, and not by us. What others add to our own record, as endpoints, leaves its seal. */
+function openForeign(
+  sealed: SealedAffiliate,
+  { ownId, key, isOwnSeal }: TableContext,
+): Affiliate | undefined {
+  if (isOwnSeal === undefined || isOwnSeal(sealStamp(sealed.data))) return undefined
+  const plaintext = key.openAffiliate(sealed.data)
+  const decoded = plaintext && decodeAffiliate(plaintext)
+  return decoded?.nodeId === ownId ? decoded : undefined
 }
 
 /** The decoded affiliate; the one known so far when the new data is absent or unusable. */

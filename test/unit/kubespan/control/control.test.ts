@@ -39,6 +39,7 @@ test('commands reach the daemon, and its refusals come back as errors', async (t
   assert.deepEqual(daemon.asked, ['leave'])
   assert.deepEqual(await client.forget('gone'), ['forgot gone'])
   await assert.rejects(client.forget('never was'), /no unconfirmed affiliate is called never was/)
+  assert.deepEqual(await client.resetIdentity(), { backup: '/old' })
   await assert.rejects(client.down(), /nft: busy/)
   await assert.rejects(client.reload(), /line 3: bad/)
 })

@@ -1,0 +1,69 @@
+import { readFile } from 'node:fs/promises'
+import { replaceFile } from '../state-file.ts'
+
+/** Where it is kept across restarts which records are our own. */
+export interface SealStore {
+  load(): Promise<readonly string[]>
+  save(stamps: readonly string[]): Promise<void>
+}
+
+/** So many are remembered: a record is sealed anew when something in it changes, and at each start. */
+const SEALS_MAX = 64
+const FORMAT = 'openspan seals 1'
+
+/**
+ * The stamps of the records that this node has sealed, in this run and before. A record under our id that opens with the cluster's
+ * key and is none of these was sealed by somebody else who uses our id.
+ */
+export class OwnSeals {
+  readonly #warn: (problem: string) => void
+  #store: SealStore | undefined
+  #stamps: readonly string[] = []
+  #saving: Promise<void> = Promise.resolve()
+
+  constructor(warn: (problem: string) => void = () => {}) {
+    this.#warn = warn
+  }
+
+  /** Goes on from what an earlier run has left. */
+  async resume(store: SealStore): Promise<void> {
+    this.#store = store
+    this.#stamps = latest([...(await store.load()), ...this.#stamps])
+  }
+
+  has(stamp: string): boolean {
+    return this.#stamps.includes(stamp)
+  }
+
+  /** To be awaited before the record is published: else a copy of it that outlives us would look like somebody else's. */
+  async add(stamp: string): Promise<void> {
+    if (!this.has(stamp)) {
+      this.#stamps = latest([...this.#stamps, stamp])
+      this.#saving = this.#saving.then(() => this.#save())
+    }
+    await this.#saving
+  }
+
+  async #save(): Promise<void> {
+    try {
+      await this.#store?.save(this.#stamps)
+    } catch (error) {
+      this.#warn(`it cannot be stored which records are our own: ${(error as Error).message}`)
+    }
+  }
+}
+
+const latest = (stamps: readonly string[]): readonly string[] => [...new Set(stamps)].slice(-SEALS_MAX)
+
+/** In a file of the state directory. */
+export const sealFile = (path: string): SealStore => ({
+  async load() {
+    try {
+      const { format, stamps } = JSON.parse(await readFile(path, 'utf8'))
+      return format === FORMAT && Array.isArray(stamps) ? stamps.map(String) : []
+    } catch {
+      return []
+    }
+  },
+  save: (stamps) => replaceFile(path, `${JSON.stringify({ format: FORMAT, stamps })}\n`),
+})
