@@ -1,9 +1,9 @@
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
 import type { Change } from '../diff/change.ts'
 import { type ShownRules, shownRules } from '../diff/nft-chains.ts'
-import { planNftTable } from '../diff/nft-table.ts'
+import { GUARDED_PORTS, planNftTable } from '../diff/nft-table.ts'
 import { type NftTableView, parseNftTable } from '../diff/nft-view.ts'
-import { diffNftTable } from '../diff/nftables.ts'
+import { diffNftTable, restoreScript } from '../diff/nftables.ts'
 import { olderConnectionsScript, parseAccepted } from '../diff/older-connections.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
@@ -26,6 +26,7 @@ async function listTable(host: Host, args: readonly string[]): Promise<NftTableV
 /** Our table on one host, with what nft showed of the rules that we wrote. Rules of an earlier run are written once more. */
 export class NftTableKeeper {
   #shown: ShownRules = new Map()
+  #restore: string | undefined
 
   /** Brings the table in line. Nothing is written when it is. */
   async apply(
@@ -37,14 +38,27 @@ export class NftTableKeeper {
     const { nftTable } = desired.placement
     const wanted = planNftTable(desired)
     const { scripts, changes, writesChains } = diffNftTable(nftTable, wanted, observed, this.#shown)
+    // What was wanted before is not to be restored over what is written now.
+    this.#restore = undefined
     for (const script of scripts) await host.run('nft', ['-f', '-'], script)
+    this.#restore = restoreScript(nftTable, wanted)
     // Without the elements of sets.
     if (writesChains)
       this.#shown = shownRules(await listTable(host, ['-j', '-t', 'list', 'table', 'inet', nftTable]))
-    const guarded = new Set(observed?.sets.get('bypass_ports')?.elements)
+    const guarded = new Set(observed?.sets.get(GUARDED_PORTS)?.elements)
     const fresh = desired.bypass?.localPorts.filter((port) => !guarded.has(`${port}`)) ?? []
     if (fresh.length > 0) await letOlderAnswer(host, desired, fresh, view)
     return changes
+  }
+
+  /** From now on there is none to be restored. */
+  forget(): void {
+    this.#restore = undefined
+  }
+
+  /** Writes the table as it was wanted last, without a look at anything: when it is gone, every millisecond counts. */
+  async restore(host: Pick<Host, 'run'>): Promise<void> {
+    if (this.#restore !== undefined) await host.run('nft', ['-f', '-'], this.#restore)
   }
 }
 

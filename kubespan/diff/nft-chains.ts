@@ -1,4 +1,4 @@
-import type { NftChain } from './nft-table.ts'
+import type { NftChain } from './nft-types.ts'
 import type { NftChainView, NftTableView } from './nft-view.ts'
 
 /** How nft shows rules of ours, by the comments that they were written with. */

@@ -1,6 +1,6 @@
 import { hostPrefix, type Prefix, parseAddress, parsePrefix } from '../../shared/net/address.ts'
 import { PrefixSet } from '../../shared/net/prefix-set.ts'
-import type { NftSet } from './nft-table.ts'
+import type { NftSet } from './nft-types.ts'
 import type { NftSetView } from './nft-view.ts'
 
 /** Intervals are not merged by nft: what it lists is then what we gave it, as minimal covers neither touch nor overlap. */

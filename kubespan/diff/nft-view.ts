@@ -24,6 +24,8 @@ export interface NftSetView {
 
 /** Our table as it is; undefined instead of this when there is none. */
 export interface NftTableView {
+  /** Name → packets. */
+  readonly counters: ReadonlyMap<string, number>
   readonly sets: ReadonlyMap<string, NftSetView>
   readonly chains: ReadonlyMap<string, NftChainView>
 }
@@ -49,16 +51,28 @@ interface RuleRow {
   readonly expr?: unknown
 }
 
+interface CounterRow {
+  readonly name: string
+  readonly packets: number
+}
+
 interface Listing {
-  readonly nftables: readonly { readonly set?: SetRow; readonly chain?: ChainRow; readonly rule?: RuleRow }[]
+  readonly nftables: readonly {
+    readonly counter?: CounterRow
+    readonly set?: SetRow
+    readonly chain?: ChainRow
+    readonly rule?: RuleRow
+  }[]
 }
 
 /** The answer of `nft -j list table`. */
 export function parseNftTable(text: string): NftTableView {
   const { nftables } = JSON.parse(text) as Listing
+  const counters = new Map<string, number>()
   const sets = new Map<string, NftSetView>()
   const chains = new Map<string, NftChainView & { rules: NftRuleView[] }>()
-  for (const { set, chain, rule } of nftables) {
+  for (const { counter, set, chain, rule } of nftables) {
+    if (counter !== undefined) counters.set(counter.name, counter.packets)
     if (set !== undefined)
       sets.set(set.name, {
         type: typeof set.type === 'string' ? [set.type] : set.type,
@@ -72,7 +86,7 @@ export function parseNftTable(text: string): NftTableView {
     if (rule !== undefined)
       chains.get(rule.chain)?.rules.push({ comment: rule.comment, shown: JSON.stringify(rule.expr) ?? '' })
   }
-  return { sets, chains }
+  return { counters, sets, chains }
 }
 
 interface ElementObject {

@@ -1,7 +1,8 @@
 import type { Change } from './change.ts'
 import { chainDifference, OTHER_HOOK, rewriteChain, type ShownRules, writeChain } from './nft-chains.ts'
 import { changeSet, declareSet, fillSet, hasOtherShape, isUncovering, setDifference } from './nft-sets.ts'
-import { type NftChain, type NftSet, type NftTable, OCCASIONAL_CHAINS } from './nft-table.ts'
+import { GUARDED_PORTS, OCCASIONAL_CHAINS } from './nft-table.ts'
+import type { NftChain, NftSet, NftTable } from './nft-types.ts'
 import type { NftTableView } from './nft-view.ts'
 
 export interface NftDiff {
@@ -27,15 +28,16 @@ export function diffNftTable(
   const table = `inet ${name}`
   if (observed === undefined) return build(table, wanted, 'missing')
   const reshaped = wanted.sets.find((set) => hasOtherShape(set, observed.sets.get(set.name)))
-  if (reshaped !== undefined) {
-    const { scripts, ...rest } = build(table, wanted, `set ${reshaped.name} of another type`)
-    return { ...rest, scripts: [`delete table ${table}\n${scripts.join('')}`] }
-  }
+  if (reshaped !== undefined) return build(table, wanted, `set ${reshaped.name} of another type`)
 
   const setLines: string[] = []
   const chainLines: string[] = []
   const changes: Change[] = []
   const uncovered: NftSet[] = []
+  for (const counter of wanted.counters.filter((name) => !observed.counters.has(name))) {
+    setLines.push(declareCounter(table, counter))
+    changes.push({ action: 'add', what: `counter ${counter}`, reason: 'missing' })
+  }
   for (const set of wanted.sets) {
     const found = observed.sets.get(set.name)
     const reason = setDifference(set, found)
@@ -78,12 +80,31 @@ export function diffNftTable(
 
 const script = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
 
-/** The whole table from nothing. */
-function build(table: string, { sets, chains }: NftTable, reason: string): NftDiff {
+const declareCounter = (table: string, name: string): string => `add counter ${table} ${name}`
+
+const buildLines = (table: string, { counters, sets, chains }: NftTable): string[] => [
+  ...counters.map((counter) => declareCounter(table, counter)),
+  ...sets.flatMap((set) => [declareSet(table, set), ...fillSet(table, set)]),
+  ...chains.flatMap((chain) => writeChain(table, chain)),
+]
+
+/**
+ * The whole table at once, for when somebody else has removed it; refused where there is one again. The ports that are guarded are
+ * left to the next comparison, which has more to do with them than to name them.
+ */
+export const restoreScript = (name: string, { sets, ...wanted }: NftTable): string => {
+  const table = `inet ${name}`
+  const withoutPorts = sets.map((set) => (set.name === GUARDED_PORTS ? { ...set, elements: [] } : set))
+  return script([`create table ${table}`, ...buildLines(table, { ...wanted, sets: withoutPorts })])
+}
+
+/** The whole table from nothing, or in the place of one that has appeared meanwhile. */
+function build(table: string, wanted: NftTable, reason: string): NftDiff {
   const lines = [
     `add table ${table}`,
-    ...sets.flatMap((set) => [declareSet(table, set), ...fillSet(table, set)]),
-    ...chains.flatMap((chain) => writeChain(table, chain)),
+    `delete table ${table}`,
+    `add table ${table}`,
+    ...buildLines(table, wanted),
   ]
   return {
     scripts: [script(lines)],

@@ -45,5 +45,7 @@ export const RECONCILE_EVERY: Milliseconds = 30_000
 
 /** Connections that were there before our nft table was. Whoever says nothing for longer than this is to call again. */
 export const OLDER = { setV4: 'older_v4', setV6: 'older_v6', timeoutSeconds: 3600 } as const
+/** In our nft table: packets for the mesh that were dropped because they would have left by another link than ours. */
+export const STRAYS_COUNTER = 'strays'
 /** What stands in our nft table only for the seconds in which a peer is tried on a better path. */
 export const DEAF = { chain: 'kubespan_deaf', setV4: 'deaf_v4', setV6: 'deaf_v6' } as const

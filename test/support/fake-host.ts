@@ -145,7 +145,8 @@ export class FakeHost implements Host {
   fate(address: Address): 'tunnel' | 'dropped' | 'clear' {
     const out = this.network.route(address, this.nft.markOf(address))
     if (out === 'dropped') return 'dropped'
-    if (out === 'main' || !this.wireguard.devices.has(out.dev)) return 'clear'
+    if (out === 'main' || !this.wireguard.devices.has(out.dev))
+      return this.nft.guards(address) ? 'dropped' : 'clear'
     return this.wireguard.hasOwner(out.dev, address) ? 'tunnel' : 'dropped'
   }
 }

@@ -23,6 +23,8 @@ interface FakeChain {
 }
 
 interface FakeTable {
+  /** Name → packets. */
+  readonly counters: Map<string, number>
   readonly sets: Map<string, FakeSet>
   readonly chains: Map<string, FakeChain>
 }
@@ -57,6 +59,15 @@ export class FakeNft {
     return 0
   }
 
+  /** Whether a packet to this address, with no mark that lets it pass by, ends when it leaves by another link than ours. */
+  guards(address: Address): boolean {
+    return [...this.tables.values()].some(({ chains, sets }) =>
+      (chains.get('kubespan_guard')?.rules ?? []).some(({ text }) =>
+        contains(sets.get(/^ip6? daddr @(\w+) .* drop$/.exec(text)?.[1] ?? ''), address),
+      ),
+    )
+  }
+
   /** Everything in the script, or nothing of it. */
   #transaction(args: readonly string[], script: string): string {
     const before = structuredClone(this.tables)
@@ -71,16 +82,17 @@ export class FakeNft {
 
   #command(args: readonly string[], line: string): void {
     const [, verb, object, key = '', name = '', rest = ''] =
-      /^(add|delete|flush) (table|set|element|chain|rule|ruleset)(?: (\w+ \w+))?(?: (\w+))?(?: (.*))?$/.exec(
+      /^(add|create|delete|flush) (table|counter|set|element|chain|rule|ruleset)(?: (\w+ \w+))?(?: (\w+))?(?: (.*))?$/.exec(
         line,
       ) ?? []
     if (object === 'ruleset') this.tables.clear()
     else if (object === 'table') this.#table(args, verb, key)
     else {
-      const { sets, chains } = this.tables.get(key) ?? missing(args)
+      const { counters, sets, chains } = this.tables.get(key) ?? missing(args)
       const set = (): FakeSet => sets.get(name) ?? missing(args)
       const chain = (): FakeChain => chains.get(name) ?? missing(args)
       const actions: Record<string, () => unknown> = {
+        'add counter': () => counters.has(name) || counters.set(name, 0),
         'add set': () => sets.has(name) || sets.set(name, parseSet(rest)),
         'delete set': () => sets.delete(name) || missing(args),
         'flush set': () => set().elements.splice(0),
@@ -92,6 +104,8 @@ export class FakeNft {
         'add rule': () => {
           const [, text = '', comment] = /^(.*?)(?: comment "(.*)")?$/.exec(rest) ?? []
           for (const [, used = ''] of text.matchAll(/@(\w+)/g)) if (!sets.has(used)) missing(args)
+          for (const [, used = ''] of text.matchAll(/counter name (\w+)/g))
+            if (!counters.has(used)) missing(args)
           chain().rules.push({ text, comment })
         },
       }
@@ -102,7 +116,12 @@ export class FakeNft {
   }
 
   #table(args: readonly string[], verb: string | undefined, key: string): void {
-    if (verb === 'add') this.tables.set(key, this.tables.get(key) ?? { sets: new Map(), chains: new Map() })
+    if (verb === 'create' && this.tables.has(key)) refuse('nft', args, 'Error: File exists', 1)
+    if (verb === 'add' || verb === 'create')
+      this.tables.set(
+        key,
+        this.tables.get(key) ?? { counters: new Map(), sets: new Map(), chains: new Map() },
+      )
     else if (!this.tables.delete(key)) missing(args)
   }
 
@@ -125,6 +144,7 @@ export class FakeNft {
     const nftables = [
       { metainfo: { json_schema_version: 1 } },
       { table: { name: key } },
+      ...[...table.counters].map(([name, packets]) => ({ counter: { name, packets } })),
       ...[...table.sets].map(([name, { type, isInterval, elements }]) => ({
         set: {
           name,

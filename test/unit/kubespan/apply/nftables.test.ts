@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NftTableKeeper, observeNftTable } from '../../../../kubespan/apply/nftables.ts'
 import type { Bypass } from '../../../../kubespan/model/desired.ts'
 import { desiredOf, peersOf } from '../../../support/desired-states.ts'
 import { FakeHost } from '../../../support/fake-host.ts'
@@ -41,4 +42,31 @@ test('who was heard through the tunnel before is not answered outside', async ()
   peer.receiveBytes = 148
   await bringInLine(host, desiredOf(peersOf(1), { bypass: bypass([3000]) }))
   assert.deepEqual(older(host), ['203.0.113.9 . 40000 . 3000'])
+})
+
+test('a table that is gone is written as it was, without a look, and the next pass has only the ports to do', async () => {
+  const host = new FakeHost()
+  host.tcpListing = SOCKETS
+  const keeper = new NftTableKeeper()
+  const desired = desiredOf(peersOf(2), { bypass: bypass([3000]) })
+  const pass = async () =>
+    await keeper.apply(host, desired, await observeNftTable(host, 'openspan'), undefined)
+  await keeper.restore(host)
+  assert.deepEqual(host.writes, [], 'nothing is restored before there was something')
+  await pass()
+  const whole = structuredClone(host.nft.tables)
+
+  await assert.rejects(keeper.restore(host), /File exists/, 'a table that is there is left alone')
+  assert.deepEqual(host.nft.tables, whole)
+  host.nft.tables.clear()
+  await keeper.restore(host)
+  assert.deepEqual(
+    (await pass()).map(({ what }) => what),
+    ['set bypass_ports'],
+  )
+  assert.deepEqual(host.nft.tables, whole, 'with the connections that are older than the table')
+  keeper.forget()
+  host.nft.tables.clear()
+  await keeper.restore(host)
+  assert.equal(host.nft.tables.size, 0)
 })

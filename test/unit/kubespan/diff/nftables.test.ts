@@ -77,6 +77,9 @@ test('the whole script, from nothing', () => {
   assert.equal(
     body,
     `add table inet openspan
+delete table inet openspan
+add table inet openspan
+add counter strays
 add set routed_v4 { type ipv4_addr; flags interval; }
 add element routed_v4 { 10.0.0.0/8, 192.0.2.1 }
 add set routed_v6 { type ipv6_addr; flags interval; }
@@ -119,7 +122,6 @@ add chain kubespan_back_forward_end { type filter hook forward priority 15; poli
 add rule kubespan_back_forward_end iifname "kubespan" oifname != "kubespan" meta mark set meta mark & 0xffffff9f
 add rule kubespan_back_forward_end oifname "kubespan" meta mark set meta mark & 0xffffff9f | 0x40
 add chain kubespan_prerouting { type filter hook prerouting priority 20; policy accept; }
-add rule kubespan_prerouting meta mark & 0x60 == 0x20 accept
 add rule kubespan_prerouting ip6 hoplimit 255 icmpv6 type 133-137 accept
 add rule kubespan_prerouting ct direction reply ct mark & 0x80 == 0x80 accept
 add rule kubespan_prerouting iifname != "kubespan" ip saddr != @own_v4 ct status & dnat == 0 accept
@@ -128,9 +130,13 @@ add rule kubespan_prerouting ip daddr @routed_v4 tcp flags & (syn|rst) == syn tc
 add rule kubespan_prerouting ip6 daddr @routed_v6 tcp flags & (syn|rst) == syn tcp option maxseg size > 1348 tcp option maxseg size set 1348
 add rule kubespan_prerouting ip daddr @routed_v4 meta mark set meta mark & 0xffffff9f | 0x40 accept
 add rule kubespan_prerouting ip6 daddr @routed_v6 meta mark set meta mark & 0xffffff9f | 0x40 accept
+add chain kubespan_unmark { type filter hook output priority -1; policy accept; }
+add rule kubespan_unmark meta mark & 0x60 == 0x40 ip daddr @routed_v4 meta mark set meta mark & 0xffffff9f
+add rule kubespan_unmark meta mark & 0x60 == 0x40 ip6 daddr @routed_v6 meta mark set meta mark & 0xffffff9f
 add chain kubespan_outgoing { type route hook output priority 0; policy accept; }
-add rule kubespan_outgoing meta mark & 0x60 == 0x20 accept
 add rule kubespan_outgoing oifname "lo" accept
+add rule kubespan_outgoing udp sport 51820 meta mark & 0x60 == 0x20 accept
+add rule kubespan_outgoing udp sport 51820 meta mark set meta mark & 0xffffff9f | 0x20 accept
 add rule kubespan_outgoing ip6 hoplimit 255 icmpv6 type 133-137 accept
 add rule kubespan_outgoing udp sport 68 udp dport 67 accept
 add rule kubespan_outgoing udp sport 67 udp dport 68 accept
@@ -146,6 +152,25 @@ add rule kubespan_outgoing ip daddr @routed_v4 tcp flags & (syn|rst) == syn tcp 
 add rule kubespan_outgoing ip6 daddr @routed_v6 tcp flags & (syn|rst) == syn tcp option maxseg size > 1348 tcp option maxseg size set 1348
 add rule kubespan_outgoing ip daddr @routed_v4 meta mark set meta mark & 0xffffff9f | 0x40 accept
 add rule kubespan_outgoing ip6 daddr @routed_v6 meta mark set meta mark & 0xffffff9f | 0x40 accept
+add chain kubespan_guard { type filter hook postrouting priority 99; policy accept; }
+add rule kubespan_guard oifname "kubespan" accept
+add rule kubespan_guard oifname "lo" accept
+add rule kubespan_guard udp sport 51820 accept
+add rule kubespan_guard ip6 hoplimit 255 icmpv6 type 133-137 accept
+add rule kubespan_guard meta mark & 0x60 == 0x40 ip daddr @routed_v4 counter name strays drop
+add rule kubespan_guard meta mark & 0x60 == 0x40 ip6 daddr @routed_v6 counter name strays drop
+add rule kubespan_guard udp sport 68 udp dport 67 accept
+add rule kubespan_guard udp sport 67 udp dport 68 accept
+add rule kubespan_guard udp sport 546 udp dport 547 accept
+add rule kubespan_guard udp sport 547 udp dport 546 accept
+add rule kubespan_guard ip daddr . tcp dport @bypass_v4 accept
+add rule kubespan_guard ip6 daddr . tcp dport @bypass_v6 accept
+add rule kubespan_guard ct direction reply ct mark & 0x80 == 0x80 accept
+add rule kubespan_guard tcp sport @bypass_ports ct mark & 0x80 == 0x80 accept
+add rule kubespan_guard iifname != "kubespan" ip saddr != @own_v4 ct status & dnat == 0 accept
+add rule kubespan_guard iifname != "kubespan" ip6 saddr != @own_v6 ct status & dnat == 0 accept
+add rule kubespan_guard ip daddr @routed_v4 counter name strays drop
+add rule kubespan_guard ip6 daddr @routed_v6 counter name strays drop
 `,
   )
 })
@@ -194,7 +219,9 @@ test('without local ports nothing asks for connections', () => {
         `kubespan_${name}_end`,
       ]),
       'kubespan_prerouting',
+      'kubespan_unmark',
       'kubespan_outgoing',
+      'kubespan_guard',
     ],
   )
   assert.ok(!chains.some(({ rules }) => rules.some((rule) => /\bct\b/.test(rule))))
@@ -350,8 +377,8 @@ test('rules that nobody in this run has written, or that are shown otherwise by 
   const reasons = (shown: ShownRules): string[] =>
     diffNftTable('openspan', planNftTable(desired), observed, shown).changes.map(({ reason }) => reason)
   assert.deepEqual(reasons(shownRules(observed)), [])
-  assert.deepEqual(reasons(NOTHING_SHOWN), Array(11).fill('rules of an earlier run'))
-  const inTwo = ruleComment('meta mark & 0x60 == 0x20 accept')
+  assert.deepEqual(reasons(NOTHING_SHOWN), Array(13).fill('rules of an earlier run'))
+  const inTwo = ruleComment('oifname "lo" accept')
   const other = new Map([...shownRules(observed), [inTwo, 'accept']])
   assert.deepEqual(reasons(other), ['rules that say something else', 'rules that say something else'])
 })
