@@ -1,10 +1,13 @@
 import type { Change } from '../diff/change.ts'
+import type { Detour } from '../diff/detours.ts'
 import { holdRouted } from '../diff/hold-routed.ts'
 import { diffRouting, isGuard, planRouting } from '../diff/routing.ts'
 import { describeWireGuardDiff, diffWireGuard, NEW_DEVICE } from '../diff/wireguard.ts'
 import type { Host } from '../host/host.ts'
+import { STRAYS_COUNTER } from '../model/constants.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { PublicKey, WireGuardView } from '../model/peer.ts'
+import { observeDetours } from './detours.ts'
 import {
   applyLink,
   createLink,
@@ -42,6 +45,12 @@ export interface ApplyReport {
   readonly count: number
   /** What cannot be mended from here. */
   readonly warnings: readonly string[]
+  /** What others have put in the way of packets for the mesh; in the warnings as well. */
+  readonly detours: readonly Detour[]
+  /** Numbers of tables of others in which every change counts for that. */
+  readonly detourTables: ReadonlySet<number>
+  /** Packets for the mesh that our table has dropped since it is there; undefined when it was not. */
+  readonly strayPackets: number | undefined
 }
 
 /** There is a link of our name, but it is not ours to use. */
@@ -110,6 +119,12 @@ export async function applyDesiredState(
     ({ route }) => settled.hasIpv6 || route?.dev === undefined || route.family === 4,
   )
   routing.push(...(await applyRouting(host, placement, possible)))
+  const hasMovedRule = rerouting.some(({ rule }) => rule !== undefined)
+  const { detours, tables: detourTables } = await observeDetours(
+    host,
+    desired,
+    hasMovedRule ? await observeRouting(host, placement, families) : foundRouting,
+  )
 
   const known = refusals.among(diff.set)
   const hopeless = new Set(known.map(({ publicKey }) => publicKey))
@@ -132,7 +147,11 @@ export async function applyDesiredState(
     nftables,
     routing,
     count: linkChanges.length + wireguard.length + nftables.length + routing.length,
+    detours,
+    detourTables,
+    strayPackets: foundTable?.counters.get(STRAYS_COUNTER),
     warnings: [
+      ...detours.map(({ what, mend }) => `${what}; to mend it: ${mend}`),
       ...settled.warnings,
       ...(otherKind === undefined ? [] : [otherKind]),
       ...diff.ignored.map((publicKey) => `peer ${publicKey}: WireGuard does not take this key`),

@@ -7,10 +7,12 @@ import {
   type ObservedRouting,
   parseOwnRoutes,
   parseOwnRules,
+  parseTableRoutes,
 } from '../diff/routing-view.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
 import type { Placement } from '../model/desired.ts'
+import { parseRules } from '../model/policy-rule.ts'
 
 /** The families that this kernel has; one started without IPv6 refuses everything of it. */
 export async function observeFamilies(host: Host): Promise<readonly Family[]> {
@@ -30,6 +32,8 @@ export async function observeRouting(
         rules: parseOwnRules(rules, family, placement),
         routes: parseOwnRoutes(routes, family, placement),
         // The mesh address is one of IPv6. Without any of IPv4 the tunnel would be given packets from nowhere.
+        allRules: parseRules(rules, family),
+        tableRoutes: parseTableRoutes(routes, family),
         stranded: !hasRoute(defaults) && (family === 6 || hasAddress(addresses)) ? [family] : [],
       }
     }),
@@ -38,6 +42,8 @@ export async function observeRouting(
     rules: views.flatMap(({ rules }) => rules),
     routes: views.flatMap(({ routes }) => routes),
     stranded: views.flatMap(({ stranded }) => stranded),
+    allRules: views.flatMap(({ allRules }) => allRules),
+    tableRoutes: views.flatMap(({ tableRoutes }) => tableRoutes),
   }
 }
 

@@ -55,12 +55,16 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
         new Resolver({ clock: systemClock, lookup: systemLookup, onChange: wake }),
       )
       const host = hostOf(settings())
+      const mesh = createMeshHost(host, resolver)
       const stop = new AbortController()
       const watching = watchHost(
         {
           host,
           placement: () => settings().placement,
+          otherTables: () => mesh.detourTables,
           onChange: wake,
+          // Where that fails, the pass that is woken as well does it.
+          onTableGone: () => mesh.restoreTable().catch(() => undefined),
           onFailure: (error) => log.warn({ err: String(error) }, 'a monitor of the host ended'),
         },
         stop.signal,
@@ -70,7 +74,7 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
         await watching
       })
       return {
-        mesh: createMeshHost(host, resolver),
+        mesh,
         inspector: {
           host: (placement) => observeHost(host, placement),
           fates: (placement, addresses) => observeFates(host, placement, addresses),

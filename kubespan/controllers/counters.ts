@@ -15,7 +15,10 @@ export class MeshCounters {
     handshakes: 0,
     endpointChanges: 0,
     peersLost: 0,
+    strayPackets: 0,
   }
+  /** As the table had it at the last look; undefined before the first one, and zero while there is no table. */
+  #straysInTable: number | undefined
   #runningSince: Instant | undefined
 
   get view(): CountersView {
@@ -39,6 +42,14 @@ export class MeshCounters {
   /** Something was changed on the host. A repair: although nothing else was wanted than before. */
   hostChanged(changes: number, isRepair: boolean): void {
     this.#add({ hostChanges: changes, driftRepairs: isRepair ? changes : 0 })
+  }
+
+  /** What the table has counted since it is there: another table counts from zero, and the first look is where we begin. */
+  strayed(inTable: number | undefined): void {
+    const before = this.#straysInTable ?? inTable ?? 0
+    const now = inTable ?? 0
+    this.#straysInTable = now
+    this.#add({ strayPackets: now >= before ? now - before : now })
   }
 
   /** A handshake has a stamp of its own, so that none is counted twice; those between two looks count as one. */

@@ -246,6 +246,7 @@ export class MeshController implements AsyncDisposable {
       harvested,
       desired,
       keptLocal: told,
+      detours: this.#hostKeeper.detours,
       warnings: [...warnings, ...applied.warnings],
     }
     this.#forgotten.done(forgotten)

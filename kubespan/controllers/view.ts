@@ -54,6 +54,7 @@ export interface MeshMemory {
   readonly desired: DesiredState | undefined
   /** What stays local although peers claim it. */
   readonly keptLocal: readonly LocalClaim[]
+  readonly detours: readonly string[]
   readonly lastReconcile: ReconcileView | undefined
   readonly warnings: readonly string[]
 }
@@ -76,6 +77,7 @@ export const EMPTY_MEMORY: MeshMemory = {
   harvested: [],
   desired: undefined,
   keptLocal: [],
+  detours: [],
   lastReconcile: undefined,
   warnings: [],
 }
@@ -168,6 +170,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
     harvestedEndpoints: memory.harvested,
     routed: memory.desired === undefined ? [] : [...memory.desired.routedV4, ...memory.desired.routedV6],
     local: memory.keptLocal,
+    detours: memory.detours,
     lastReconcile: memory.lastReconcile,
     counters: input.counters,
     config: input.config,

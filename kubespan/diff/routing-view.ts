@@ -1,6 +1,7 @@
 import { bitsOf, type Family, type Prefix, parsePrefix } from '../../shared/net/address.ts'
 import { LAST_RESORT_PRIORITY, UNREACHABLE_METRIC } from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
+import type { AnyRule } from '../model/policy-rule.ts'
 
 /** A policy rule that sends packets with a mark to a table. */
 export interface PolicyRule {
@@ -34,6 +35,24 @@ export interface RoutingView {
 export interface ObservedRouting extends RoutingView {
   /** Families in which the host has an address to send from, but no default route. */
   readonly stranded: readonly Family[]
+  /** All rules, family by family, in the order in which the kernel asks. */
+  readonly allRules: readonly AnyRule[]
+  /** All routes of our table. */
+  readonly tableRoutes: readonly TableRoute[]
+}
+
+/** Any route of a table. */
+export interface TableRoute {
+  readonly family: Family
+  readonly prefix: Prefix
+  /** Undefined where it leads nowhere, or to several links. */
+  readonly dev: string | undefined
+  /** What it is for is left to the next rule. */
+  readonly isThrow: boolean
+  /** It is the one of ours that refuses. */
+  readonly isLastResort: boolean
+  /** As `ip route` says it. */
+  readonly words: string
 }
 
 interface RuleRow {
@@ -91,6 +110,7 @@ interface RouteRow {
 const ROUTE_FIELDS = new Set(['type', 'dst', 'dev', 'protocol', 'metric', 'metrics', 'flags', 'pref'])
 /** Numbers of rtnetlink(7), as -N prints them. */
 const UNREACHABLE = '7'
+const THROW = '9'
 const STATIC = '4'
 /** Of a link that is down; nobody set these. */
 const STATES = new Set(['linkdown', 'dead'])
@@ -118,6 +138,41 @@ const isPlain = ({ protocol, metrics = [], flags = [], pref, ...row }: RouteRow)
   flags.every((flag) => STATES.has(flag)) &&
   metrics.every((metric) => Object.keys(metric).every((name) => name === 'mtu')) &&
   Object.keys(row).every((field) => ROUTE_FIELDS.has(field))
+
+const TYPES: Readonly<Record<string, string>> = {
+  6: 'blackhole',
+  7: 'unreachable',
+  8: 'prohibit',
+  9: 'throw',
+}
+const EVERYTHING: Readonly<Record<Family, Prefix>> = { 4: '0.0.0.0/0' as Prefix, 6: '::/0' as Prefix }
+
+/** `ip -json -N route show table …` of any table. */
+export function parseTableRoutes(text: string, family: Family): TableRoute[] {
+  return parseRows<RouteRow>(text).flatMap(({ type, dst, dev, gateway, metric = 0 }) => {
+    const prefix =
+      dst === 'default'
+        ? EVERYTHING[family]
+        : parsePrefix(dst.includes('/') ? dst : `${dst}/${bitsOf(family)}`)
+    if (prefix === undefined) return []
+    const words = [
+      TYPES[type ?? ''],
+      dst,
+      gateway === undefined ? undefined : `via ${gateway}`,
+      dev === undefined ? undefined : `dev ${dev}`,
+    ].filter((word) => word !== undefined)
+    return [
+      {
+        family,
+        prefix,
+        dev,
+        isThrow: type === THROW,
+        isLastResort: dst === 'default' && type === UNREACHABLE && metric === UNREACHABLE_METRIC,
+        words: words.join(' '),
+      },
+    ]
+  })
+}
 
 /** Whether a default route is in the answer of `ip -json -N route show default`. */
 export const hasRoute = (text: string): boolean => parseRows<RouteRow>(text).length > 0

@@ -13,6 +13,7 @@ import { checkConfig, checkDaemon, checkNft, checkPrivileges, checkWireGuard } f
 import { checkIdentity } from './checks/identity.ts'
 import { checkKubelet } from './checks/kubelet.ts'
 import { checkKubernetes } from './checks/kubernetes.ts'
+import { checkMarkRules } from './checks/marks.ts'
 import { checkNeighbours } from './checks/neighbours.ts'
 import {
   checkForwardedSources,
@@ -48,6 +49,7 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkForwardedSources,
   checkMtu,
   checkRules,
+  checkMarkRules,
   checkTable,
   checkOtherWireGuard,
   checkMeshPrefix,

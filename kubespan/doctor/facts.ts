@@ -1,12 +1,13 @@
 import type { Address, AddressPort, Family, Prefix } from '../../shared/net/address.ts'
+import type { TableRoute } from '../diff/routing-view.ts'
 import type { Privileges } from '../host/capabilities.ts'
 import type { Program } from '../host/installed.ts'
 import type { Packages } from '../host/packages.ts'
 import type { ToolReports } from '../host/tool-reports.ts'
 import type { Ruleset } from '../inspect/nft-ruleset.ts'
-import type { AnyRule } from '../inspect/rules.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Seen } from '../model/finding.ts'
+import type { AnyRule } from '../model/policy-rule.ts'
 import type { Settings } from '../model/settings.ts'
 
 /** Everything that the checks judge, observed once. */
@@ -26,6 +27,10 @@ export interface Facts {
   readonly hasTun: boolean
   readonly links: Seen<readonly LinkFact[]>
   readonly rules: Seen<readonly AnyRule[]>
+  /** What is sent into the mesh, by our nft table; undefined while there is none. */
+  readonly routed: readonly Prefix[] | undefined
+  /** Routes of the tables that others' rules lead to before ours is asked, as far as they could be looked at. */
+  readonly ruleTables: readonly RuleTable[]
   readonly foreignRoutes: Seen<readonly string[]>
   readonly uplinks: Seen<readonly Uplink[]>
   readonly wireguard: Seen<ReadonlyMap<string, WireGuardFact>>
@@ -44,6 +49,12 @@ export interface Facts {
   readonly files: readonly FileFact[]
   readonly freeStateBytes: number | undefined
   readonly now: number
+}
+
+export interface RuleTable {
+  readonly family: Family
+  readonly table: number
+  readonly routes: readonly TableRoute[]
 }
 
 export interface ConfigFact {

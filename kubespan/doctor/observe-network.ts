@@ -1,12 +1,17 @@
-import { parseAddress } from '../../shared/net/address.ts'
+import { type Prefix, parseAddress } from '../../shared/net/address.ts'
+import { showTable } from '../apply/detours.ts'
+import { observeNftTable } from '../apply/nftables.ts'
 import { observeFamilies } from '../apply/routing.ts'
+import { tablesBefore } from '../diff/detours.ts'
+import { prefixOfElement } from '../diff/nft-sets.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
-import { type AnyRule, parseRules } from '../inspect/rules.ts'
 import { UNREACHABLE_METRIC } from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
+import { type AnyRule, parseRules } from '../model/policy-rule.ts'
 import { parseWireGuardDump } from '../sources/wireguard.ts'
-import type { ChainFact, LinkFact, Uplink, WireGuardFact } from './facts.ts'
+import { detourInput } from './checks/detours.ts'
+import type { ChainFact, LinkFact, RuleTable, Uplink, WireGuardFact } from './facts.ts'
 
 interface LinkRow {
   readonly ifname: string
@@ -48,6 +53,41 @@ export async function observeAllRules(host: Host): Promise<readonly AnyRule[]> {
     ),
   )
   return rules.flat()
+}
+
+/** What our nft table sends into the mesh; undefined while there is none. */
+export async function observeRouted(
+  host: Host,
+  { nftTable }: Placement,
+): Promise<readonly Prefix[] | undefined> {
+  const table = await observeNftTable(host, nftTable)
+  return (
+    table &&
+    ['routed_v4', 'routed_v6']
+      .flatMap((name) => table.sets.get(name)?.elements ?? [])
+      .flatMap((element) => prefixOfElement(element) ?? [])
+  )
+}
+
+/** Those that decide whether a rule of others takes what is for the mesh. */
+export async function observeRuleTables(
+  host: Host,
+  placement: Placement,
+  rules: readonly AnyRule[],
+  routed: readonly Prefix[] | undefined,
+): Promise<readonly RuleTable[]> {
+  const wanted = ([4, 6] as const).flatMap((family) =>
+    [...tablesBefore(detourInput(family, placement, rules, routed))].map((table) => ({ family, table })),
+  )
+  const shown = await Promise.all(
+    wanted.map(({ family, table }) =>
+      showTable(host, family, table).then(
+        (routes) => [{ family, table, routes }],
+        () => [],
+      ),
+    ),
+  )
+  return shown.flat()
 }
 
 interface RouteRow {

@@ -22,6 +22,8 @@ import {
   observeAllRules,
   observeChains,
   observeForeignRoutes,
+  observeRouted,
+  observeRuleTables,
   observeUplinks,
   observeWireGuardLinks,
 } from './observe-network.ts'
@@ -41,6 +43,8 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
   const { placement, node } = settings
   const links = seen(observeAllLinks(host))
   const processes = observeProcesses(world)
+  const rules = seen(observeAllRules(host))
+  const routed = observeRouted(host, placement).catch(() => undefined)
   const daemon = seen<DaemonView | undefined>(world.daemon(settings))
   return {
     config: fact,
@@ -54,7 +58,11 @@ export async function observeFacts(world: DoctorWorld, { fact, settings }: Docto
       ),
       privileges: world.privileges(),
       links,
-      rules: seen(observeAllRules(host)),
+      rules,
+      routed,
+      ruleTables: rules.then(async (found) =>
+        'value' in found ? await observeRuleTables(host, placement, found.value, await routed) : [],
+      ),
       foreignRoutes: seen(observeForeignRoutes(host, placement)),
       uplinks: seen(observeUplinks(host)),
       wireguard: seen(observeDevices(world)),

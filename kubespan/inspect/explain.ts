@@ -143,9 +143,9 @@ function judgeFate(fate: Fate, owner: OwnerView | undefined, input: ExplainInput
   if (way.dev !== linkName)
     return isMarked
       ? judged(
-          'native',
-          `goes natively out of ${way.dev} although it is marked for the tunnel`,
-          `a rule before ${input.placement.rulePriority} or another route took it: ${input.ground.earlierRules.join('; ') || 'see ip rule'}`,
+          'black hole',
+          `is black-holed: a rule or route of somebody else leads it out of ${way.dev} although it is marked for the tunnel, and it is dropped there`,
+          `asked before rule ${input.placement.rulePriority}: ${input.ground.earlierRules.join('; ') || 'nothing, see ip rule'}; kubespan doctor says what mends it`,
         )
       : judged('native', `goes natively out of ${way.dev} because ${reasonForNative(fate, input)}`)
   if (owner === undefined || fate.owner === undefined)
@@ -229,7 +229,10 @@ function describeSteps(
           : `mark ${mark} looks into table ${routingTable}${ground.earlierRules.length === 0 ? '' : `, after ${ground.earlierRules.length} rules of others`}`,
     },
     { asked: 'ip route get', says: describeRoute(fate.unmarked) },
-    { asked: `ip route get … mark ${hex(routeFwmark)}`, says: describeRoute(fate.marked) },
+    {
+      asked: `ip route get …${fromOf(fate)} mark ${hex(routeFwmark)}`,
+      says: describeRoute(fate.marked),
+    },
     {
       asked: `wg show ${linkName} allowed-ips`,
       says: !ground.hasDevice
@@ -258,6 +261,9 @@ function describeForwarding({ address, routedBy }: Fate, { forwardedFrom }: Fate
 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`
+
+const fromOf = ({ unmarked }: Fate): string =>
+  'refusal' in unmarked || unmarked.isLocal || unmarked.source === undefined ? '' : ` from ${unmarked.source}`
 
 function describeRoute(answer: RouteAnswer): string {
   if ('refusal' in answer) return answer.refusal

@@ -4,6 +4,7 @@ import {
   type Family,
   familyOf,
   type Prefix,
+  parseAddress,
   prefixContains,
   splitPrefix,
 } from '../../shared/net/address.ts'
@@ -13,9 +14,9 @@ import { ToolError } from '../host/tool-error.ts'
 import type { Placement } from '../model/desired.ts'
 import type { Fate, FateOwner, FateReport, RouteAnswer } from '../model/fate.ts'
 import type { WireGuardView } from '../model/peer.ts'
+import { describeRule, parseRules } from '../model/policy-rule.ts'
 import { observeWireGuard } from '../sources/wireguard.ts'
 import { elementsOf } from './nft-listing.ts'
-import { describeRule, parseRules } from './rules.ts'
 
 /** Asks the kernel what becomes of packets to these addresses. */
 export async function observeFates(
@@ -39,12 +40,12 @@ export async function observeFates(
     hasDevice: device !== undefined,
     fates: await Promise.all(
       addresses.map(async (address): Promise<Fate> => {
-        const [routedBy, localBy, unmarked, marked] = await Promise.all([
+        const [routedBy, localBy, unmarked] = await Promise.all([
           bypass && holdingElement(host, placement.nftTable, 'routed', address),
           bypass && holdingElement(host, placement.nftTable, 'local', address),
           askRoute(host, address),
-          askRoute(host, address, placement.routeFwmark),
         ])
+        const marked = await askRoute(host, address, { mark: placement.routeFwmark, ...sourceOf(unmarked) })
         return {
           address,
           routedBy,
@@ -118,11 +119,26 @@ const MAIN_TABLE = 254
 /** RTN_LOCAL of rtnetlink(7). */
 const LOCAL = '2'
 
-async function askRoute(host: Host, address: Address, mark?: number): Promise<RouteAnswer> {
+/**
+ * A packet gets its source with its first route, and is marked when it has one: others' rules for that source are asked when it
+ * is routed once more.
+ */
+const sourceOf = (unmarked: RouteAnswer): { readonly source?: Address } =>
+  'refusal' in unmarked || unmarked.isLocal || unmarked.source === undefined
+    ? {}
+    : { source: unmarked.source }
+
+async function askRoute(
+  host: Host,
+  address: Address,
+  { mark, source }: { readonly mark?: number; readonly source?: Address } = {},
+): Promise<RouteAnswer> {
+  const from = source === undefined ? [] : ['from', source]
   const marked = mark === undefined ? [] : ['mark', `0x${mark.toString(16)}`]
   try {
     const text = await host.run('ip', [
       ...['-json', '-N', `-${familyOf(address)}`, 'route', 'get', address],
+      ...from,
       ...marked,
     ])
     const [row] = JSON.parse(text) as RouteRow[]
@@ -131,7 +147,7 @@ async function askRoute(host: Host, address: Address, mark?: number): Promise<Ro
       dev: row.dev,
       isLocal: row.type === LOCAL,
       gateway: row.gateway,
-      source: row.prefsrc,
+      source: row.prefsrc === undefined ? source : parseAddress(row.prefsrc),
       table: Number(row.table ?? MAIN_TABLE),
     }
   } catch (error) {

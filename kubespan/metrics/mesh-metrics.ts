@@ -155,6 +155,18 @@ export const meshMetrics: readonly MeshMetric[] = [
     'Those of them that somebody else had changed or removed.',
     (v) => v.counters.driftRepairs,
   ),
+  one(
+    'gauge',
+    'kubespan_detours',
+    'Rules and routes of others that lead packets for the mesh elsewhere, where they are dropped.',
+    ({ detours }) => detours.length,
+  ),
+  one(
+    'counter',
+    'kubespan_stray_packets_total',
+    'Packets for the mesh that were dropped, as they would have left by another link than ours.',
+    (v) => v.counters.strayPackets,
+  ),
   perSource('kubespan_discovery_connected', '1 while the source is connected.', ({ connected }) =>
     flag(connected),
   ),

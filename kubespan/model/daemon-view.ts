@@ -55,6 +55,8 @@ export interface DaemonView {
   readonly routed: readonly Prefix[]
   /** What stays local to this host although peers claim it. Absent in the view of a daemon that does not tell. */
   readonly local?: readonly LocalClaim[]
+  /** Rules and routes of others that lead packets for the mesh elsewhere, where they are dropped; in the warnings as well. */
+  readonly detours: readonly string[]
   readonly lastReconcile: ReconcileView | undefined
   readonly counters: CountersView
   readonly config: ConfigView
@@ -157,6 +159,8 @@ export interface CountersView {
   readonly endpointChanges: number
   /** How often a peer that was up stopped being so. */
   readonly peersLost: number
+  /** Packets for the mesh that were dropped, because they would have left by another link than ours. */
+  readonly strayPackets: number
 }
 
 export interface ConfigView {

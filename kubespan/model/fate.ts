@@ -14,7 +14,7 @@ export interface Fate {
   readonly bypassPorts: readonly number[]
   /** The way of a packet without a mark: what the host did before there was a mesh. */
   readonly unmarked: RouteAnswer
-  /** The way of a packet with our mark. */
+  /** The way of a packet with our mark, and the source that it got by the way without. */
   readonly marked: RouteAnswer
   /** Whose allowed IPs hold it, as WireGuard has them: the longest prefix wins. */
   readonly owner: FateOwner | undefined
@@ -44,7 +44,7 @@ export type RouteAnswer =
       /** One of this host's own addresses. */
       readonly isLocal: boolean
       readonly gateway: string | undefined
-      readonly source: string | undefined
+      readonly source: Address | undefined
       readonly table: number
     }
   /** What a program is told that sends there. */

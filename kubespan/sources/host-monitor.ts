@@ -8,8 +8,12 @@ export interface HostMonitorOptions {
   readonly host: Host
   /** As it is when something happens: another one after a change of the configuration. */
   readonly placement: () => Placement
+  /** Numbers of tables of others whose routes concern us. */
+  readonly otherTables?: () => ReadonlySet<number>
   /** Something changed that is ours or that we announce; what it was is found out by looking. */
   readonly onChange: () => void
+  /** Our nft table is gone: said at once, and before `onChange`, which waits for it. */
+  readonly onTableGone?: () => Promise<void>
   /** A monitor ended; it is started again after a pause. */
   readonly onFailure: (error: unknown) => void
 }
@@ -29,20 +33,23 @@ export async function watchHost(options: HostMonitorOptions, signal: AbortSignal
 }
 
 async function follow(
-  { host, placement, onFailure }: HostMonitorOptions,
+  { host, placement, otherTables, onTableGone, onFailure }: HostMonitorOptions,
   paced: PacedWake,
   signal: AbortSignal,
   tool: Tool,
   args: readonly string[],
 ): Promise<void> {
-  const concerns = tool === 'ip' ? isIpEventOfOurs : isNftEventOfOurs
+  const concerns = (line: string): boolean =>
+    tool === 'ip' ? isIpEventOfOurs(line, placement(), otherTables?.()) : isNftEventOfOurs(line, placement())
   while (!signal.aborted) {
     try {
       using transaction = new Transaction(host, () => paced.wake())
-      for await (const line of host.stream(tool, args, signal))
-        if (!concerns(line, placement())) transaction.end(line)
+      for await (const line of host.stream(tool, args, signal)) {
+        if (line === `delete table inet ${placement().nftTable}`) await onTableGone?.()
+        if (!concerns(line)) transaction.end(line)
         else if (tool === 'nft') transaction.begin()
         else paced.wake()
+      }
     } catch (error) {
       onFailure(error)
     }
@@ -90,10 +97,18 @@ class Transaction implements Disposable {
 }
 
 /** A line of `ip monitor label`. On a router the routes of other tables may change thousands of times a second. */
-export function isIpEventOfOurs(line: string, { routingTable }: Placement): boolean {
+export function isIpEventOfOurs(
+  line: string,
+  { routingTable }: Placement,
+  others: ReadonlySet<number> = NONE,
+): boolean {
   if (!line.startsWith('[ROUTE]')) return /^\[(LINK|ADDR|RULE)\]/.test(line)
-  return DEFAULT_OF_MAIN.test(line) || new RegExp(`\\btable ${routingTable}\\b`).test(line)
+  if (DEFAULT_OF_MAIN.test(line)) return true
+  // Those of the main table are told of without its number.
+  const table = Number(/\btable (\d+)\b/.exec(line)?.[1])
+  return table === routingTable || others.has(table)
 }
+const NONE: ReadonlySet<number> = new Set()
 
 /** With another gateway something else is local to this host. */
 const DEFAULT_OF_MAIN = /^\[ROUTE\](?:Deleted )?default via (?!.*\btable \d)/

@@ -66,6 +66,7 @@ export const daemonView = (change: Partial<DaemonView> = {}): DaemonView => ({
   members: [],
   peers: [peerView()],
   harvestedEndpoints: [],
+  detours: [],
   routed: [],
   lastReconcile: { at: 9000, durationMilliseconds: 12, changes: 0, error: undefined },
   counters: {
@@ -77,6 +78,7 @@ export const daemonView = (change: Partial<DaemonView> = {}): DaemonView => ({
     handshakes: 2,
     endpointChanges: 1,
     peersLost: 0,
+    strayPackets: 0,
   },
   config: { problem: undefined, refusals: 0 },
   warnings: [],

@@ -1,5 +1,6 @@
 import { parseConfig } from '../../kubespan/config/parse.ts'
 import type { Facts, LinkFact, ServiceFact, WireGuardFact } from '../../kubespan/doctor/facts.ts'
+import { parseRules } from '../../kubespan/model/policy-rule.ts'
 import type { Settings } from '../../kubespan/model/settings.ts'
 import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
 import { daemonView } from './daemon-view.ts'
@@ -80,12 +81,17 @@ export const facts = (change: Partial<Facts> = {}): Facts => ({
     value: [linkFact(), linkFact({ name: 'kubespan', kind: 'wireguard', mtuBytes: 1420, addresses: [] })],
   },
   rules: {
-    value: [
-      { family: 4, priority: 0, fwmark: undefined, table: 255, others: [] },
-      { family: 4, priority: 32500, fwmark: { value: 0x40, mask: 0x60 }, table: 180, others: [] },
-      { family: 4, priority: 32766, fwmark: undefined, table: 254, others: [] },
-    ],
+    value: parseRules(
+      JSON.stringify([
+        { priority: 0, src: 'all', table: '255' },
+        { priority: 32500, src: 'all', fwmark: '0x40', fwmask: '0x60', table: '180' },
+        { priority: 32766, src: 'all', table: '254' },
+      ]),
+      4,
+    ),
   },
+  routed: undefined,
+  ruleTables: [],
   foreignRoutes: { value: [] },
   uplinks: { value: [{ family: 4, dev: 'eth0' }] },
   wireguard: { value: new Map([['kubespan', deviceFact()]]) },

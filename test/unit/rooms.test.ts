@@ -62,6 +62,7 @@ const doors: Record<string, Doors> = {
   'kubespan/doctor': {
     may: [
       'kubespan/model',
+      'kubespan/diff',
       'kubespan/host',
       'kubespan/sources',
       'kubespan/apply',

@@ -22,7 +22,7 @@ export interface HostKeeperOptions {
     | 'takeBack'
   >
   readonly clock: Pick<Clock, 'now'>
-  readonly counters: Pick<MeshCounters, 'hostChanged'>
+  readonly counters: Pick<MeshCounters, 'hostChanged' | 'strayed'>
   readonly warn: (problem: string) => void
 }
 
@@ -54,10 +54,16 @@ export class HostKeeper {
   #inLineWith = ''
   /** Of the last comparison: they stand until the next. */
   #warnings: readonly string[] = []
+  #detours: readonly string[] = []
   readonly #text = new Last<string>()
 
   constructor(options: HostKeeperOptions) {
     this.#options = options
+  }
+
+  /** Rules and routes of others that lead packets for the mesh elsewhere, in words. */
+  get detours(): readonly string[] {
+    return this.#detours
   }
 
   get standing(): Placement | undefined {
@@ -92,6 +98,7 @@ export class HostKeeper {
     for (const placement of placements) await this.#options.host.takeBack(placement)
     this.#inLineWith = ''
     this.#warnings = []
+    this.#detours = []
     await this.#stand([], settings)
   }
 
@@ -141,7 +148,9 @@ export class HostKeeper {
     for (const old of others) await host.removeGuards(old, placement)
     await this.#stand([placement], settings)
     counters.hostChanged(outcome.changes, wasInLine && endpoints.size === 0 && resets.length === 0)
+    counters.strayed(outcome.strayPackets)
     this.#warnings = outcome.warnings
+    this.#detours = outcome.detours ?? []
     this.#inLineWith = text
     this.#lookedAt = startedAt
     return outcome

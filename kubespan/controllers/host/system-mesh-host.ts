@@ -29,8 +29,15 @@ import { observeSurroundings } from '../../sources/surroundings.ts'
 import { DumpMemo, observeWireGuard } from '../../sources/wireguard.ts'
 import type { MeshHost } from '../mesh-host.ts'
 
+export interface SystemMeshHost extends MeshHost {
+  /** Numbers of tables of others that decide, as of the last comparison, whether packets for the mesh are led elsewhere. */
+  readonly detourTables: ReadonlySet<number>
+  /** Somebody has removed our nft table: writes it as it was, before a pass looks at everything. */
+  restoreTable(): Promise<void>
+}
+
 /** The real host, through its tools and the files of the state directory. */
-export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
+export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
   let view: WireGuardView | undefined
   let shown: string | undefined
   let addresses: string | undefined
@@ -42,7 +49,12 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
     clock: host.clock,
     run: (tool, args) => host.runOften(tool, args),
   }
+  let detourTables: ReadonlySet<number> = new Set()
   return {
+    get detourTables() {
+      return detourTables
+    },
+    restoreTable: () => nftTable.restore(host),
     identity: (settings, links) => loadIdentity(settings, links),
     giveAddressUp: ({ node }) => saveAddressSource(node.stateDirectory, 'node id'),
     async links() {
@@ -76,14 +88,18 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
       if (desired.isProvisional !== true) planned.clear()
       for (const peer of desired.peers) planned.add(peer.publicKey)
-      const { link, wireguard, count, warnings } = await applyDesiredState(host, desired, secrets, {
-        ...{ view, addresses, refusals, nftTable, planned },
-        implementation: node.wireguard,
-      })
+      const { link, wireguard, count, warnings, detours, ...report } = await applyDesiredState(
+        host,
+        desired,
+        secrets,
+        { ...{ view, addresses, refusals, nftTable, planned }, implementation: node.wireguard },
+      )
+      detourTables = report.detourTables
       // Sets, rules and addresses of peers that are there cause nothing that we would have to see.
       const isUnsettled =
         link.length > 0 || wireguard.some(({ action, what }) => action === 'add' || what === 'device')
-      return { changes: count, isUnsettled, warnings }
+      const { strayPackets } = report
+      return { changes: count, isUnsettled, warnings, detours: detours.map(({ what }) => what), strayPackets }
     },
     async resetPeers({ linkName }, keys) {
       await removePeers(host, linkName, keys)
@@ -97,6 +113,7 @@ export function createMeshHost(host: Host, resolver: Resolver): MeshHost {
       await removeGuards(host, placement, successor)
     },
     async takeBack(placement) {
+      nftTable.forget()
       await cleanUp(host, placement)
     },
   }

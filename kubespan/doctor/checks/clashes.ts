@@ -1,32 +1,34 @@
 import { ULA_PURPOSE, ulaPrefix } from '../../../shared/identity/ula.ts'
 import { prefixContains } from '../../../shared/net/address.ts'
-import { type AnyRule, describeRule } from '../../inspect/rules.ts'
+import { isOurs } from '../../diff/detours.ts'
 import { LAST_RESORT_PRIORITY } from '../../model/constants.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
+import { type AnyRule, describeRule } from '../../model/policy-rule.ts'
 import { describeLocalClaim } from '../../model/surroundings.ts'
 import type { Facts } from '../facts.ts'
+import { checkDetours } from './detours.ts'
 
 /** Numbers, names and addresses of ours that somebody else on this host uses as well. */
 
 const hex = (value: number): string => `0x${value.toString(16)}`
 const overlaps = (a: number, b: number): boolean => (a & b) !== 0
 
-const isOurs = (rule: AnyRule, { settings: { placement } }: Facts): boolean =>
-  rule.table === placement.routingTable &&
-  (rule.fwmark?.value === placement.routeFwmark ||
-    (rule.fwmark?.value === 0 && rule.priority === LAST_RESORT_PRIORITY)) &&
-  rule.fwmark.mask === placement.fwmarkMask
+const isLastResort = ({ action, fwmark, priority }: AnyRule, { placement }: Facts['settings']): boolean =>
+  action.kind === 'lookup' &&
+  action.table === placement.routingTable &&
+  priority === LAST_RESORT_PRIORITY &&
+  fwmark?.value === 0 &&
+  fwmark.mask === placement.fwmarkMask
 
-const KERNEL_TABLES = new Set([253, 254, 255])
 const EVERY_BIT = 0xffffffff
 
 export function checkRules(facts: Facts): Finding[] {
   const { rules, settings } = facts
   if (!('value' in rules)) return [info('rules', rules.problem)]
-  const { fwmarkMask, rulePriority, routingTable } = settings.placement
+  const { fwmarkMask, routingTable } = settings.placement
   const findings: Finding[] = []
   for (const rule of rules.value) {
-    if (isOurs(rule, facts)) continue
+    if (isOurs(rule, settings.placement) || isLastResort(rule, settings)) continue
     const text = describeRule(rule)
     if (rule.fwmark !== undefined && rule.fwmark.mask !== EVERY_BIT) {
       if (overlaps(rule.fwmark.mask, fwmarkMask))
@@ -46,7 +48,7 @@ export function checkRules(facts: Facts): Finding[] {
           ),
         )
     }
-    if (rule.table === routingTable)
+    if (rule.action.kind === 'lookup' && rule.action.table === routingTable)
       findings.push(
         error(
           'table',
@@ -54,23 +56,10 @@ export function checkRules(facts: Facts): Finding[] {
           'placement: {routingTable: …} in a NodeConfig',
         ),
       )
-    if (takesEverything(rule) && rule.priority < rulePriority)
-      findings.push(
-        warning(
-          'rules',
-          `rule "${text}" comes before ours: what table ${rule.table} has a route for never enters the mesh`,
-          `placement: {rulePriority: ${Math.max(1, rule.priority - 10)}} in a NodeConfig`,
-        ),
-      )
   }
+  findings.push(...checkDetours(facts))
   return findings.length > 0 ? findings : [ok('rules', 'no rule of others is in the way')]
 }
-
-/** Everything, or everything but one mark, as wg-quick has it. */
-const takesEverything = ({ fwmark, table, others }: AnyRule): boolean =>
-  table !== undefined &&
-  !KERNEL_TABLES.has(table) &&
-  (fwmark === undefined ? others.length === 0 : others.join() === 'not' && fwmark.mask === EVERY_BIT)
 
 export function checkTable({ foreignRoutes, settings }: Facts): Finding[] {
   if (!('value' in foreignRoutes)) return []

@@ -56,3 +56,15 @@ test('passes and what they change are counted, and one that runs is known', () =
   counters.hostChanged(0, false)
   assert.equal(counters.view, before, 'the same value when nothing happened')
 })
+
+test('strays are counted from the first look on, also where the table is another one', () => {
+  const counters = new MeshCounters()
+  const counted = (inTable: number | undefined): number => {
+    counters.strayed(inTable)
+    return counters.view.strayPackets
+  }
+  assert.deepEqual([500, 503, undefined, 2, 2, 1].map(counted), [0, 3, 3, 5, 5, 6])
+  const fresh = new MeshCounters()
+  for (const inTable of [undefined, 4]) fresh.strayed(inTable)
+  assert.equal(fresh.view.strayPackets, 4, 'of a table that we made')
+})

@@ -1,18 +1,43 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { renderFindings } from '../../../../kubespan/cli/findings.ts'
+import { parseTableRoutes } from '../../../../kubespan/diff/routing-view.ts'
 import { checkLocal } from '../../../../kubespan/doctor/checks/clashes.ts'
 import { checkForwardedSources } from '../../../../kubespan/doctor/checks/packets.ts'
 import { checkServices } from '../../../../kubespan/doctor/checks/reach.ts'
 import { diagnose } from '../../../../kubespan/doctor/diagnose.ts'
 import type { Facts, FileFact, ServiceFact } from '../../../../kubespan/doctor/facts.ts'
-import { parseRules } from '../../../../kubespan/inspect/rules.ts'
+import { parseRuleset } from '../../../../kubespan/inspect/nft-ruleset.ts'
 import type { Finding, Severity } from '../../../../kubespan/model/finding.ts'
+import { parseRules } from '../../../../kubespan/model/policy-rule.ts'
 import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
 import { deviceFact, facts, linkFact, serviceFact, settingsOf } from '../../../support/doctor-facts.ts'
 
 const notOk = (given: Facts): Finding[] => diagnose(given).filter(({ severity }) => severity !== 'ok')
+/** A firewall of one rule that gives packets a mark. */
+const marks = (value: unknown, { table = 'nb', hook = 'prerouting', prio = -150 } = {}) => ({
+  ruleset: {
+    value: parseRuleset(
+      JSON.stringify({
+        nftables: [
+          { chain: { family: 'inet', table, name: 'p', type: 'filter', hook, prio } },
+          {
+            rule: {
+              ...{ family: 'inet', table, chain: 'p', handle: 2 },
+              expr: [value === null ? { xt: { name: 'MARK' } } : { mangle: { key: MARK, value } }],
+            },
+          },
+        ],
+      }),
+    ),
+  },
+  hasFirewalld: false,
+  hasUfw: false,
+  hasIptablesNft: false,
+  hasLegacyTables: false,
+})
+const MARK = { meta: { key: 'mark' } }
 const rule = (row: object) => ({ value: parseRules(JSON.stringify([{ src: 'all', ...row }]), 4) })
 const file = (what: FileFact['what'], mode: number, isDirectory = false): FileFact => ({
   path: `/x/${what}`,
@@ -433,6 +458,50 @@ const cases: readonly [string, Partial<Facts>, Severity, string, RegExp, RegExp?
     'rules',
     /table 51820/,
   ],
+  [
+    'a rule in the way of a mesh that is there',
+    {
+      rules: rule({ priority: 100, suppress_prefixlen: 0, table: '254' }),
+      routed: ['198.18.0.2/32'] as Prefix[],
+      ruleTables: [
+        { family: 4, table: 254, routes: parseTableRoutes('[{"dst":"198.18.0.0/24","dev":"eth0"}]', 4) },
+      ],
+    },
+    'error',
+    'rules',
+    /"100: lookup main suppress_prefixlength 0 \(IPv4\)" is asked before ours/,
+    /rulePriority: 90\} in a NodeConfig, then kubespan reload/,
+  ],
+  [
+    'marks that share our bits',
+    { firewall: marks(0x1bd21) },
+    'warning',
+    'marks',
+    /chain p of table inet nb sets bits of the packet mark that are ours \(0x20 of 0x60\)/,
+    /fwmarkMask/,
+  ],
+  [
+    'marks that are restored from connections',
+    { firewall: marks({ ct: { key: 'mark' } }) },
+    'warning',
+    'marks',
+    /gives packets the mark of their connection/,
+    /nft -a list chain inet nb p/,
+  ],
+  [
+    'marks that are taken away after ours were given',
+    { firewall: marks(0, { hook: 'output', prio: 10 }) },
+    'warning',
+    'marks',
+    /takes our mark away/,
+  ],
+  [
+    'marks that nft does not show',
+    { firewall: marks(null) },
+    'info',
+    'marks',
+    /in a way that nft does not show/,
+  ],
   ['rules cannot be read', { rules: { problem: 'ip: gone' } }, 'info', 'rules', /ip: gone/],
   [
     'a foreign route',
@@ -603,4 +672,18 @@ test('what is wrong comes first, each with what mends it, and nothing of it can 
     /^error +tools +nft is not installed\n +-> apt-get install nftables\nwarning +daemon +\\u001b\[2J\nwarning +clock /,
   )
   assert.match(text, /\n1 error, 2 warnings in \d+ findings\n$/)
+})
+
+test('marks that keep our bits, that are ours, or that come before ours are given, are in nobody’s way', () => {
+  const harmless = [
+    marks({ '|': [MARK, 0x80000] }, { hook: 'output', prio: 10 }),
+    marks(0, { hook: 'output' }),
+    marks(0, { hook: 'postrouting', prio: 10 }),
+    marks(0x40, { table: 'openspan' }),
+  ]
+  for (const firewall of harmless)
+    assert.deepEqual(
+      diagnose(facts({ firewall })).filter(({ check }) => check === 'marks'),
+      [],
+    )
 })

@@ -124,7 +124,7 @@ test('every way that a packet can go is told, and why', () => {
       'a foreign rule',
       fate({ marked: out('tailscale0') }),
       input(daemonView(), { earlierRules: ['5270: lookup 52 (IPv4)'] }),
-      'native',
+      'black hole',
       /out of tailscale0 although it is marked/,
     ],
     ['nobody has it', lone, input(), 'native', /out of eth0 because no peer owns it/],

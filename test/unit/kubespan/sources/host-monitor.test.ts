@@ -23,6 +23,13 @@ for (const [line, ours] of ipLines)
   test(`${line}: ${ours ? 'look' : 'nothing to us'}`, () =>
     assert.equal(isIpEventOfOurs(line, placementOf()), ours))
 
+test('routes of other tables count where they decide about ours', () => {
+  const line = '[ROUTE]default via 192.0.2.1 dev eth0 table 7120'
+  assert.equal(isIpEventOfOurs(line, placementOf(), new Set([7120])), true)
+  assert.equal(isIpEventOfOurs(line, placementOf(), new Set([712, 254])), false)
+  assert.equal(isIpEventOfOurs('[ROUTE]10.0.0.0/8 dev eth0', placementOf(), new Set([254])), false)
+})
+
 const nftLines: readonly (readonly [string, boolean])[] = [
   ['delete element inet openspan routed_v4 { 10.0.0.0/8 }', true],
   ['delete table inet openspan', true],
@@ -67,12 +74,16 @@ test('a burst is one wake at once and one after it; a monitor that fails is star
   const stop = new AbortController()
   const failures: string[] = []
   let wakes = 0
+  let goneBefore: number | undefined
   const watching = watchHost(
     {
       host,
       placement: () => placementOf(),
       onChange: () => {
         wakes += 1
+      },
+      onTableGone: async () => {
+        goneBefore ??= wakes
       },
       onFailure: (error) => void failures.push(String(error)),
     },
@@ -94,6 +105,7 @@ test('a burst is one wake at once and one after it; a monitor that fails is star
   assert.equal(wakes, 2)
   await host.clock.advance(10_000)
   assert.equal(wakes, 3, 'what happened meanwhile was not heard')
+  assert.equal(goneBefore, 1, 'said when it was read, whatever woke a pass before')
   nft.say('delete table inet openspan')
   await host.clock.advance(1000)
   assert.equal(wakes, 4)
