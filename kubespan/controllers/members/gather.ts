@@ -101,7 +101,13 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   const { timing } = settings
   const united = unite(input, recall)
   const { tiers } = united
-  const trails = recall.trails.of([united.current], () => followDoubles(memory.trails, united.current, now))
+  const trails = recall.trails.of([united.current], () =>
+    followDoubles({
+      ...{ before: memory.trails, affiliates: united.current, now },
+      stampOf: (nodeId) =>
+        input.reports.flatMap(({ affiliates }) => affiliates.get(nodeId)?.stamp ?? []).join() || undefined,
+    }),
+  )
   const doubled = doubledIds(trails, now)
   const current = recall.current.of([trails, doubled.join()], () =>
     united.current.map((affiliate) => {

@@ -2,9 +2,18 @@ import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import { mergeAffiliates } from './merge-affiliates.ts'
 
+interface Step {
+  readonly affiliate: Affiliate
+  /** `sayOf` the affiliate: of most records it is all that is ever compared. */
+  readonly says: string
+  readonly stamp: string | undefined
+  /** Since when. */
+  readonly at: Instant
+}
+
 /** What one record has said lately, each time that it said something else: the last entry stands. */
 export interface Trail {
-  readonly steps: readonly { readonly affiliate: Affiliate; readonly at: Instant }[]
+  readonly steps: readonly Step[]
   /** When it was last seen to go back and forth between two machines. */
   readonly doubledAt: Instant | undefined
 }
@@ -17,43 +26,59 @@ const STEPS = 4
 /** Two machines with one node id publish every 15 minutes by the protocol, and then the record changes hands again. */
 export const DOUBLED_FOR: Milliseconds = 1_200_000
 
+export interface DoublesInput {
+  readonly before: Trails
+  readonly affiliates: readonly Affiliate[]
+  /** Another one each time that the record was sealed anew; undefined where that cannot be told. */
+  readonly stampOf: (nodeId: string) => string | undefined
+  readonly now: Instant
+}
+
 /**
- * Follows every record for two machines that publish under one node id: it says the one thing, then the other, and again. A machine
- * that moves, or loses an address and gets it back, keeps something that is its own, or does not go back and forth.
+ * Follows every record for two machines that publish under one node id: it says the one thing, then the other, and both again, each time
+ * sealed anew. A machine that moves, or loses an address and gets it back, keeps something that is its own, or does not go
+ * back and forth; and what a service replays bears a seal that was seen before.
  */
-export function followDoubles(before: Trails, affiliates: readonly Affiliate[], now: Instant): Trails {
+export function followDoubles(input: DoublesInput): Trails {
   const trails = new Map<string, Trail>()
-  for (const affiliate of affiliates) {
-    const known = before.get(affiliate.nodeId)
-    trails.set(
-      affiliate.nodeId,
-      known === undefined ? begin(affiliate, now) : follow(known, affiliate, affiliates, now),
-    )
+  for (const affiliate of input.affiliates) {
+    const known = input.before.get(affiliate.nodeId)
+    if (known !== undefined) trails.set(affiliate.nodeId, follow(known, affiliate, input))
+    else trails.set(affiliate.nodeId, { steps: [stepOf(affiliate, input)], doubledAt: undefined })
   }
   return trails
 }
 
-const begin = (affiliate: Affiliate, at: Instant): Trail => ({
-  steps: [{ affiliate, at }],
-  doubledAt: undefined,
+const stepOf = (affiliate: Affiliate, { stampOf, now }: DoublesInput): Step => ({
+  affiliate,
+  says: sayOf(affiliate),
+  stamp: stampOf(affiliate.nodeId),
+  at: now,
 })
 
-function follow(trail: Trail, affiliate: Affiliate, all: readonly Affiliate[], now: Instant): Trail {
+function follow(trail: Trail, affiliate: Affiliate, input: DoublesInput): Trail {
   const last = trail.steps.at(-1)
   if (last === undefined || last.affiliate === affiliate) return trail
-  if (sayOf(last.affiliate) === sayOf(affiliate))
-    return { ...trail, steps: [...trail.steps.slice(0, -1), { affiliate, at: last.at }] }
-  const steps = [...trail.steps, { affiliate, at: now }].slice(-STEPS)
-  const [one, other] = steps
-  const says = steps.map((step) => sayOf(step.affiliate))
-  const isBackAndForth = steps.length === STEPS && says[0] === says[2] && says[1] === says[3]
+  const step = stepOf(affiliate, input)
+  const { affiliates, now } = input
+  // A machine that gains or loses addresses, as one whose link has just come up, goes on with what it said.
+  const isSame = last.says === step.says || !areOfTwo(last.affiliate, affiliate, affiliates)
+  if (isSame) return { ...trail, steps: [...trail.steps.slice(0, -1), { ...step, at: last.at }] }
+  const steps = [...trail.steps, step].slice(-STEPS)
   const isDoubled =
-    isBackAndForth &&
-    one !== undefined &&
-    other !== undefined &&
-    areOfTwo(one.affiliate, other.affiliate, all) &&
-    (now - (steps[1]?.at ?? now) <= WITHIN || trail.doubledAt !== undefined)
+    isBackAndForth(steps, affiliates) && (trail.doubledAt !== undefined || isFresh(steps, now))
   return { steps, doubledAt: isDoubled ? now : trail.doubledAt }
+}
+
+function isBackAndForth(steps: readonly Step[], all: readonly Affiliate[]): boolean {
+  const [one, other, again, last] = steps.map(({ affiliate }) => affiliate)
+  if (one === undefined || other === undefined || again === undefined || last === undefined) return false
+  return !areOfTwo(one, again, all) && !areOfTwo(other, last, all)
+}
+
+function isFresh(steps: readonly Step[], now: Instant): boolean {
+  const stamps = steps.flatMap(({ stamp }) => stamp ?? [])
+  return now - (steps[1]?.at ?? now) <= WITHIN && new Set(stamps).size === stamps.length
 }
 
 /** Keys and addresses: what a machine is, apart from where it is reached. */

@@ -20,11 +20,17 @@ const says = (addresses: string, publicKey = 'key'): Affiliate =>
   })
 
 /** What one record says every so many milliseconds; whether two machines are seen behind it at the end. */
-function told(said: readonly Affiliate[], every = 5_000, others: readonly Affiliate[] = []) {
+function told(
+  said: readonly Affiliate[],
+  every = 5_000,
+  others: readonly Affiliate[] = [],
+  stamps: readonly string[] = [],
+) {
   let trails: Trails = new Map()
   let now = 0
-  for (const affiliate of said) {
-    trails = followDoubles(trails, [affiliate, ...others], now)
+  for (const [place, affiliate] of said.entries()) {
+    const stampOf = () => stamps[place] ?? `sealed at ${now}`
+    trails = followDoubles({ before: trails, affiliates: [affiliate, ...others], stampOf, now })
     now += every
   }
   return { trails, now: now - every, isTold: doubledIds(trails, now - every).length > 0 }
@@ -41,8 +47,19 @@ test('however long it has been the same before, and each time that it changes ha
   const { trails, now } = told([...Array.from({ length: 1_000 }, () => one), other, one, other])
   assert.deepEqual(doubledIds(trails, now + DOUBLED_FOR - 1), ['me'])
   assert.deepEqual(doubledIds(trails, now + DOUBLED_FOR), [])
-  const later = followDoubles(trails, [one], now + 900_000)
+  const later = followDoubles({
+    ...{ before: trails, affiliates: [one], now: now + 900_000 },
+    stampOf: () => undefined,
+  })
   assert.deepEqual(doubledIds(later, now + DOUBLED_FOR), ['me'])
+})
+
+test('a copy that says a little more with each of its first steps is still one machine', () => {
+  const copy = ['198.51.100.2', '198.51.100.2 fd00::1', '198.51.100.2 2001:db8::2 fd00::1'].map((text) =>
+    says(text),
+  )
+  assert.equal(told([one, ...copy, one, ...copy.slice(-1)], 2_000).isTold, true)
+  assert.equal(told([one, ...copy, one], 2_000).isTold, false)
 })
 
 test('ordinary changes are none', () => {
@@ -71,6 +88,14 @@ test('ordinary changes are none', () => {
   }
   for (const [what, said] of Object.entries(quiet)) assert.equal(told(said).isTold, false, what)
   assert.equal(told([one, other, one, other], 60_000).isTold, false, 'a laptop between two networks')
+})
+
+test('what a service replays bears a seal that was seen before', () => {
+  const [old, young] = [says('192.0.2.1', 'old key'), says('192.0.2.1')]
+  const isTold = (stamps: readonly string[]) => told([old, young, old, young], 5_000, [], stamps).isTold
+  assert.equal(isTold(['a', 'b', 'a', 'b']), false)
+  assert.equal(isTold(['a', 'b', 'a', 'c']), false)
+  assert.equal(isTold(['a', 'b', 'c', 'd']), true)
 })
 
 test('an address that others have as well, as that of a bridge, is nobody’s own', () => {

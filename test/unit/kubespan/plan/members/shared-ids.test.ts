@@ -33,7 +33,10 @@ test('others tell of it in the same words whichever of the two spoke last', () =
   const [one, other] = [says('x', '192.0.2.1'), says('x', '192.0.2.2')]
   let trails: Trails = new Map()
   const words = [one, other, one, other, one].flatMap((affiliate, place) => {
-    trails = followDoubles(trails, [affiliate], place * 5_000)
+    trails = followDoubles({
+      ...{ before: trails, affiliates: [affiliate], now: place * 5_000 },
+      stampOf: () => undefined,
+    })
     return told({ trails, now: place * 5_000 }).map((conflict) => conflict.says)
   })
   assert.equal(words.length, 2)
