@@ -30,6 +30,7 @@ import type { RawAffiliate } from './model/affiliate.ts'
 import type { CandidateView, ConfigView, DaemonSummary, DaemonView } from './model/daemon-view.ts'
 import type { FateReport } from './model/fate.ts'
 import type { HostView } from './model/host-view.ts'
+import type { SelfReport } from './model/own-address.ts'
 import { type Settings, socketPath } from './model/settings.ts'
 import { setIdentityAside } from './sources/identity-file.ts'
 import { systemPool } from './system-pool.ts'
@@ -172,6 +173,10 @@ export class Daemon implements AsyncDisposable, DaemonControl {
 
   get rawAffiliates(): readonly RawAffiliate[] {
     return this.#mesh.memory.raw
+  }
+
+  get self(): SelfReport | undefined {
+    return this.#mesh.memory.self
   }
 
   host(): Promise<HostView> {

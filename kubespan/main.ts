@@ -113,14 +113,13 @@ const commands: Record<string, Command> = {
 
   async explain(options, [target]) {
     if (target === undefined)
-      throw new UsageError('kubespan explain needs an address, or a peer by name, node id or key')
+      throw new UsageError('kubespan explain needs an address, a peer by name, node id or key, or self')
     const { explain } = await import('./commands/explain.ts')
     const { value, text } = await explain({
       target,
       socketPath: await findSocket(daemonQuery(options), warn),
       async withoutDaemon() {
-        const { settings } = await loadUsable(daemonQuery(options))
-        return { placement: settings.placement, runDirectory: settings.node.runDirectory }
+        return (await loadUsable(daemonQuery(options))).settings
       },
     })
     show(options, value, () => text)

@@ -8,6 +8,7 @@ export type Shell = (typeof SHELLS)[number]
 const OPERANDS: Readonly<Record<string, readonly string[]>> = {
   get: RESOURCES.map(({ plural }) => plural.toLowerCase()),
   config: ['validate', 'show'],
+  explain: ['self'],
   completion: SHELLS,
 }
 

@@ -1,5 +1,6 @@
 import { addressPortOf } from '../../shared/net/address.ts'
 import type { AddressExplanation, Candidate, PeerExplanation } from '../model/explanation.ts'
+import type { SelfReport } from '../model/own-address.ts'
 import { printable } from './printable.ts'
 import { renderTable } from './table.ts'
 
@@ -52,6 +53,26 @@ export const renderPeerExplanations = (name: string, explanations: readonly Peer
     `${explanations.length} records carry the name ${printable(name)}; a machine that was installed anew leaves its old one behind, and "kubespan forget NODE-ID" drops it here\n`,
     ...explanations.map(renderPeerExplanation),
   ].join('\n')
+
+/** `kubespan explain self`. */
+export function renderSelf({ nodename, addresses, warnings }: SelfReport, notes: readonly string[]): string {
+  const offered = new Set(addresses.flatMap(({ endpoint }) => endpoint ?? [])).size
+  const routed = new Set(addresses.flatMap(({ address, isRouted }) => (isRouted ? [address] : []))).size
+  return join(
+    [`${nodename} offers ${offered} endpoints and has ${routed} addresses routed`],
+    renderTable(
+      ['ADDRESS', 'FROM', 'ENDPOINT', 'ROUTED', 'WHY NOT'],
+      addresses.map(({ address, from, endpoint, isRouted, reasons }) => [
+        address,
+        from,
+        endpoint ?? '-',
+        isRouted ? 'yes' : 'no',
+        reasons.join('; '),
+      ]),
+    ),
+    renderNotes([...warnings, ...notes]),
+  )
+}
 
 const join = (head: readonly string[], ...sections: readonly string[]): string =>
   [head.map((line) => `${printable(line)}\n`).join(''), ...sections]

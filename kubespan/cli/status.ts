@@ -1,6 +1,7 @@
 import type { UnixMilliseconds } from '../../shared/clock.ts'
 import { familyOf, isPrivate, splitAddressPort } from '../../shared/net/address.ts'
 import type { DaemonView, KubernetesView, PeerView, ServiceView } from '../model/daemon-view.ts'
+import { describeLeftOut } from '../model/own-address.ts'
 import { printable } from './printable.ts'
 import { formatAge, formatBytes, renderTable } from './table.ts'
 
@@ -29,6 +30,8 @@ export function renderStatus(view: DaemonView, now: UnixMilliseconds): string {
       : ['no discovery service is configured\n']),
     view.peers.length > 0 ? renderPeers(view.peers, now) : 'no peers yet\n',
   ]
+  const leftOut = describeLeftOut(view.leftOut ?? [])
+  if (leftOut !== undefined) sections.push(`${printable(leftOut)}\n`)
   if (view.lastReconcile?.error !== undefined)
     sections.push(
       `the last pass failed ${ago(view.lastReconcile.at, now)}: ${printable(view.lastReconcile.error)}\n`,

@@ -8,8 +8,14 @@ import {
   splitPrefix,
   zoneOf,
 } from '../../shared/net/address.ts'
-import { renderAddressExplanation, renderPeerExplanation, renderPeerExplanations } from '../cli/explain.ts'
+import {
+  renderAddressExplanation,
+  renderPeerExplanation,
+  renderPeerExplanations,
+  renderSelf,
+} from '../cli/explain.ts'
 import { ControlClient, NotRunningError } from '../control/client.ts'
+import { foreseeSelf } from '../controllers/members/own-affiliate.ts'
 import { createHost } from '../host/host.ts'
 import { explainAddress, explainPeer, peerOf } from '../inspect/explain.ts'
 import { observeFates } from '../inspect/fate.ts'
@@ -17,13 +23,14 @@ import type { CandidateView, DaemonView, PeerView } from '../model/daemon-view.t
 import type { Placement } from '../model/desired.ts'
 import type { PeerExplanation } from '../model/explanation.ts'
 import type { FateReport } from '../model/fate.ts'
+import type { Settings } from '../model/settings.ts'
 
 export interface ExplainRequest {
-  /** An address, `address:port` for TCP, or a peer by node name, host name, node id or public key. */
+  /** An address, `address:port` for TCP, a peer by node name, host name, node id or public key, or `self`. */
   readonly target: string
   readonly socketPath: string
   /** Where the tools' files go when no daemon runs, and under which names to look. */
-  readonly withoutDaemon: () => Promise<{ readonly placement: Placement; readonly runDirectory: string }>
+  readonly withoutDaemon: () => Promise<Settings>
 }
 
 export interface Explained {
@@ -44,6 +51,7 @@ const PREFIXES_MAX = 16
 
 /** `kubespan explain`: by the daemon, which may look, or where none runs from here. */
 export async function explain(request: ExplainRequest): Promise<Explained> {
+  if (request.target === SELF) return await explainSelf(request)
   const informant = await findInformant(request)
   const address = parseAddress(request.target)
   if (parsePrefix(request.target) !== undefined) throw new Error(`say one address of ${request.target}`)
@@ -54,6 +62,22 @@ export async function explain(request: ExplainRequest): Promise<Explained> {
   if (goal === undefined) return await explainByName(request.target, informant)
   const { address: host, port } = splitAddressPort(goal)
   return await explainByAddress(host, port, informant)
+}
+
+const SELF = 'self'
+
+/** What became of every address of this host; without a daemon, what would. */
+async function explainSelf({ socketPath, withoutDaemon }: ExplainRequest): Promise<Explained> {
+  try {
+    const report = await new ControlClient(socketPath).self()
+    return { value: report, text: renderSelf(report, []) }
+  } catch (error) {
+    if (!(error instanceof NotRunningError)) throw error
+    const settings = await withoutDaemon()
+    const host = createHost({ clock: systemClock, runDirectory: settings.node.runDirectory })
+    const report = await foreseeSelf(settings, host)
+    return { value: report, text: renderSelf(report, ['no daemon runs: this is what it would publish']) }
+  }
 }
 
 async function findInformant({ socketPath, withoutDaemon }: ExplainRequest): Promise<Informant> {
@@ -68,8 +92,8 @@ async function findInformant({ socketPath, withoutDaemon }: ExplainRequest): Pro
     }
   } catch (error) {
     if (!(error instanceof NotRunningError)) throw error
-    const { placement, runDirectory } = await withoutDaemon()
-    const host = createHost({ clock: systemClock, runDirectory })
+    const { placement, node } = await withoutDaemon()
+    const host = createHost({ clock: systemClock, runDirectory: node.runDirectory })
     return {
       view: undefined,
       placement,

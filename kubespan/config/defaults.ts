@@ -1,6 +1,12 @@
 import * as constants from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
-import type { BypassSettings, PeerEndpointFilters, RacingSettings, Timing } from '../model/settings.ts'
+import type {
+  BypassSettings,
+  PeerEndpointFilters,
+  RacingSettings,
+  Settings,
+  Timing,
+} from '../model/settings.ts'
 
 export const DEFAULT_PLACEMENT: Placement = {
   linkName: constants.LINK_NAME,
@@ -27,7 +33,8 @@ export const DEFAULT_RACING: RacingSettings = {
   packetsPerSecond: 1000,
 }
 
-export const DEFAULT_FILTERS: PeerEndpointFilters = {
+export const DEFAULT_FILTERS: PeerEndpointFilters & { readonly links: Settings['linkFilters'] } = {
+  links: [],
   preferredRanges: [],
   allowedRanges: [],
   deniedRanges: [],

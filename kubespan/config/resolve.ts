@@ -73,6 +73,12 @@ class Resolver {
       )
     if (mesh.enabled && services.length === 0 && cluster === undefined)
       this.problems.push('KubeSpan needs a cluster id and secret: add a DiscoveryIdentityConfig')
+    const { links: linkFilters, ...filters } = this.#merge(
+      'filters',
+      DEFAULT_FILTERS,
+      node?.value.filters,
+      node?.place,
+    )
     return {
       ...mesh,
       extraAnnouncedEndpoints: this.#announced(),
@@ -84,7 +90,8 @@ class Resolver {
       placement: this.#placement(node),
       bypass: this.#merge('bypass', DEFAULT_BYPASS, node?.value.bypass, node?.place),
       racing: this.#racing(node),
-      filters: this.#merge('filters', DEFAULT_FILTERS, node?.value.filters, node?.place),
+      filters,
+      linkFilters,
       timing: this.#merge('timing', DEFAULT_TIMING, node?.value.timing, node?.place),
     }
   }

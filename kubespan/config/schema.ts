@@ -7,6 +7,7 @@ import { parseFilter } from '../../shared/net/endpoint-filter.ts'
 import { parseListenAddress } from '../../shared/net/listen-address.ts'
 import { MTU_MAX_BYTES, MTU_MIN_BYTES } from '../model/constants.ts'
 import { NODE_MATCHERS } from '../model/kubernetes.ts'
+import { parseLinkFilter } from '../model/link-filter.ts'
 import { parseServiceUrl } from '../model/service-endpoint.ts'
 import type { AnnouncedEndpoint } from '../model/settings.ts'
 
@@ -28,6 +29,10 @@ const duration = parsed(parseDuration, 'a duration like 30s or 5m')
 const filter = parsed(
   (text) => parseFilter(text) && text,
   'an address or prefix, with or without a leading !',
+)
+const linkFilter = parsed(
+  (text) => parseLinkFilter(text) && text,
+  'the name of a link like docker0 or docker*, or a kind like kind:vxlan, with or without a leading !',
 )
 /** A number as Go's YAML reads it. */
 const number = v.pipe(v.unknown(), v.transform(goInteger), v.number())
@@ -178,6 +183,7 @@ export const NodeConfig = v.strictObject({
   ),
   filters: v.optional(
     v.strictObject({
+      links: v.optional(v.array(linkFilter)),
       preferredRanges: v.optional(v.array(prefix)),
       allowedRanges: v.optional(v.array(prefix)),
       deniedRanges: v.optional(v.array(prefix)),

@@ -1,5 +1,6 @@
 import { clusterTag } from '../../shared/log.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
+import { DEFAULT_LINK_FILTERS } from '../model/link-filter.ts'
 import { formatHostPort } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import { proxyInUse } from './daemon-proxy.ts'
@@ -32,6 +33,7 @@ export function renderSettings(
     bypass,
     racing,
     filters,
+    linkFilters,
     timing,
     extraAnnouncedEndpoints,
     ...mesh
@@ -59,6 +61,7 @@ export function renderSettings(
     }
   for (const [room, values] of Object.entries({ node, placement, bypass, racing, filters, timing }))
     for (const [key, shown] of Object.entries(values)) add(`${room}.${key}`, shown)
+  add('filters.links', [...DEFAULT_LINK_FILTERS, ...linkFilters])
 
   const names = Object.keys(value)
   const width = Math.max(...names.map((name) => name.length))

@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import type { Address } from '../../shared/net/address.ts'
 import type { CandidateView, FullView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
+import type { SelfReport } from '../model/own-address.ts'
 import type { ResetAnswer } from './server.ts'
 
 /** Which parts of the view are wanted as well: what is on the host, and what each source says. */
@@ -28,6 +29,10 @@ export class ControlClient {
 
   async view(request: ViewRequest = {}): Promise<FullView> {
     return JSON.parse(await this.#text('GET', `/v1/view${query(request)}`)) as FullView
+  }
+
+  async self(): Promise<SelfReport> {
+    return JSON.parse(await this.#text('GET', '/v1/self')) as SelfReport
   }
 
   async candidates(publicKey: string): Promise<readonly CandidateView[]> {

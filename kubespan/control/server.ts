@@ -8,6 +8,7 @@ import type { RawAffiliate } from '../model/affiliate.ts'
 import type { CandidateView, DaemonView, FullView } from '../model/daemon-view.ts'
 import type { FateReport } from '../model/fate.ts'
 import type { HostView } from '../model/host-view.ts'
+import type { SelfReport } from '../model/own-address.ts'
 import { takeStartLock } from './start-lock.ts'
 
 /** What a command may ask of the running daemon. */
@@ -15,6 +16,8 @@ export interface DaemonControl {
   view(): DaemonView
   /** What each source says of the others, before it is merged: not part of the view, most do not ask for it. */
   readonly rawAffiliates: readonly RawAffiliate[]
+  /** What became of every address of this host; undefined before the first pass, and while this host has no name. */
+  readonly self: SelfReport | undefined
   /** What of our making is on the host now. */
   host(): Promise<HostView>
   /** Where a peer may be reached, in the order in which it is tried; empty for one that is not known. */
@@ -101,6 +104,11 @@ async function route(
       return json(200, await viewOf(control, url))
     case 'GET /v1/watch':
       return watch(control, url, request, response)
+    case 'GET /v1/self':
+      await control.refresh()
+      return control.self === undefined
+        ? json(503, { error: 'the daemon has not looked at this host yet: see "kubespan status"' })
+        : json(200, control.self)
     case 'GET /v1/candidates':
       return json(200, control.candidates(url.searchParams.get('key') ?? ''))
     case 'GET /v1/fates': {

@@ -150,8 +150,7 @@ export class MeshController implements AsyncDisposable {
   async #pass(settings: Settings, isSuspect: boolean): Promise<Passed> {
     const { host, pool, kubernetes, clock } = this.#options
     if (await this.#hostKeeper.leaveOld(settings)) this.#memory = EMPTY_MEMORY
-    const { reconcileEvery } = settings.timing
-    const links = await this.#links.links(isSuspect || this.#isUnsettled, reconcileEvery)
+    const links = await this.#links.links(isSuspect || this.#isUnsettled, settings)
     const identity = await host.identity(settings, links)
     this.#followAddresses(ownAddresses(links, settings.placement.linkName))
     await pool.follow(settings, identity.nodeId)
@@ -165,7 +164,13 @@ export class MeshController implements AsyncDisposable {
     })
     if (!settings.enabled) {
       if (local !== undefined) pool.publish(local.affiliate)
-      this.#memory = { ...EMPTY_MEMORY, identity, local: local?.affiliate, warnings: local?.warnings ?? [] }
+      this.#memory = {
+        ...EMPTY_MEMORY,
+        identity,
+        local: local?.affiliate,
+        self: local?.report,
+        warnings: local?.warnings ?? [],
+      }
       return { outcome: {}, changes: 0, isUnsettled: false }
     }
 
@@ -239,6 +244,7 @@ export class MeshController implements AsyncDisposable {
       identity,
       links,
       local: local?.affiliate,
+      self: local?.report,
       ...gathered,
       statuses,
       suspectSince,

@@ -17,6 +17,7 @@ import type { Identity } from '../model/identity.ts'
 import type { IdentityConflict } from '../model/identity-conflict.ts'
 import type { KubernetesReport } from '../model/kubernetes.ts'
 import type { ObservedLink } from '../model/observed.ts'
+import type { SelfReport } from '../model/own-address.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../model/peer.ts'
 import type { Settings } from '../model/settings.ts'
 import type { LocalClaim } from '../model/surroundings.ts'
@@ -33,6 +34,8 @@ export interface MeshMemory {
   readonly identity: Identity | undefined
   readonly links: readonly ObservedLink[]
   readonly local: Affiliate | undefined
+  /** What became of every address of this host. */
+  readonly self: SelfReport | undefined
   /** What each tier of sources says now, before it is merged. */
   readonly raw: readonly RawAffiliate[]
   /** Of all others, confirmed or not. */
@@ -63,6 +66,7 @@ export const EMPTY_MEMORY: MeshMemory = {
   identity: undefined,
   links: [],
   local: undefined,
+  self: undefined,
   raw: [],
   retained: [],
   sources: new Map(),
@@ -164,6 +168,7 @@ export function describeDaemon(input: ViewInput): DaemonView {
       problem: input.kubernetes.problem,
     },
     affiliates,
+    leftOut: memory.self?.leftOut ?? [],
     members: planMembers(affiliates),
     peers: memory.specs.map((spec) => describePeer(spec, memory.statuses.get(spec.publicKey), toWall)),
     identityConflicts: memory.identityConflicts,

@@ -23,6 +23,7 @@ import {
   checkReversePath,
 } from './checks/packets.ts'
 import { checkClock, checkNat, checkServices, checkUdp } from './checks/reach.ts'
+import { checkSelf } from './checks/self.ts'
 import { checkPrograms } from './checks/tools.ts'
 import type { Facts } from './facts.ts'
 
@@ -54,6 +55,7 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkOtherWireGuard,
   checkMeshPrefix,
   checkLocal,
+  checkSelf,
   checkNeighbours,
   checkKubelet,
 ]

@@ -45,6 +45,8 @@ export interface DaemonView {
   /** Undefined while the Kubernetes registry is off. */
   readonly kubernetes?: KubernetesView | undefined
   readonly affiliates: readonly AffiliateView[]
+  /** Links and addresses of this host that are not published though somebody may miss them. Absent: the daemon does not tell. */
+  readonly leftOut?: readonly string[]
   readonly members: readonly Member[]
   readonly peers: readonly PeerView[]
   /** Where two machines have what only one may have. Absent in the view of a daemon that does not tell. */

@@ -37,6 +37,14 @@ export interface ObservedLink {
   readonly hasCarrier: boolean
   /** Of type Ethernet and without a link kind: no bridge, bond, vlan, dummy, veth or tunnel (SPEC 3.3). */
   readonly isPhysical: boolean
+  /** As the kernel names it, like `bridge` or `wireguard`; absent for none. */
+  readonly kind?: string
+  /** The bridge or bond that it is a port of; absent for none. */
+  readonly master?: string
+  /** The kind of that. */
+  readonly masterKind?: string
+  /** Decided, not observed (plan/self/judge-links.ts): why nobody else is reached through it. Absent: somebody may be. */
+  readonly leadsNowhere?: string
   /** A default route of the main table leads out of it. Absent: none does. */
   readonly hasDefaultRoute?: boolean
   /** Hardware address as colon-separated hex, when the link has one. */

@@ -32,6 +32,8 @@ export interface Settings {
   readonly bypass: BypassSettings
   readonly racing: RacingSettings
   readonly filters: PeerEndpointFilters
+  /** Which links lead to nobody else, after what is so by default (model/link-filter.ts). */
+  readonly linkFilters: readonly string[]
   readonly timing: Timing
 }
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AffiliateView, DaemonView } from '../../kubespan/model/daemon-view.ts'
+import type { SelfReport } from '../../kubespan/model/own-address.ts'
+import { LAN_BRIDGE } from '../lab/attachment.ts'
 import type { LabHost } from '../lab/box.ts'
 import { Lab } from '../lab/lab.ts'
 import { mesh as startMesh } from '../lab/mesh.ts'
@@ -26,15 +28,15 @@ test('an address is published once it is this host’s, and offered while it las
   for (const host of lab.hosts)
     await host.sh(`sysctl -wq net.ipv6.conf.eth1.accept_dad=1 net.ipv6.conf.eth1.dad_transmits=1
       ip -6 addr add 2001:db8:77::${host.index}/64 dev eth1 nodad`)
+  // A bridge that snoops lets solicitations through only once it has heard reports.
+  await lab.box('office').sh(`ip link set ${LAN_BRIDGE} type bridge mcast_snooping 0`)
   await b.sh(`ip -6 addr add ${twice}/64 dev eth1 nodad`)
-  await a.sh(
-    `ip -6 addr add ${twice}/64 dev eth1; ip -6 addr add ${ending}/64 dev eth1 nodad preferred_lft 0`,
-  )
+  await a.sh(`ip -6 addr add ${twice}/64 dev eth1; ip -6 addr add ${ending}/64 dev eth1 nodad preferred_lft 0
+    until ip -6 addr show dev eth1 | grep -q dadfailed; do sleep 0.1; done`)
   await using mesh = await startMesh(lab, { timing: { ...FAST, reconcileEvery: '10m' } })
   await mesh.full(PATIENCE_MS)
 
   await t.test('what another machine has is nowhere; what is deprecated is routed only', async () => {
-    assert.match((await a.sh('ip -6 addr show dev eth1')).stdout, new RegExp(`${twice}/64.* dadfailed`))
     const view = await mesh.until(b, (seen) => useOf(recordOf(seen, a), ending) !== 'nowhere', PATIENCE_MS)
     assert.equal(useOf(recordOf(view, a), twice), 'nowhere')
     assert.equal(useOf(recordOf(view, a), ending), 'routed')
@@ -63,6 +65,101 @@ const addMany = async (host: LabHost, family: 4 | 6, addresses: readonly string[
     .join('')
   await host.exec('ip', [`-${family}`, '-batch', '-'], { input })
 }
+
+/** What is given to a host that already has ways out. */
+const give = (host: LabHost, lines: readonly string[]) =>
+  host.sh(lines.map((line) => `ip ${line}`).join('\n'))
+
+/** Links as other programs make them, and those that only look alike. */
+const NOWHERE = {
+  docker0: '172.17.0.1',
+  'br-0a1b2c3d4e5f': '172.18.0.1',
+  virbr0: '192.168.122.1',
+  lxdbr0: '10.66.0.1',
+  cni0: '10.88.0.1',
+  tailscale0: '100.64.0.7',
+  wt0: '100.90.0.1',
+  zt5u4y: '10.147.17.1',
+}
+const SOMEWHERE = { vmbr0: '192.168.50.1', br0: '192.168.51.1' }
+
+test('links that lead to nobody are neither endpoints nor routed, unless the user wants them', {
+  skip,
+}, async (t) => {
+  const world = topology({ hosts: [publicHost('a'), publicHost('b')] })
+  await using lab = await Lab.create(world, { prefix: 'e2enowhere' })
+  const [a, b] = [lab.host('a'), lab.host('b')]
+  for (const host of lab.hosts)
+    for (const [name, address] of Object.entries({ ...NOWHERE, ...SOMEWHERE }))
+      if (host === a || name === 'docker0')
+        await give(host, [
+          `link add ${name} type bridge`,
+          `addr add ${address}/24 dev ${name}`,
+          `link set ${name} up`,
+        ])
+  // Tunnels are known by their kind, whatever they are called.
+  await using _tunnel = a.spawn('wireguard-go', ['-f', 'corp'], { name: 'corp' })
+  await a.sh('until ip link show corp; do sleep 0.05; done')
+  await give(a, [
+    'addr add 10.99.0.1/24 dev corp',
+    'link set corp up',
+    'link add br-lan type bridge',
+    'addr add 192.168.52.1/24 dev br-lan',
+    'link set br-lan up',
+    'route add default via 192.168.52.254 dev br-lan metric 5000',
+  ])
+  const nowhere = [...Object.values(NOWHERE), '10.99.0.1']
+  await using mesh = await startMesh(lab, { timing: FAST })
+  await mesh.full(PATIENCE_MS)
+
+  await t.test('what is so by default', async () => {
+    const view = await mesh.until(b, (seen) => recordOf(seen, a) !== undefined, PATIENCE_MS)
+    const record = recordOf(view, a)
+    for (const address of nowhere) assert.equal(useOf(record, `${address}`), 'nowhere', address)
+    for (const address of [...Object.values(SOMEWHERE), '192.168.52.1'])
+      assert.equal(useOf(record, address), 'endpoint and routed', address)
+    const { stdout } = await mesh.kubespan(a, ['status'])
+    assert.match(stdout, /left out: .*docker0/)
+  })
+
+  await t.test('explain self tells of every address what became of it and why', async () => {
+    const { stdout } = await mesh.kubespan(a, ['explain', 'self'])
+    assert.match(
+      stdout,
+      /172\.17\.0\.1 +docker0 +- +no +link docker0 leads to nobody else \(filters\.links: docker\*\)/,
+    )
+    assert.match(stdout, /10\.99\.0\.1 +corp +- +no .*kind:tun\)/)
+    assert.match(stdout, /127\.0\.0\.1 +lo +- +no +of scope host/)
+    const report = JSON.parse(
+      (await mesh.kubespan(a, ['explain', 'self', '-o', 'json'])).stdout,
+    ) as SelfReport
+    const all = await a.sh('ip -o addr show | wc -l')
+    assert.ok(report.addresses.length >= Number(all.stdout), 'every address that ip shows')
+  })
+
+  await t.test('filters.links keeps, adds and replaces', async () => {
+    mesh.writeConfig(a, { NodeConfig: { timing: FAST, filters: { links: ['!tailscale*', 'vmbr*'] } } })
+    const view = await mesh.until(
+      b,
+      (seen) =>
+        useOf(recordOf(seen, a), NOWHERE.tailscale0) !== 'nowhere' &&
+        useOf(recordOf(seen, a), SOMEWHERE.vmbr0) !== 'endpoint and routed',
+      PATIENCE_MS,
+    )
+    assert.equal(useOf(recordOf(view, a), NOWHERE.docker0), 'nowhere')
+    mesh.writeConfig(a, { NodeConfig: { timing: FAST, filters: { links: ['!*', 'wt0'] } } })
+    const all = await mesh.until(
+      b,
+      (seen) => useOf(recordOf(seen, a), '10.99.0.1') !== 'nowhere',
+      PATIENCE_MS,
+    )
+    assert.equal(useOf(recordOf(all, a), '10.99.0.1'), 'endpoint and routed')
+    assert.equal(
+      recordOf(all, a)?.addresses.some((address) => address === NOWHERE.wt0),
+      false,
+    )
+  })
+})
 
 test('a host with more addresses than a record takes is in the mesh, with the best of them', {
   skip,

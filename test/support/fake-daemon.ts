@@ -1,5 +1,6 @@
 import type { DaemonControl } from '../../kubespan/control/server.ts'
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
+import type { SelfReport } from '../../kubespan/model/own-address.ts'
 import type { Address, AddressPort } from '../../shared/net/address.ts'
 import { affiliateOf } from './affiliates.ts'
 import { daemonView } from './daemon-view.ts'
@@ -21,6 +22,7 @@ export class FakeDaemon implements DaemonControl {
     this.current = view
     for (const listener of this.#listeners) listener()
   }
+  self: SelfReport | undefined
   view = () => this.current
   refresh = async () => {}
   host = async () => {

@@ -1,23 +1,34 @@
-import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { Clock, Instant } from '../../../shared/clock.ts'
+import { Last } from '../../../shared/last.ts'
 import type { ObservedLink } from '../../model/observed.ts'
+import type { Settings } from '../../model/settings.ts'
+import { judgeLinks } from '../../plan/self/judge-links.ts'
 
-/** The links of this host. Of what happens to them we are told; so they are looked at when we were, and now and then. */
+/** The links of this host, as they are judged. Of what happens to them we are told; so they are looked at when we were, and now and then. */
 export class LinkKeeper {
   readonly #observe: () => Promise<readonly ObservedLink[]>
   readonly #clock: Clock
   #links: readonly ObservedLink[] = []
   #lookedAt: Instant = -Infinity
+  readonly #judged = new Last<readonly ObservedLink[]>()
 
   constructor(observe: () => Promise<readonly ObservedLink[]>, clock: Clock) {
     this.#observe = observe
     this.#clock = clock
   }
 
-  async links(mustLook: boolean, lookEvery: Milliseconds): Promise<readonly ObservedLink[]> {
+  async links(
+    mustLook: boolean,
+    { timing, linkFilters, placement }: Pick<Settings, 'timing' | 'linkFilters' | 'placement'>,
+  ): Promise<readonly ObservedLink[]> {
     const now = this.#clock.now()
-    if (!mustLook && now - this.#lookedAt < lookEvery) return this.#links
-    this.#links = await this.#observe()
-    this.#lookedAt = now
-    return this.#links
+    if (mustLook || now - this.#lookedAt >= timing.reconcileEvery) {
+      this.#links = await this.#observe()
+      this.#lookedAt = now
+    }
+    const { linkName: ownLinkName } = placement
+    return this.#judged.of([this.#links, linkFilters, ownLinkName], () =>
+      judgeLinks(this.#links, { linkFilters, ownLinkName }),
+    )
   }
 }

@@ -13,7 +13,7 @@ import type { PlacementStore } from '../../model/placement-store.ts'
 import type { Settings } from '../../model/settings.ts'
 import { chooseMac, macOfNodeId } from '../../plan/self/choose-mac.ts'
 import { loadAddressSource, saveAddressSource } from '../../sources/address-source.ts'
-import { parseLinks, showAddresses } from '../../sources/addresses.ts'
+import { observeUplinks, parseLinks, showAddresses } from '../../sources/addresses.ts'
 import { loadAffiliates, saveAffiliates } from '../../sources/affiliate-cache.ts'
 import { askByEcho } from '../../sources/echo.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../../sources/identity-file.ts'
@@ -58,8 +58,9 @@ export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
     identity: (settings, links) => loadIdentity(settings, links),
     giveAddressUp: ({ node }) => saveAddressSource(node.stateDirectory, 'node id'),
     async links() {
-      shown = await showAddresses(host)
-      return parseLinks(shown)
+      const [text, uplinks] = await Promise.all([showAddresses(host), observeUplinks(host)])
+      shown = text
+      return parseLinks(text, uplinks)
     },
     surroundings: ({ placement }) => observeSurroundings(host, placement.linkName),
     affiliates: {

@@ -1,9 +1,14 @@
-import type { Address } from '../../../shared/net/address.ts'
+import { ULA_PURPOSE, ulaAddress, ulaPrefix } from '../../../shared/identity/ula.ts'
+import { type Address, splitPrefix } from '../../../shared/net/address.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
 import type { ObservedLink } from '../../model/observed.ts'
+import type { SelfReport } from '../../model/own-address.ts'
 import type { Settings } from '../../model/settings.ts'
+import { chooseMac } from '../../plan/self/choose-mac.ts'
+import { judgeLinks } from '../../plan/self/judge-links.ts'
 import { explainLocalAffiliate } from '../../plan/self/local-affiliate.ts'
+import { type LinkSource, observeLinks } from '../../sources/addresses.ts'
 
 export interface OwnInput {
   readonly settings: Settings
@@ -36,3 +41,18 @@ export function describeOwn({ settings, links, identity, own, publicAddresses }:
     settings,
   })
 }
+
+/** What a daemon would say of this host. Makes no files: who it would be matters for nothing but the size of its record. */
+export async function foreseeSelf(settings: Settings, host: LinkSource): Promise<SelfReport> {
+  const { linkFilters, placement, cluster } = settings
+  const links = judgeLinks(await observeLinks(host), { linkFilters, ownLinkName: placement.linkName })
+  const subnet = ulaPrefix(cluster?.id ?? '', ULA_PURPOSE.kubespan)
+  const address = ulaAddress(subnet, chooseMac(links) ?? UNKNOWN_MAC) ?? splitPrefix(subnet).address
+  const identity = { nodeId: 'x'.repeat(44), publicKey: 'x'.repeat(44), privateKey: '', address, subnet }
+  const local = describeOwn({ settings, links, identity, own: undefined, publicAddresses: [] })
+  if (local === undefined) throw new Error('this host has no name: nothing is published before it has one')
+  return local.report
+}
+
+/** Of a node whose address is made of its id. */
+const UNKNOWN_MAC = '00:00:00:00:00:00'

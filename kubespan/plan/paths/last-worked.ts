@@ -18,7 +18,7 @@ const PEERS_MAX = 2000
 /** A name for where this host is now: the prefixes that its links are on. Bridges and tunnels come and go and say little. */
 export function networkOf(links: readonly ObservedLink[], ownLinkName: string): string {
   const placed = links
-    .filter(({ name, isUp }) => isUp && name !== ownLinkName)
+    .filter(({ name, isUp, leadsNowhere }) => isUp && leadsNowhere === undefined && name !== ownLinkName)
     .flatMap(({ isPhysical, addresses }) =>
       addresses
         .filter(

@@ -2,6 +2,7 @@ import {
   type Address,
   type AddressPort,
   familyOf,
+  isCarrierNat,
   isLinkLocal,
   isLoopback,
   isMulticast,
@@ -24,6 +25,7 @@ export const ENDPOINT_CLASSES = [
   'public IPv4',
   'observed',
   'announced with a port of its own',
+  'behind the NAT of a provider',
   'private elsewhere',
   'IPv6, which this host lacks',
 ] as const
@@ -90,7 +92,9 @@ const PRIVATE_RANGES = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'] as Pref
 const ULA_SITE_BITS = 48
 
 function ownNetwork(links: readonly ObservedLink[]): OwnNetwork {
-  const up = links.filter(({ isUp }) => isUp).flatMap(({ addresses }) => addresses.filter(isUsable))
+  const up = links
+    .filter(({ isUp, leadsNowhere }) => isUp && leadsNowhere === undefined)
+    .flatMap(({ addresses }) => addresses.filter(isUsable))
   const reaching = up.filter(
     ({ address, scope }) =>
       (scope === 'global' || scope === 'site') && !isLoopback(address) && !isLinkLocal(address),
@@ -146,6 +150,7 @@ function classify(
   // A node advertises its own addresses first (SPEC 3.4), so the first port is the one that it listens on.
   const [first] = advertised
   if (first !== undefined && port !== splitAddressPort(first).port) return 'announced with a port of its own'
+  if (isCarrierNat(address)) return 'behind the NAT of a provider'
   if (isPrivate(address) || isLinkLocal(address)) return 'private elsewhere'
   return familyOf(address) === 6 ? 'global IPv6' : 'public IPv4'
 }

@@ -3,11 +3,13 @@ import { AFFILIATE_ENDPOINTS_MAX, AFFILIATE_PLAINTEXT_MAX_BYTES } from '../../..
 import type { Address, AddressPort, Prefix } from '../../../shared/net/address.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { ObservedLink } from '../../model/observed.ts'
+import type { SelfReport } from '../../model/own-address.ts'
 import type { Settings } from '../../model/settings.ts'
 import { bestFirst } from './best-first.ts'
+import { describeSelf } from './describe-self.ts'
 import { type FittedRecord, fitRecord } from './fit-record.ts'
 import { planLocalEndpoints } from './local-endpoints.ts'
-import { type DroppedAddress, selectAddresses } from './select-addresses.ts'
+import { chooseFrom, type DroppedAddress, judgeAddresses } from './select-addresses.ts'
 
 export interface LocalAffiliateInput {
   readonly nodeId: string
@@ -45,6 +47,8 @@ export interface LocalAffiliatePlan {
   /** Decisions against addresses, for the log. */
   readonly dropped: readonly DroppedAddress[]
   readonly warnings: readonly string[]
+  /** Of every address what became of it. */
+  readonly report: SelfReport
 }
 
 /**
@@ -56,11 +60,12 @@ export function explainLocalAffiliate(input: LocalAffiliateInput): LocalAffiliat
   if (hostname === '' || nodename === '' || machineType === 'unknown' || links === undefined) return undefined
 
   const { podCidrs, serviceCidrs, nodePodCidrs } = input
-  const { current, routed, dropped } = selectAddresses({
+  const verdicts = judgeAddresses({
     links,
     externalAddresses: input.externalAddresses,
     kubernetesNetworks: [...podCidrs, ...serviceCidrs, ...nodePodCidrs],
   })
+  const { current, routed, dropped } = chooseFrom(verdicts)
   const base = { nodeId, addresses: routed, hostname, nodename, operatingSystem, machineType }
   const isControlPlane = machineType === 'controlplane' || machineType === 'init'
   const controlPlane =
@@ -68,15 +73,23 @@ export function explainLocalAffiliate(input: LocalAffiliateInput): LocalAffiliat
   const best = bestFirst(links, routed)
   if (identity === undefined) {
     const fitted = fitRecord({ ...base, kubespan: NO_KUBESPAN, controlPlane }, best)
-    return { affiliate: fitted.affiliate, dropped, warnings: describeLeftOut(fitted, []) }
+    const { affiliate } = fitted
+    const warnings = describeLeftOut(fitted, [])
+    const droppedEndpoints = current.map((address) => ({ address, reason: 'KubeSpan is disabled' }))
+    const report = describeSelf({
+      ...{ affiliate, links, verdicts, droppedEndpoints, warnings },
+      ...NO_ENDPOINTS,
+    })
+    return { affiliate, dropped, warnings, report }
   }
 
-  const { endpoints, leftOut, ...reasons } = planLocalEndpoints({
+  const { publicAddresses, listenPort } = input
+  const { endpoints, announced, leftOut, ...reasons } = planLocalEndpoints({
     currentAddresses: current,
     links,
-    publicAddresses: input.publicAddresses,
+    publicAddresses,
     ownAddress: identity.address,
-    listenPort: input.listenPort,
+    listenPort,
     ...settings,
   })
   const kubespan = {
@@ -92,12 +105,16 @@ export function explainLocalAffiliate(input: LocalAffiliateInput): LocalAffiliat
     ...best.filter(isMesh),
     ...best.filter((address) => !isMesh(address)),
   ])
-  return {
-    affiliate: fitted.affiliate,
-    dropped: [...dropped, ...reasons.dropped],
-    warnings: [...reasons.warnings, ...describeLeftOut(fitted, leftOut)],
-  }
+  const { affiliate } = fitted
+  const warnings = [...reasons.warnings, ...describeLeftOut(fitted, leftOut)]
+  const report = describeSelf({
+    ...{ affiliate, links, verdicts, publicAddresses, announced, listenPort, warnings },
+    droppedEndpoints: reasons.dropped,
+  })
+  return { affiliate, dropped: [...dropped, ...reasons.dropped], warnings, report }
 }
+
+const NO_ENDPOINTS = { publicAddresses: [], announced: [], listenPort: 0 } as const
 
 /** One warning for all of it. */
 function describeLeftOut(

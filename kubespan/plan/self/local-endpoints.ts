@@ -33,6 +33,8 @@ export interface LocalEndpointsInput {
 export interface LocalEndpoints {
   /** In the order in which peers are to try them. */
   readonly endpoints: readonly AddressPort[]
+  /** Those of them that are configured, with the address that `auto:` stands for, whether they are taken or not. */
+  readonly announced: readonly AddressPort[]
   /** Beyond what a discovery service takes. */
   readonly leftOut: readonly AddressPort[]
   readonly dropped: readonly DroppedAddress[]
@@ -66,6 +68,7 @@ export function planLocalEndpoints(input: LocalEndpointsInput): LocalEndpoints {
     all.length <= AFFILIATE_ENDPOINTS_MAX ? all : theBest(own(bestFirst(input.links ?? [], passed)), extra)
   return {
     endpoints,
+    announced: extra,
     leftOut: all.filter((endpoint) => !endpoints.includes(endpoint)),
     dropped: [
       ...judged.flatMap(({ address, reason }) => (reason === undefined ? [] : [{ address, reason }])),

@@ -2,11 +2,12 @@ import { isUsable, type ObservedLink } from '../../model/observed.ts'
 
 /**
  * The addresses that packets of this host come from, as one text: when it changes, every connection and path may be another one.
- * Without those of the mesh's own link, which comes up because of all this.
+ * Without those of the mesh's own link, which comes up because of all this, and of links that lead to nobody else, which come and go
+ * with containers.
  */
 export const ownAddresses = (links: readonly ObservedLink[], ownLinkName: string): string =>
   links
-    .filter(({ name, isUp }) => isUp && name !== ownLinkName)
+    .filter(({ name, isUp, leadsNowhere }) => isUp && leadsNowhere === undefined && name !== ownLinkName)
     .flatMap(({ name, addresses }) =>
       addresses
         .filter((observed) => observed.scope === 'global' && isUsable(observed))

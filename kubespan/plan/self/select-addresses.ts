@@ -51,8 +51,11 @@ export interface DroppedAddress {
 }
 
 /** The address lists of SPEC 3.4, without what belongs to Kubernetes, and without what the kernel itself does not use. */
-export function selectAddresses(sources: AddressSources): AddressSelection {
-  const verdicts = judgeAddresses(sources)
+export const selectAddresses = (sources: AddressSources): AddressSelection =>
+  chooseFrom(judgeAddresses(sources))
+
+/** The lists that verdicts make. */
+export function chooseFrom(verdicts: readonly AddressVerdict[]): AddressSelection {
   return {
     current: sorted(verdicts.filter(({ notReached }) => notReached === undefined)),
     routed: sorted(verdicts.filter(({ notRouted }) => notRouted === undefined)),
@@ -90,6 +93,7 @@ const sorted = (of: readonly { readonly address: Address }[]): Address[] =>
 
 function reasonAgainst(link: ObservedLink, observed: ObservedAddress): string | undefined {
   const { address, scope, flags = [] } = observed
+  if (link.leadsNowhere !== undefined) return link.leadsNowhere
   if (!link.isUp) return `link ${link.name} is down`
   if (link.isPhysical && !link.hasCarrier) return `link ${link.name} has no carrier`
   if (scope !== 'global' && scope !== 'site') return `of scope ${scope}`

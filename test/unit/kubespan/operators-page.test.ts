@@ -6,6 +6,7 @@ import { RESOURCES } from '../../../kubespan/cli/resources.ts'
 import { DEFAULT_PLACEMENT, DEFAULT_RACING, DEFAULT_TIMING } from '../../../kubespan/config/defaults.ts'
 import * as schema from '../../../kubespan/config/schema.ts'
 import { meshMetrics } from '../../../kubespan/metrics/mesh-metrics.ts'
+import { DEFAULT_LINK_FILTERS } from '../../../kubespan/model/link-filter.ts'
 
 const page = readFileSync('docs/kubespan.md', 'utf8')
 const says = (word: string): void => assert.ok(page.includes(word), `docs/kubespan.md does not say ${word}`)
@@ -50,4 +51,8 @@ test('the defaults on the page are the defaults', () => {
   says(`| \`timing.reconcileEvery\` | ${DEFAULT_TIMING.reconcileEvery / 1000}s |`)
   says(`| ${DEFAULT_TIMING.peerDownAfter / 1000}s, ${DEFAULT_TIMING.endpointGrace / 1000}s |`)
   says(`| ${DEFAULT_TIMING.graceAfterLoss / 60_000}m, ${DEFAULT_TIMING.graceAfterDeletion / 1000}s |`)
+})
+
+test('the links that are left out by default are all on the page', () => {
+  for (const text of DEFAULT_LINK_FILTERS) says(`\`${text.replace(/^kind:/, '')}\``)
 })

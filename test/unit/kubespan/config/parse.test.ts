@@ -93,6 +93,11 @@ const wrong: [string, string, RegExp][] = [
   ['an empty id', identity.replace('abc', '""'), /clusterID: must not be empty/],
   ['an unknown kind', 'kind: KubespanConfig\n', /unknown kind KubespanConfig; there are KubeSpanConfig/],
   ['a document of no kind', 'enabled: true\n', /neither one of our documents/],
+  [
+    'a link filter',
+    'apiVersion: v1alpha1\nkind: NodeConfig\nfilters: {links: ["docker*", "!a b"]}\n',
+    /^c\.yaml:3: filters\.links\[1\]: "!a b" is not the name of a link like docker0 or docker\*/,
+  ],
   ['no document', '', /is empty; make a configuration/],
   ['no YAML', 'a: [', /^c\.yaml:/],
   ['a service without a cluster', service, /needs a cluster id and secret/],
@@ -281,4 +286,22 @@ test('metrics are served on loopback unless they are turned off or moved', () =>
   assert.equal(at('"10.0.0.1:9200"').settings.node.metricsAddress, '10.0.0.1:9200')
   assert.match(at('9173').problems[0] ?? '', /metricsAddress/)
   assert.match(at('nowhere').problems[0] ?? '', /is not an address like 127\.0\.0\.1:9173, or off/)
+})
+
+test('filters of links come after the defaults, and are shown with them', () => {
+  const links =
+    'apiVersion: v1alpha1\nkind: NodeConfig\nfilters: {links: ["!wg0", "kind:dummy"], deniedRanges: [10.0.0.0/8]}\n'
+  const resolved = parsed(file(complete, links))
+  assert.deepEqual(resolved.settings.linkFilters, ['!wg0', 'kind:dummy'])
+  assert.deepEqual(Object.keys(resolved.settings.filters), [
+    'preferredRanges',
+    'allowedRanges',
+    'deniedRanges',
+  ])
+  const { value } = renderSettings(resolved, undefined)
+  const { value: shown, from } = value['filters.links'] ?? {}
+  assert.deepEqual((shown as string[]).slice(-3), ['kind:gtp', '!wg0', 'kind:dummy'])
+  assert.match(from ?? '', /^c\.yaml:/)
+  assert.equal(renderSettings(parsed(complete), undefined).value['filters.links']?.from, 'default')
+  assert.deepEqual(parsed(complete).settings.linkFilters, [])
 })

@@ -99,3 +99,11 @@ test('a second daemon is told of the first; the socket of a dead one is taken ov
   await using _server = await serveControl(path, daemon)
   assert.equal((await client.view()).version, 'v0.1.0')
 })
+
+test('what became of every address is told once somebody has looked', async (t) => {
+  const { path, daemon, client } = world(t)
+  await using _server = await serveControl(path, daemon)
+  await assert.rejects(client.self(), /has not looked at this host yet/)
+  daemon.self = { nodename: 'box', hostname: 'box', addresses: [], leftOut: ['docker0'], warnings: [] }
+  assert.deepEqual(await client.self(), daemon.self)
+})

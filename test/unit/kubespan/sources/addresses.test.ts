@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { observeLinks, parseLinks } from '../../../../kubespan/sources/addresses.ts'
+import { observeLinks, parseLinks, parseUplinks } from '../../../../kubespan/sources/addresses.ts'
 import { FakeHost } from '../../../support/fake-host.ts'
 
 const parseOne = (row: object) => parseLinks(JSON.stringify([row]))[0]
@@ -88,6 +88,48 @@ test('what iproute2 leaves empty is passed over', () => {
     parseLinks('[{},{"ifname":"a","addr_info":[{},{"local":"192.0.2.1"}]}]').map(({ name }) => name),
     ['a'],
   )
+})
+
+test('what a link is, what it is a port of, and whether a default route leads out of it', () => {
+  const rows = [
+    { ifname: 'docker0', link_type: 'ether', linkinfo: { info_kind: 'bridge' } },
+    {
+      ifname: 'veth1',
+      link_type: 'ether',
+      master: 'docker0',
+      linkinfo: { info_kind: 'veth', info_slave_kind: 'bridge' },
+    },
+    { ifname: 'eth0', link_type: 'ether', master: 'bond0', linkinfo: { info_slave_kind: 'bond' } },
+    { ifname: 'ppp0', link_type: 'ppp' },
+  ]
+  assert.deepEqual(
+    parseLinks(JSON.stringify(rows), new Set(['ppp0'])).map(
+      ({ kind, master, masterKind, hasDefaultRoute }) => [kind, master, masterKind, hasDefaultRoute],
+    ),
+    [
+      ['bridge', undefined, undefined, undefined],
+      ['veth', 'docker0', 'bridge', undefined],
+      [undefined, 'bond0', 'bond', undefined],
+      [undefined, undefined, undefined, true],
+    ],
+  )
+})
+
+test('default routes: several, by several ways, and those that refuse', () => {
+  const rows = [
+    { dst: 'default', gateway: '192.0.2.1', dev: 'eth0', protocol: 'dhcp', flags: [] },
+    {
+      dst: 'default',
+      nexthops: [
+        { gateway: '192.0.2.1', dev: 'eth1' },
+        { gateway: '192.0.2.9', dev: 'eth2' },
+      ],
+    },
+    { type: 'unreachable', dst: 'default', dev: 'lo', metric: 4294967295 },
+    {},
+  ]
+  assert.deepEqual(parseUplinks(JSON.stringify(rows)), ['eth0', 'eth1', 'eth2'])
+  assert.deepEqual(parseUplinks(''), [])
 })
 
 test('the links of a host', async () => {

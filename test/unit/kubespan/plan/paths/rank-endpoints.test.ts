@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type RankingContext, rankEndpoints } from '../../../../../kubespan/plan/paths/rank-endpoints.ts'
 import type { AddressPort, Prefix } from '../../../../../shared/net/address.ts'
-import { addressOn, linkOf } from '../../../../support/links.ts'
+import { addressOn, flagged, linkOf } from '../../../../support/links.ts'
 
 const endpoints = (...texts: string[]) => texts as AddressPort[]
 const prefixes = (...texts: string[]) => texts as Prefix[]
@@ -58,6 +58,43 @@ test('from the nearest to the least likely, with the reason', () => {
     '6 198.51.100.7:40000: observed',
     '7 203.0.113.7:4500: announced with a port of its own',
     '8 10.9.9.9:51820: private elsewhere',
+  ])
+})
+
+test('what is behind the NAT of a provider comes after all that is public', () => {
+  assert.deepEqual(
+    explain(
+      endpoints(
+        '100.64.0.7:51820',
+        '203.0.113.7:51820',
+        '10.9.9.9:51820',
+        '100.128.0.1:51820',
+        '203.0.113.7:4500',
+      ),
+    ),
+    [
+      '0 203.0.113.7:51820: public IPv4',
+      '0 100.128.0.1:51820: public IPv4',
+      '1 203.0.113.7:4500: announced with a port of its own',
+      '2 100.64.0.7:51820: behind the NAT of a provider',
+      '3 10.9.9.9:51820: private elsewhere',
+    ],
+  )
+})
+
+test('a link that leads to nobody else is shared with nobody, and its addresses are this host’s all the same', () => {
+  const docker = linkOf('docker0', ['172.17.0.1/16'])
+  const links = [...context.links, docker]
+  const advertised = endpoints('172.17.0.1:51820', '172.17.0.9:51820')
+  assert.deepEqual(explain(advertised, { links }), ['0 172.17.0.9:51820: on a shared link'])
+  const judged = [...context.links, { ...docker, leadsNowhere: 'by its name' }]
+  assert.deepEqual(explain(advertised, { links: judged }), ['0 172.17.0.9:51820: private elsewhere'])
+})
+
+test('an address that another machine was found to have may be the peer’s', () => {
+  const links = [linkOf('eth0', ['2001:db8:1::2/64', flagged('2001:db8:1::7/64', 'tentative', 'dadfailed')])]
+  assert.deepEqual(explain(endpoints('[2001:db8:1::7]:51820'), { links }), [
+    '0 [2001:db8:1::7]:51820: on a shared link',
   ])
 })
 

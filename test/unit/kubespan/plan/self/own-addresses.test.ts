@@ -21,3 +21,11 @@ test('an address counts from when the kernel uses it, and as long as it does', (
   for (const flag of ['tentative', 'optimistic', 'dadfailed'] as const) assert.equal(at(flag), '')
   for (const flag of ['deprecated', 'temporary'] as const) assert.equal(at(flag), 'eth0 2001:db8::1')
 })
+
+test('links that lead to nobody else may come and go', () => {
+  const links = [
+    linkOf('eth0', ['192.0.2.1/24']),
+    linkOf('docker0', ['172.17.0.1/16'], { leadsNowhere: 'by name' }),
+  ]
+  assert.equal(ownAddresses(links, 'kubespan'), 'eth0 192.0.2.1')
+})
