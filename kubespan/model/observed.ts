@@ -49,5 +49,7 @@ export interface ObservedLink {
   readonly hasDefaultRoute?: boolean
   /** Hardware address as colon-separated hex, when the link has one. */
   readonly mac: string | undefined
+  /** The one that it was made with, where another is in use; absent: it is the same, or the link has none. */
+  readonly permanentMac?: string
   readonly addresses: readonly ObservedAddress[]
 }

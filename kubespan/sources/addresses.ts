@@ -47,6 +47,7 @@ interface LinkRow {
   readonly operstate?: string
   readonly link_type?: string
   readonly address?: string
+  readonly permaddr?: string
   readonly master?: string
   readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string }
   readonly addr_info?: readonly AddressRow[]
@@ -76,6 +77,7 @@ export function parseLinks(text: string, uplinks: ReadonlySet<string> = new Set(
         ...(masterKind !== undefined && { masterKind }),
         ...(uplinks.has(row.ifname) && { hasDefaultRoute: true }),
         mac: isEthernet ? row.address : undefined,
+        ...(isEthernet && row.permaddr !== undefined && { permanentMac: row.permaddr }),
         addresses: (row.addr_info ?? []).flatMap(parseAddressRow),
       },
     ]

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { chooseMac } from '../../../../kubespan/plan/self/choose-mac.ts'
 import { observeLinks, parseLinks, parseUplinks } from '../../../../kubespan/sources/addresses.ts'
 import { FakeHost } from '../../../support/fake-host.ts'
 
@@ -32,6 +33,14 @@ test('a physical link, as `ip` shows it', () => {
       { address: '192.0.2.6', bits: 24, scope: 'site' },
     ],
   })
+})
+
+test('the address that a card was made with, where another is in use', () => {
+  const row = { ifname: 'wlan0', link_type: 'ether', address: '5e:11:22:33:44:55', operstate: 'UP' }
+  const randomised = parseOne({ ...row, permaddr: 'a0:36:9f:00:00:01' })
+  assert.deepEqual([randomised?.mac, randomised?.permanentMac], ['5e:11:22:33:44:55', 'a0:36:9f:00:00:01'])
+  assert.equal(randomised && chooseMac([randomised]), 'a0:36:9f:00:00:01')
+  assert.equal(parseOne(row)?.permanentMac, undefined)
 })
 
 test('a link of some kind is not physical, whatever it looks like', () => {
