@@ -75,6 +75,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
         this.#mesh.suspectDrift()
         wake()
       },
+      () => this.#mesh.memory.links,
     )
     this.#inspector = inspector
     this.#racers = new RacerKeeper({

@@ -18,6 +18,8 @@ import { createHost } from '../host/host.ts'
 import { observeFates } from '../inspect/fate.ts'
 import { observeHost } from '../inspect/host-view.ts'
 import type { Settings } from '../model/settings.ts'
+import { judgementOf } from '../plan/self/judge-links.ts'
+import { mayMatter } from '../plan/self/link-event.ts'
 import { observeLinks } from '../sources/addresses.ts'
 import { rootCertificates } from '../sources/discovery/certificates.ts'
 import { GrpcTransport } from '../sources/discovery/grpc.ts'
@@ -49,7 +51,7 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
     clock: systemClock,
     log,
     loaded,
-    host: (settings, wake) => {
+    host: (settings, wake, links) => {
       const resources = new AsyncDisposableStack()
       const resolver = resources.use(
         new Resolver({ clock: systemClock, lookup: systemLookup, onChange: wake }),
@@ -62,6 +64,7 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
           host,
           placement: () => settings().placement,
           otherTables: () => mesh.detourTables,
+          matters: (event) => mayMatter(event, links(), judgementOf(settings())),
           onChange: wake,
           // Where that fails, the pass that is woken as well does it.
           onTableGone: () => mesh.restoreTable().catch(() => undefined),

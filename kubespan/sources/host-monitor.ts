@@ -1,8 +1,9 @@
-import type { Clock, Milliseconds } from '../../shared/clock.ts'
+import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Host } from '../host/host.ts'
 import type { Tool } from '../host/runner.ts'
 import { DEAF } from '../model/constants.ts'
 import type { Placement } from '../model/desired.ts'
+import { type Concern, concernOf, type LinkEvent } from './ip-events.ts'
 
 export interface HostMonitorOptions {
   readonly host: Host
@@ -10,6 +11,8 @@ export interface HostMonitorOptions {
   readonly placement: () => Placement
   /** Numbers of tables of others whose routes concern us. */
   readonly otherTables?: () => ReadonlySet<number>
+  /** Whether what happens to a link that is not ours may matter; by default everything does. */
+  readonly matters?: (event: LinkEvent) => boolean
   /** Something changed that is ours or that we announce; what it was is found out by looking. */
   readonly onChange: () => void
   /** Our nft table is gone: said at once, and before `onChange`, which waits for it. */
@@ -20,12 +23,17 @@ export interface HostMonitorOptions {
 
 /** Of a burst, the first event counts at once and all others together after this time. */
 const GAP: Milliseconds = 250
+/**
+ * What others do to links of theirs may go on for ever, and each look costs tens of milliseconds: so many may follow each other, and
+ * then one each few seconds. What is ours is looked at whatever this says.
+ */
+const OTHERS = { burst: 20, every: 3_000 } as const
 /** A monitor that cannot run is no reason to be busy: every pass looks at everything anyway. */
 const RESTART_AFTER: Milliseconds = 10_000
 
 /** Listens to what others do to this host, until `signal` aborts. */
 export async function watchHost(options: HostMonitorOptions, signal: AbortSignal): Promise<void> {
-  using paced = new PacedWake(options.host.clock, GAP, options.onChange)
+  using paced = new PacedWake(options.host.clock, options.onChange)
   await Promise.all([
     follow(options, paced, signal, 'ip', ['-N', 'monitor', 'label', 'link', 'address', 'route', 'rule']),
     follow(options, paced, signal, 'nft', ['monitor']),
@@ -33,29 +41,31 @@ export async function watchHost(options: HostMonitorOptions, signal: AbortSignal
 }
 
 async function follow(
-  { host, placement, otherTables, onTableGone, onFailure }: HostMonitorOptions,
+  { host, placement, otherTables, matters, onTableGone, onFailure }: HostMonitorOptions,
   paced: PacedWake,
   signal: AbortSignal,
   tool: Tool,
   args: readonly string[],
 ): Promise<void> {
-  const concerns = (line: string): boolean =>
-    tool === 'ip' ? isIpEventOfOurs(line, placement(), otherTables?.()) : isNftEventOfOurs(line, placement())
   while (!signal.aborted) {
     try {
-      using transaction = new Transaction(host, () => paced.wake())
+      using transaction = new Transaction(host, () => paced.wake('ours'))
       for await (const line of host.stream(tool, args, signal)) {
+        if (tool === 'ip') {
+          const concern = concernOf(line, placement(), { matters, otherTables: otherTables?.() })
+          if (concern !== undefined) paced.wake(concern)
+          continue
+        }
         if (line === `delete table inet ${placement().nftTable}`) await onTableGone?.()
-        if (!concerns(line)) transaction.end(line)
-        else if (tool === 'nft') transaction.begin()
-        else paced.wake()
+        if (isNftEventOfOurs(line, placement())) transaction.begin()
+        else transaction.end(line)
       }
     } catch (error) {
       onFailure(error)
     }
     await pause(host.clock, RESTART_AFTER, signal)
     // Whatever happened meanwhile was not heard.
-    if (!signal.aborted) paced.wake()
+    if (!signal.aborted) paced.wake('ours')
   }
 }
 
@@ -96,22 +106,12 @@ class Transaction implements Disposable {
   }
 }
 
-/** A line of `ip monitor label`. On a router the routes of other tables may change thousands of times a second. */
-export function isIpEventOfOurs(
+/** Whether a line of `ip monitor label` may be about something that we want or go by. */
+export const isIpEventOfOurs = (
   line: string,
-  { routingTable }: Placement,
-  others: ReadonlySet<number> = NONE,
-): boolean {
-  if (!line.startsWith('[ROUTE]')) return /^\[(LINK|ADDR|RULE)\]/.test(line)
-  if (DEFAULT_OF_MAIN.test(line)) return true
-  // Those of the main table are told of without its number.
-  const table = Number(/\btable (\d+)\b/.exec(line)?.[1])
-  return table === routingTable || others.has(table)
-}
-const NONE: ReadonlySet<number> = new Set()
-
-/** With another gateway something else is local to this host. */
-const DEFAULT_OF_MAIN = /^\[ROUTE\](?:Deleted )?default via (?!.*\btable \d)/
+  placement: Placement,
+  otherTables?: ReadonlySet<number>,
+): boolean => concernOf(line, placement, { otherTables }) !== undefined
 
 /** A line of `nft monitor`, as `add element inet TABLE SET { … }`. What comes and goes by design is no news. */
 export function isNftEventOfOurs(line: string, { nftTable }: Placement): boolean {
@@ -136,34 +136,47 @@ function pause(clock: Clock, length: Milliseconds, signal: AbortSignal): Promise
   })
 }
 
-/** Wakes at once, but not again before `gap` is over; what comes meanwhile is one wake then. */
+/** Wakes at once, but not again before `GAP` is over; what comes meanwhile is one wake then. */
 class PacedWake implements Disposable {
   readonly #clock: Clock
-  readonly #gap: Milliseconds
   readonly #wake: () => void
-  #alarm: Disposable | undefined
-  #isWanted = false
+  #wanted: Concern | undefined
+  #gap: Disposable | undefined
+  /** Until when what was spent on others is saved up again. */
+  #spentUntil: Instant = -Infinity
+  #saving: Disposable | undefined
 
-  constructor(clock: Clock, gap: Milliseconds, wake: () => void) {
+  constructor(clock: Clock, wake: () => void) {
     this.#clock = clock
-    this.#gap = gap
     this.#wake = wake
   }
 
-  wake(): void {
-    if (this.#alarm !== undefined) {
-      this.#isWanted = true
+  wake(concern: Concern): void {
+    if (this.#wanted !== 'ours') this.#wanted = concern
+    if (this.#gap === undefined) this.#wakeOrSave()
+  }
+
+  #wakeOrSave(): void {
+    const now = this.#clock.now()
+    const patience = this.#spentUntil - (OTHERS.burst - 1) * OTHERS.every - now
+    if (this.#wanted === 'others' && patience > 0) {
+      this.#saving ??= this.#clock.after(patience, () => {
+        this.#saving = undefined
+        if (this.#gap === undefined && this.#wanted !== undefined) this.#wakeOrSave()
+      })
       return
     }
-    this.#isWanted = false
-    this.#alarm = this.#clock.after(this.#gap, () => {
-      this.#alarm = undefined
-      if (this.#isWanted) this.wake()
+    if (this.#wanted === 'others') this.#spentUntil = Math.max(this.#spentUntil, now) + OTHERS.every
+    this.#wanted = undefined
+    this.#gap = this.#clock.after(GAP, () => {
+      this.#gap = undefined
+      if (this.#wanted !== undefined) this.#wakeOrSave()
     })
     this.#wake()
   }
 
   [Symbol.dispose](): void {
-    this.#alarm?.[Symbol.dispose]()
+    this.#gap?.[Symbol.dispose]()
+    this.#saving?.[Symbol.dispose]()
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { AffiliateView, DaemonView } from '../../kubespan/model/daemon-view.ts'
 import type { SelfReport } from '../../kubespan/model/own-address.ts'
@@ -7,7 +8,17 @@ import type { LabHost } from '../lab/box.ts'
 import { Lab } from '../lab/lab.ts'
 import { mesh as startMesh } from '../lab/mesh.ts'
 import { lan, publicHost, topology } from '../lab/topology.ts'
-import { assertReaches, FAST, PATIENCE_MS, skip } from './story.ts'
+import { patient } from '../support/patience.ts'
+import {
+  afterPeriod,
+  assertNoneLost,
+  assertReaches,
+  FAST,
+  PATIENCE_MS,
+  skip,
+  steadyPing,
+  ulaOf,
+} from './story.ts'
 
 /** What others know of a host. */
 const recordOf = (view: DaemonView, { name }: LabHost): AffiliateView | undefined =>
@@ -223,3 +234,66 @@ test('a host with more addresses than a record takes is in the mesh, with the be
       await assertReaches(b, [a.v4 ?? '', a.v6 ?? '', record?.kubespan.address ?? ''])
     })
 })
+
+/** Calls that the discovery service has begun to serve, of all kinds and from everybody. */
+async function callsServed(lab: Lab): Promise<number> {
+  const { stdout } = await lab.internet.exec('curl', ['-s', `http://127.0.0.1:${METRICS_PORT}/metrics`])
+  const counts = [...stdout.matchAll(/^grpc_server_started_total\{.*\} (\d+)$/gm)].map(([, count]) =>
+    Number(count),
+  )
+  assert.ok(counts.length > 0, stdout.slice(0, 200))
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+const METRICS_PORT = 2122
+
+/** Of the daemon and of the tools that it has run. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND
+}
+/** Of every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100
+
+test('containers that come and go once a second are no move, and cost next to nothing', {
+  skip,
+}, async () => {
+  const world = topology({ hosts: [publicHost('a'), publicHost('b')] })
+  await using lab = await Lab.create(world, { prefix: 'e2econtainers' })
+  const [a, b] = [lab.host('a'), lab.host('b')]
+  await give(a, ['link add docker0 type bridge', 'addr add 172.17.0.1/16 dev docker0', 'link set docker0 up'])
+  await using mesh = await startMesh(lab, { discoveryFlags: [`-metrics-addr=127.0.0.1:${METRICS_PORT}`] })
+  await mesh.full(PATIENCE_MS)
+  await using pinger = await steadyPing(b, await ulaOf(mesh, a))
+  await afterPeriod(mesh, a)
+  const before = await mesh.control(a).view()
+  const [callsBefore, cpuBefore] = [await callsServed(lab), cpuSeconds(before.pid)]
+  const from = performance.now()
+  await a.sh(
+    `for i in $(seq ${CONTAINER_SECONDS}); do
+      ip link add veth$i type veth peer name c$i
+      ip link set veth$i master docker0
+      ip link set veth$i up
+      ip link set c$i up
+      sleep 0.5
+      ip link del veth$i
+      sleep 0.5
+    done`,
+    { timeoutMilliseconds: CONTAINER_SECONDS * 5_000 },
+  )
+  const seconds = (performance.now() - from) / 1_000
+  const cpu = cpuSeconds(before.pid) - cpuBefore
+  const calls = (await callsServed(lab)) - callsBefore
+  const { counters, peers } = await mesh.control(a).view()
+  const said = `${calls} calls, ${counters.handshakes - before.counters.handshakes} handshakes, ${cpu.toFixed(2)} s of CPU in ${seconds.toFixed(0)} s`
+  assert.ok(calls <= 6, said)
+  assert.ok(counters.handshakes - before.counters.handshakes <= 1, said)
+  assert.equal(counters.peersLost, before.counters.peersLost, said)
+  assert.equal(peers[0]?.state, 'up')
+  if (process.env.SAY_COSTS) process.stderr.write(`${said}\n`)
+  // The machine may be slow, and the daemon has things of its own to do.
+  assert.ok(cpu <= Math.max(0.03 * seconds, 1) * patient(1), said)
+  await assertNoneLost(pinger)
+})
+const CONTAINER_SECONDS = Number(process.env.CONTAINER_SECONDS ?? 15)

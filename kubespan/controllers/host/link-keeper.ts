@@ -2,7 +2,7 @@ import type { Clock, Instant } from '../../../shared/clock.ts'
 import { Last } from '../../../shared/last.ts'
 import type { ObservedLink } from '../../model/observed.ts'
 import type { Settings } from '../../model/settings.ts'
-import { judgeLinks } from '../../plan/self/judge-links.ts'
+import { judgeLinks, judgementOf } from '../../plan/self/judge-links.ts'
 
 /** The links of this host, as they are judged. Of what happens to them we are told; so they are looked at when we were, and now and then. */
 export class LinkKeeper {
@@ -19,16 +19,16 @@ export class LinkKeeper {
 
   async links(
     mustLook: boolean,
-    { timing, linkFilters, placement }: Pick<Settings, 'timing' | 'linkFilters' | 'placement'>,
+    settings: Pick<Settings, 'timing' | 'linkFilters' | 'placement'>,
   ): Promise<readonly ObservedLink[]> {
     const now = this.#clock.now()
-    if (mustLook || now - this.#lookedAt >= timing.reconcileEvery) {
+    if (mustLook || now - this.#lookedAt >= settings.timing.reconcileEvery) {
       this.#links = await this.#observe()
       this.#lookedAt = now
     }
-    const { linkName: ownLinkName } = placement
-    return this.#judged.of([this.#links, linkFilters, ownLinkName], () =>
-      judgeLinks(this.#links, { linkFilters, ownLinkName }),
+    const { linkFilters, placement } = settings
+    return this.#judged.of([this.#links, linkFilters, placement], () =>
+      judgeLinks(this.#links, judgementOf(settings)),
     )
   }
 }

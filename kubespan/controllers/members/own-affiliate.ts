@@ -6,7 +6,7 @@ import type { ObservedLink } from '../../model/observed.ts'
 import type { SelfReport } from '../../model/own-address.ts'
 import type { Settings } from '../../model/settings.ts'
 import { chooseMac } from '../../plan/self/choose-mac.ts'
-import { judgeLinks } from '../../plan/self/judge-links.ts'
+import { judgeLinks, judgementOf } from '../../plan/self/judge-links.ts'
 import { explainLocalAffiliate } from '../../plan/self/local-affiliate.ts'
 import { type LinkSource, observeLinks } from '../../sources/addresses.ts'
 
@@ -44,9 +44,8 @@ export function describeOwn({ settings, links, identity, own, publicAddresses }:
 
 /** What a daemon would say of this host. Makes no files: who it would be matters for nothing but the size of its record. */
 export async function foreseeSelf(settings: Settings, host: LinkSource): Promise<SelfReport> {
-  const { linkFilters, placement, cluster } = settings
-  const links = judgeLinks(await observeLinks(host), { linkFilters, ownLinkName: placement.linkName })
-  const subnet = ulaPrefix(cluster?.id ?? '', ULA_PURPOSE.kubespan)
+  const links = judgeLinks(await observeLinks(host), judgementOf(settings))
+  const subnet = ulaPrefix(settings.cluster?.id ?? '', ULA_PURPOSE.kubespan)
   const address = ulaAddress(subnet, chooseMac(links) ?? UNKNOWN_MAC) ?? splitPrefix(subnet).address
   const identity = { nodeId: 'x'.repeat(44), publicKey: 'x'.repeat(44), privateKey: '', address, subnet }
   const local = describeOwn({ settings, links, identity, own: undefined, publicAddresses: [] })

@@ -1,5 +1,6 @@
 import { DEFAULT_LINK_FILTERS, type LinkFilter, parseLinkFilter } from '../../model/link-filter.ts'
 import type { ObservedLink } from '../../model/observed.ts'
+import type { Settings } from '../../model/settings.ts'
 
 export interface LinkJudgement {
   /** `filters.links` of the configuration. */
@@ -7,6 +8,14 @@ export interface LinkJudgement {
   /** Ours, which is never judged by its name or kind. */
   readonly ownLinkName: string
 }
+
+export const judgementOf = ({
+  linkFilters,
+  placement,
+}: Pick<Settings, 'linkFilters' | 'placement'>): LinkJudgement => ({
+  linkFilters,
+  ownLinkName: placement.linkName,
+})
 
 /**
  * Marks the links that lead to nobody else: neither endpoints nor routed addresses are on them, and what happens to them is no

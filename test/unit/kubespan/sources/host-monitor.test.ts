@@ -177,3 +177,44 @@ test('of changes to the table, those of our own tools are no news', async () => 
   await host.clock.advance(20_000)
   await watching
 })
+
+test('what others do on and on is looked at now and then, and what is ours within the second all the same', async () => {
+  const host = new FakeHost()
+  const [ip, nft] = [speaker(), speaker()]
+  host.monitors.set('ip', ip.lines).set('nft', nft.lines)
+  const stop = new AbortController()
+  let wakes = 0
+  const watching = watchHost(
+    {
+      host,
+      placement: () => placementOf(),
+      matters: ({ name }) => name !== 'docker0',
+      onChange: () => {
+        wakes += 1
+      },
+      onFailure: () => undefined,
+    },
+    stop.signal,
+  )
+  const seconds = async (count: number, line: string): Promise<number> => {
+    const before = wakes
+    for (let step = 0; step < count * 10; step += 1) {
+      ip.say(line)
+      await settle()
+      await host.clock.advance(100)
+    }
+    return wakes - before
+  }
+  assert.equal(await seconds(60, '[LINK]2: docker0: <UP>'), 0)
+  const storm = await seconds(60, '[ADDR]3: br0    inet 10.0.0.1/24 scope 0 br0')
+  assert.ok(storm >= 35 && storm <= 41, `${storm} looks in a minute`)
+  const before = wakes
+  ip.say('[RULE]Deleted 32500: from all fwmark 0x40/0x60 lookup 180')
+  await settle()
+  await host.clock.advance(250)
+  assert.ok(wakes > before)
+  stop.abort()
+  ip.say('')
+  nft.say('')
+  await watching
+})
