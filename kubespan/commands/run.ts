@@ -20,10 +20,12 @@ import { observeHost } from '../inspect/host-view.ts'
 import type { Settings } from '../model/settings.ts'
 import { judgementOf } from '../plan/self/judge-links.ts'
 import { mayMatter } from '../plan/self/link-event.ts'
+import { nameNode } from '../plan/self/name-node.ts'
 import { observeLinks } from '../sources/addresses.ts'
 import { rootCertificates } from '../sources/discovery/certificates.ts'
 import { GrpcTransport } from '../sources/discovery/grpc.ts'
 import { watchHost } from '../sources/host-monitor.ts'
+import { systemHostName, watchHostName } from '../sources/host-name.ts'
 import { hasIdentity, setIdentityAside } from '../sources/identity-file.ts'
 import { Resolver, systemLookup } from '../sources/resolver.ts'
 import { supervise } from '../supervision.ts'
@@ -58,6 +60,7 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
       )
       const host = hostOf(settings())
       const mesh = createMeshHost(host, resolver)
+      resources.use(watchHostName(systemClock, wake))
       const stop = new AbortController()
       const watching = watchHost(
         {
@@ -229,6 +232,7 @@ async function leaveDirectly({ settings, problem }: UsableSettings): Promise<voi
 async function leaveKubernetes(settings: Settings, nodeId: string): Promise<string | undefined> {
   const log = { info: () => {}, warn: () => {} }
   await using tier = systemKubernetesTier({ clock: systemClock, log, onChange: () => {} })
-  await tier.follow({ ...settings, enabled: true }, nodeId)
+  const { settings: named } = nameNode(settings, systemHostName(), nodeId)
+  await tier.follow({ ...named, enabled: true }, nodeId)
   return (await tier.leave(LEAVE_LIMIT_MS)) ? undefined : STILL_ANNOTATED
 }

@@ -87,6 +87,7 @@ class Resolver {
       kubernetes,
       cluster,
       node: this.#node(node, host),
+      namesGiven: this.#namesGiven(node),
       placement: this.#placement(node),
       bypass: this.#merge('bypass', DEFAULT_BYPASS, node?.value.bypass, node?.place),
       racing: this.#racing(node),
@@ -273,6 +274,12 @@ class Resolver {
       ...node,
       metricsAddress: node.metricsAddress === NO_METRICS ? undefined : node.metricsAddress,
     }
+  }
+
+  #namesGiven(document: PlacedDocument<'NodeConfig'> | undefined): Settings['namesGiven'] {
+    const given = document?.value
+    const hostname = (given?.hostname ?? this.#machine?.value.machine?.network?.hostname) !== undefined
+    return { hostname, nodename: hostname || given?.nodename !== undefined }
   }
 
   #racing(node: PlacedDocument<'NodeConfig'> | undefined): RacingSettings {

@@ -39,6 +39,9 @@ const number = v.pipe(v.unknown(), v.transform(goInteger), v.number())
 const port = v.pipe(number, v.integer(), v.minValue(1), v.maxValue(65_535))
 const name = v.pipe(v.string(), v.nonEmpty('must not be empty'))
 
+/** As long as names in DNS may be, for the record that is published has room for no longer ones. */
+const nodeName = v.pipe(name, v.maxLength(253, 'must have at most 253 characters'))
+
 /** SPEC 7.2, with an upper bound (SPEC 9, N7). */
 const mtu = v.pipe(
   number,
@@ -144,8 +147,8 @@ export const NodeConfig = v.strictObject({
   kind: v.literal('NodeConfig'),
   stateDirectory: v.optional(name),
   runDirectory: v.optional(name),
-  nodename: v.optional(name),
-  hostname: v.optional(name),
+  nodename: v.optional(nodeName),
+  hostname: v.optional(nodeName),
   machineType: v.optional(v.picklist(['init', 'controlplane', 'worker'])),
   operatingSystem: v.optional(v.string()),
   controlPlanePort: v.optional(port),

@@ -34,6 +34,7 @@ export function renderSettings(
     racing,
     filters,
     linkFilters,
+    namesGiven: _,
     timing,
     extraAnnouncedEndpoints,
     ...mesh

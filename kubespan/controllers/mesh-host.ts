@@ -31,6 +31,8 @@ export interface MeshHost {
   links(): Promise<readonly ObservedLink[]>
   /** What is local to this host. */
   surroundings(settings: Settings): Promise<Surroundings>
+  /** What this host is called now; absent where it cannot be asked. */
+  hostName?(): string
   readonly affiliates: AffiliateStore
   readonly paths: PathStore
   readonly placements: PlacementStore

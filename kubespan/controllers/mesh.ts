@@ -1,10 +1,12 @@
 import type { Clock, Instant } from '../../shared/clock.ts'
+import { Last } from '../../shared/last.ts'
 import { messageOf } from '../../shared/message-of.ts'
 import type { Outcome } from '../../shared/reconcile/reconciler.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ForgetPlan } from '../plan/members/forget.ts'
 import { unconfirmed, unconfirmedIds } from '../plan/members/retain.ts'
 import { planHarvest } from '../plan/paths/harvest.ts'
+import { type NamedSettings, nameNode } from '../plan/self/name-node.ts'
 import { ownAddresses } from '../plan/self/own-addresses.ts'
 import { announceStates, type MeshLog } from './announce.ts'
 import { MeshCounters } from './counters.ts'
@@ -65,6 +67,7 @@ export class MeshController implements AsyncDisposable {
   #isUnsettled = true
   #addresses: string | undefined
   #listeningSince: Instant | undefined
+  readonly #named = new Last<NamedSettings>()
   readonly #gathered = new GatherRecall()
   readonly #planned: DesiredKeeper
   readonly #warnings: WarningLog
@@ -147,11 +150,16 @@ export class MeshController implements AsyncDisposable {
     }
   }
 
-  async #pass(settings: Settings, isSuspect: boolean): Promise<Passed> {
+  async #pass(configured: Settings, isSuspect: boolean): Promise<Passed> {
     const { host, pool, kubernetes, clock } = this.#options
-    if (await this.#hostKeeper.leaveOld(settings)) this.#memory = EMPTY_MEMORY
-    const links = await this.#links.links(isSuspect || this.#isUnsettled, settings)
-    const identity = await host.identity(settings, links)
+    if (await this.#hostKeeper.leaveOld(configured)) this.#memory = EMPTY_MEMORY
+    const links = await this.#links.links(isSuspect || this.#isUnsettled, configured)
+    const identity = await host.identity(configured, links)
+    const hostName = host.hostName?.()
+    const named = this.#named.of([configured, hostName, identity.nodeId], () =>
+      nameNode(configured, hostName, identity.nodeId),
+    )
+    const { settings } = named
     this.#followAddresses(ownAddresses(links, settings.placement.linkName))
     await pool.follow(settings, identity.nodeId)
     await kubernetes?.follow(settings, identity.nodeId)
@@ -169,7 +177,7 @@ export class MeshController implements AsyncDisposable {
         identity,
         local: local?.affiliate,
         self: local?.report,
-        warnings: local?.warnings ?? [],
+        warnings: [...named.warnings, ...(local?.warnings ?? [])],
       }
       return { outcome: {}, changes: 0, isUnsettled: false }
     }
@@ -227,7 +235,7 @@ export class MeshController implements AsyncDisposable {
     })
     const warnings = warningsOf({
       ...{ conflicts, holdings, identityConflicts: identities.conflicts },
-      local: local?.warnings ?? [],
+      local: [...named.warnings, ...(local?.warnings ?? [])],
       localClaims: told,
       unpublished: pool.statuses.filter(({ isUnpublished }) => isUnpublished).map(describeUnpublished),
       kubernetes: kubernetes?.report,

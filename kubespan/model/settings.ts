@@ -28,6 +28,8 @@ export interface Settings {
   /** Undefined only while KubeSpan is disabled and no discovery service is configured. */
   readonly cluster: ClusterSettings | undefined
   readonly node: NodeSettings
+  /** Which names of the node the configuration says. The others are the host's, which may change while we run. */
+  readonly namesGiven: { readonly hostname: boolean; readonly nodename: boolean }
   readonly placement: Placement
   readonly bypass: BypassSettings
   readonly racing: RacingSettings

@@ -6,7 +6,8 @@ import type { SelfReport } from '../../kubespan/model/own-address.ts'
 import { LAN_BRIDGE } from '../lab/attachment.ts'
 import type { LabHost } from '../lab/box.ts'
 import { Lab } from '../lab/lab.ts'
-import { mesh as startMesh } from '../lab/mesh.ts'
+import { Mesh, mesh as startMesh } from '../lab/mesh.ts'
+import { run } from '../lab/process.ts'
 import { lan, publicHost, topology } from '../lab/topology.ts'
 import { patient } from '../support/patience.ts'
 import {
@@ -234,6 +235,36 @@ test('a host with more addresses than a record takes is in the mesh, with the be
       await assertReaches(b, [a.v4 ?? '', a.v6 ?? '', record?.kubespan.address ?? ''])
     })
 })
+
+test('a name that comes late is followed without a restart', { skip }, async () => {
+  const world = topology({ hosts: [publicHost('a'), publicHost('b')] })
+  await using lab = await Lab.create(world, { prefix: 'e2ename' })
+  const [a, b] = [lab.host('a'), lab.host('b')]
+  const ownName = (host: LabHost) =>
+    host === a ? { NodeConfig: { timing: SLOW, hostname: undefined, nodename: undefined } } : {}
+  await using mesh = new Mesh(lab, { timing: SLOW, documents: ownName })
+  await mesh.startDiscovery()
+  mesh.startDaemon(b)
+  // Of its own namespace of names, which the daemon keeps and the test enters by its process.
+  mesh.startDaemon(a, [], { setup: 'exec unshare --uts sh -ec \'hostname localhost; exec "$@"\' sh "$@"' })
+  const { pid } = await mesh.until(a, (view) =>
+    view.warnings.some((warning) => warning.includes('has no name')),
+  )
+  const first = await mesh.until(b, (view) => view.affiliates.length === 2, PATIENCE_MS)
+  assert.match(first.affiliates.find(({ isLocal }) => !isLocal)?.nodename ?? '', /^node-[0-9a-f]{8}$/)
+  for (const name of ['worker-7', 'Worker-8.example.org']) {
+    await run(['nsenter', '-t', `${pid}`, '-u', 'hostname', name])
+    const { affiliates } = await mesh.until(
+      b,
+      (view) => view.affiliates.some(({ nodename }) => nodename === name.toLowerCase()),
+      10_000,
+    )
+    assert.ok(affiliates.some(({ hostname }) => hostname === name))
+  }
+  assert.deepEqual((await mesh.control(a).view()).warnings, [])
+})
+/** Nothing happens by itself within the test. */
+const SLOW = { ...FAST, reconcileEvery: '10m' }
 
 /** Calls that the discovery service has begun to serve, of all kinds and from everybody. */
 async function callsServed(lab: Lab): Promise<number> {

@@ -16,6 +16,7 @@ import { loadAddressSource, saveAddressSource } from '../../sources/address-sour
 import { observeUplinks, parseLinks, showAddresses } from '../../sources/addresses.ts'
 import { loadAffiliates, saveAffiliates } from '../../sources/affiliate-cache.ts'
 import { askByEcho } from '../../sources/echo.ts'
+import { systemHostName } from '../../sources/host-name.ts'
 import { loadOrCreateKeys, loadOrCreateNodeId } from '../../sources/identity-file.ts'
 import { loadPaths, savePaths } from '../../sources/path-memory.ts'
 import {
@@ -57,6 +58,7 @@ export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
     restoreTable: () => nftTable.restore(host),
     identity: (settings, links) => loadIdentity(settings, links),
     giveAddressUp: ({ node }) => saveAddressSource(node.stateDirectory, 'node id'),
+    hostName: systemHostName,
     async links() {
       const [text, uplinks] = await Promise.all([showAddresses(host), observeUplinks(host)])
       shown = text

@@ -8,7 +8,9 @@ import type { Settings } from '../../model/settings.ts'
 import { chooseMac } from '../../plan/self/choose-mac.ts'
 import { judgeLinks, judgementOf } from '../../plan/self/judge-links.ts'
 import { explainLocalAffiliate } from '../../plan/self/local-affiliate.ts'
+import { nameNode } from '../../plan/self/name-node.ts'
 import { type LinkSource, observeLinks } from '../../sources/addresses.ts'
+import { systemHostName } from '../../sources/host-name.ts'
 
 export interface OwnInput {
   readonly settings: Settings
@@ -48,7 +50,8 @@ export async function foreseeSelf(settings: Settings, host: LinkSource): Promise
   const subnet = ulaPrefix(settings.cluster?.id ?? '', ULA_PURPOSE.kubespan)
   const address = ulaAddress(subnet, chooseMac(links) ?? UNKNOWN_MAC) ?? splitPrefix(subnet).address
   const identity = { nodeId: 'x'.repeat(44), publicKey: 'x'.repeat(44), privateKey: '', address, subnet }
-  const local = describeOwn({ settings, links, identity, own: undefined, publicAddresses: [] })
+  const { settings: named } = nameNode(settings, systemHostName(), identity.nodeId)
+  const local = describeOwn({ settings: named, links, identity, own: undefined, publicAddresses: [] })
   if (local === undefined) throw new Error('this host has no name: nothing is published before it has one')
   return local.report
 }

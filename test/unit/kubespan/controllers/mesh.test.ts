@@ -47,6 +47,7 @@ class FakeMeshHost implements MeshHost {
   removed: string[] = []
   fault: Error | undefined
   warnings: readonly string[] = []
+  hostName = (): string => 'box'
   readonly handshakes = new Map<string, number>()
   readonly affiliates: MeshHost['affiliates'] = { load: async () => [], save: async () => {} }
   readonly paths: MeshHost['paths'] = { load: async () => [], save: async () => {} }
@@ -506,4 +507,19 @@ test('of two nodes with one mesh address the newcomer takes another, and a third
   )
   assert.ok(two.mesh.memory.warnings.some((line) => line.includes('had the same mesh address')))
   assert.equal(two.lines.filter((line) => line.includes('made of its node id')).length, 1)
+})
+
+test('a name that comes late is followed, and what is none is never published', async () => {
+  const one = world(1)
+  await using _ = one.pool
+  let called = 'localhost'
+  one.host.hostName = () => called
+  await one.mesh.pass()
+  assert.equal(one.mesh.memory.local?.nodename, 'node-node-1')
+  assert.match(one.mesh.memory.warnings.join(), /this host has no name \(localhost\)/)
+  called = 'worker-7'
+  await one.mesh.pass()
+  assert.equal(one.mesh.memory.local?.nodename, 'worker-7')
+  assert.equal(one.mesh.memory.local?.hostname, 'worker-7')
+  assert.deepEqual(one.mesh.memory.warnings, [])
 })
