@@ -75,7 +75,7 @@ export const COMMANDS: readonly CommandHelp[] = [
     name: 'explain',
     arguments: 'IP[:PORT]|PEER|self',
     summary:
-      'say where packets to an address go and why, as the kernel sees it; or all about a peer; or what became of every address of this host',
+      'say where packets to an address go and why; all about a peer; or what is published of this host',
     options: ['config', 'socket', 'output'],
   },
   {

@@ -59,7 +59,7 @@ export function renderSelf({ nodename, addresses, warnings }: SelfReport, notes:
   const offered = new Set(addresses.flatMap(({ endpoint }) => endpoint ?? [])).size
   const routed = new Set(addresses.flatMap(({ address, isRouted }) => (isRouted ? [address] : []))).size
   return join(
-    [`${nodename} offers ${offered} endpoints and has ${routed} addresses routed`],
+    [`${nodename}: endpoints offered: ${offered}, addresses routed: ${routed}`],
     renderTable(
       ['ADDRESS', 'FROM', 'ENDPOINT', 'ROUTED', 'WHY NOT'],
       addresses.map(({ address, from, endpoint, isRouted, reasons }) => [

@@ -80,6 +80,20 @@ test('the Kubernetes registry has a line of its own, with or without a service',
   assert.match(renderStatus(daemonView({ kubernetes: waiting }), 10_000), /not connected .*HTTP 403/)
 })
 
+test('what is left out is one line, and a service that does not take this node says so', () => {
+  const [service] = daemonView().services
+  assert.ok(service)
+  const text = renderStatus(
+    daemonView({
+      leftOut: ['docker0', 'tailscale0', 'a', 'b', 'c', 'd', 'e', 'f'],
+      services: [{ ...service, isUnpublished: true, problem: 'too many affiliates' }],
+    }),
+    10_000,
+  )
+  assert.match(text, /^left out: docker0, tailscale0, a, b, c, d, 2 more; "kubespan explain self" says why$/m)
+  assert.match(text, /connected, does not take this node .* too many affiliates/)
+})
+
 test('the path of a peer is a word', () => {
   const path = (endpoint: string, change: Parameters<typeof peerView>[0] = {}) =>
     (

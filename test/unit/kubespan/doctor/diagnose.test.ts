@@ -601,6 +601,14 @@ test('who has an address of our mesh network is in it by another way', () => {
   assert.match(found[0]?.says ?? '', /link wg0 has an address of our mesh network/)
 })
 
+test('what of this host is not published is named, and how to keep it', () => {
+  const found = notOk(facts({ daemon: { value: daemonView({ leftOut: ['docker0', 'wg0'] }) } }))
+  assert.deepEqual(
+    found.map(({ check, severity, says }) => [check, severity, says]),
+    [['addresses', 'info', 'left out: docker0, wg0; "kubespan explain self" says why']],
+  )
+})
+
 test('what peers claim of what is local is named, with what its owner can do', () => {
   const prefix = '192.168.122.1/32' as Prefix
   const local = [{ prefix, what: 'gateway of eth0', claimed: [{ prefix, labels: ['worker-3'] }] }]
