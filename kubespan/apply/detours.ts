@@ -12,7 +12,10 @@ export interface DetourReport {
   readonly tables: ReadonlySet<number>
 }
 
-type Routed = Pick<DesiredState, 'placement' | 'address' | 'addressBits' | 'routedV4' | 'routedV6'>
+type Routed = Pick<
+  DesiredState,
+  'placement' | 'address' | 'addressBits' | 'routedV4' | 'routedV6' | 'forwarding'
+>
 type Seen = Pick<ObservedRouting, 'allRules' | 'tableRoutes'>
 
 /** What others have put in the way of packets for the mesh. On most hosts there is nothing to be asked for that. */
@@ -34,13 +37,14 @@ export async function observeDetours(
 async function observeInput(
   host: Pick<Host, 'run'>,
   family: Family,
-  { placement, address, addressBits, routedV4, routedV6 }: Routed,
+  { placement, address, addressBits, routedV4, routedV6, forwarding }: Routed,
   { allRules, tableRoutes }: Seen,
 ): Promise<DetourInput> {
   const rules = allRules.filter((rule) => rule.family === family)
   // Mesh addresses are on the link, but only for those who look there.
   const routed = family === 4 ? routedV4 : [...routedV6, prefixOf(address, addressBits)]
-  const input = { placement, rules, routed: PrefixSet.of(routed) }
+  const sources = forwarding && PrefixSet.of(forwarding.sources)
+  const input = { placement, rules, routed: PrefixSet.of(routed), sources }
   const own = tableRoutes.filter((route) => route.family === family)
   const others = [...tablesBefore(input)].filter((table) => table !== placement.routingTable)
   // What cannot be shown may lead anywhere, and stops nothing.

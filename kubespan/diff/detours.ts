@@ -23,6 +23,8 @@ export interface DetourInput {
   readonly tables: ReadonlyMap<number, readonly TableRoute[]>
   /** What is sent into the tunnel. */
   readonly routed: PrefixSet
+  /** Where packets come from that are sent into the tunnel; undefined where that is not known. */
+  readonly sources?: PrefixSet | undefined
 }
 
 const LOCAL_TABLE = 255
@@ -106,35 +108,43 @@ const ipRule = (verb: 'add' | 'del', rule: AnyRule, priority: number): string =>
   `ip -${rule.family} rule ${verb} priority ${priority} ${ruleWords(rule)}`
 
 /** Rules before ours that may match a packet with our mark for the mesh. Where ours is not there, it comes after all of its number. */
-function suspects({ rules, placement, routed }: Omit<DetourInput, 'tables'>): readonly AnyRule[] {
+function suspects({ rules, placement, routed, sources }: Omit<DetourInput, 'tables'>): readonly AnyRule[] {
   const ours = rules.findIndex((rule) => isOurs(rule, placement))
   const before =
     ours < 0 ? rules.filter(({ priority }) => priority <= placement.rulePriority) : rules.slice(0, ours)
-  return before.filter((rule) => mayMatch(rule, placement, routed))
+  return before.filter((rule) => mayMatch(rule, placement, routed, sources))
 }
 
 export const isOurs = (
-  { fwmark, action, others, to, isNegated }: AnyRule,
+  { fwmark, action, others, from, to, isNegated }: AnyRule,
   { routeFwmark, fwmarkMask, routingTable }: DetourInput['placement'],
 ): boolean =>
   action.kind === 'lookup' &&
   action.table === routingTable &&
   fwmark?.value === routeFwmark &&
   fwmark.mask === fwmarkMask &&
+  from === undefined &&
   to === undefined &&
   others.length === 0 &&
   !isNegated
 
-function mayMatch(rule: AnyRule, { routeFwmark, fwmarkMask }: DetourInput['placement'], routed: PrefixSet) {
-  const { fwmark, to, others, isNegated, isDetached } = rule
+function mayMatch(
+  rule: AnyRule,
+  { routeFwmark, fwmarkMask }: DetourInput['placement'],
+  routed: PrefixSet,
+  sources: PrefixSet | undefined,
+): boolean {
+  const { fwmark, from, to, others, isNegated, isDetached } = rule
   const shared = (fwmark?.mask ?? 0) & fwmarkMask
   const isMarkPossible = fwmark === undefined || (fwmark.value & shared) === (routeFwmark & shared)
   if (isNegated) {
     // What is negated holds for all of our packets only if it asks for nothing but bits of ours that they have.
     const isOfAll = isMarkPossible && ((fwmark?.mask ?? 0) & ~fwmarkMask) === 0
-    return !(isOfAll && others.length === 0 && (to === undefined || covers(to, routed)))
+    return !(isOfAll && others.length === 0 && from === undefined && (to === undefined || covers(to, routed)))
   }
-  return !isDetached && isMarkPossible && (to === undefined || PrefixSet.of([to]).overlaps(routed))
+  const isWithin = (prefix: Prefix | undefined, set: PrefixSet | undefined): boolean =>
+    prefix === undefined || set === undefined || PrefixSet.of([prefix]).overlaps(set)
+  return !isDetached && isMarkPossible && isWithin(to, routed) && isWithin(from, sources)
 }
 
 const covers = (prefix: Prefix, set: PrefixSet): boolean => set.subtract(PrefixSet.of([prefix])).isEmpty

@@ -27,8 +27,8 @@ export interface Facts {
   readonly hasTun: boolean
   readonly links: Seen<readonly LinkFact[]>
   readonly rules: Seen<readonly AnyRule[]>
-  /** What is sent into the mesh, by our nft table; undefined while there is none. */
-  readonly routed: readonly Prefix[] | undefined
+  /** By our nft table; undefined while there is none. */
+  readonly routed: RoutedFact | undefined
   /** Routes of the tables that others' rules lead to before ours is asked, as far as they could be looked at. */
   readonly ruleTables: readonly RuleTable[]
   readonly foreignRoutes: Seen<readonly string[]>
@@ -49,6 +49,13 @@ export interface Facts {
   readonly files: readonly FileFact[]
   readonly freeStateBytes: number | undefined
   readonly now: number
+}
+
+export interface RoutedFact {
+  /** What is sent into the mesh. */
+  readonly destinations: readonly Prefix[]
+  /** Where what is forwarded has to come from; empty where nothing is. */
+  readonly sources: readonly Prefix[]
 }
 
 export interface RuleTable {

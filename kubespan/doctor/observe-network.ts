@@ -11,7 +11,7 @@ import type { Placement } from '../model/desired.ts'
 import { type AnyRule, parseRules } from '../model/policy-rule.ts'
 import { parseWireGuardDump } from '../sources/wireguard.ts'
 import { detourInput } from './checks/detours.ts'
-import type { ChainFact, LinkFact, RuleTable, Uplink, WireGuardFact } from './facts.ts'
+import type { ChainFact, LinkFact, RoutedFact, RuleTable, Uplink, WireGuardFact } from './facts.ts'
 
 interface LinkRow {
   readonly ifname: string
@@ -56,17 +56,17 @@ export async function observeAllRules(host: Host): Promise<readonly AnyRule[]> {
 }
 
 /** What our nft table sends into the mesh; undefined while there is none. */
-export async function observeRouted(
-  host: Host,
-  { nftTable }: Placement,
-): Promise<readonly Prefix[] | undefined> {
+export async function observeRouted(host: Host, { nftTable }: Placement): Promise<RoutedFact | undefined> {
   const table = await observeNftTable(host, nftTable)
-  return (
-    table &&
-    ['routed_v4', 'routed_v6']
+  if (table === undefined) return undefined
+  const prefixesOf = (...names: readonly string[]): readonly Prefix[] =>
+    names
       .flatMap((name) => table.sets.get(name)?.elements ?? [])
       .flatMap((element) => prefixOfElement(element) ?? [])
-  )
+  return {
+    destinations: prefixesOf('routed_v4', 'routed_v6'),
+    sources: prefixesOf('own_v4', 'own_v6'),
+  }
 }
 
 /** Those that decide whether a rule of others takes what is for the mesh. */
@@ -74,7 +74,7 @@ export async function observeRuleTables(
   host: Host,
   placement: Placement,
   rules: readonly AnyRule[],
-  routed: readonly Prefix[] | undefined,
+  routed: RoutedFact | undefined,
 ): Promise<readonly RuleTable[]> {
   const wanted = ([4, 6] as const).flatMap((family) =>
     [...tablesBefore(detourInput(family, placement, rules, routed))].map((table) => ({ family, table })),

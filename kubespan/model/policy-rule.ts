@@ -7,10 +7,11 @@ export interface AnyRule {
   /** It is for what does not match the rest of it. */
   readonly isNegated: boolean
   /** Undefined: anywhere. */
+  readonly from: Prefix | undefined
   readonly to: Prefix | undefined
   /** Undefined: any. */
   readonly fwmark: { readonly value: number; readonly mask: number } | undefined
-  /** Everything else that it asks for, as `ip rule` has it: `from 10.0.0.0/8`, `iif eth0`. */
+  /** Everything else that it asks for, as `ip rule` has it: `iif eth0`, `dport 443`. */
   readonly others: readonly string[]
   /** It names a link that is not there, so that nothing matches. */
   readonly isDetached: boolean
@@ -67,16 +68,17 @@ export function parseRules(text: string, family: Family): AnyRule[] {
   return rows.flatMap((row): AnyRule[] => {
     if (row.priority === undefined) return [] // iproute2 leaves empty objects where it filtered
     const { src = 'all', srclen, dst, dstlen, fwmark, fwmask } = row
+    const prefix = (address: string, bits = bitsOf(family)) => parsePrefix(`${address}/${bits}`)
     return [
       {
         family,
         priority: row.priority,
         isNegated: 'not' in row,
-        to: dst === undefined ? undefined : parsePrefix(`${dst}/${dstlen ?? bitsOf(family)}`),
+        from: src === 'all' ? undefined : prefix(src, srclen),
+        to: dst === undefined ? undefined : prefix(dst, dstlen),
         fwmark:
           fwmark === undefined ? undefined : { value: Number(fwmark), mask: Number(fwmask ?? ALL_BITS) },
         others: [
-          ...(src === 'all' ? [] : [`from ${src}${srclen === undefined ? '' : `/${srclen}`}`]),
           ...(row.uid_start === undefined ? [] : [`uidrange ${row.uid_start}-${row.uid_end}`]),
           ...Object.entries(row)
             .filter(([field]) => !KNOWN.has(field))
@@ -111,11 +113,15 @@ export const describeRule = (rule: AnyRule): string =>
   `${rule.priority}: ${ruleWords(rule)} (IPv${rule.family})`
 
 /** What `ip rule add` is told of it, apart from its priority. */
-export function ruleWords({ isNegated, others, to, fwmark, action }: AnyRule): string {
+export function ruleWords({ family, isNegated, from, to, others, fwmark, action }: AnyRule): string {
+  const hostBits = `/${bitsOf(family)}`
+  const short = (prefix: Prefix): string =>
+    prefix.endsWith(hostBits) ? prefix.slice(0, -hostBits.length) : prefix
   return [
     ...(isNegated ? ['not'] : []),
+    ...(from === undefined ? [] : [`from ${short(from)}`]),
+    ...(to === undefined ? [] : [`to ${short(to)}`]),
     ...others,
-    ...(to === undefined ? [] : [`to ${to}`]),
     ...(fwmark === undefined
       ? []
       : [`fwmark ${hex(fwmark.value)}${fwmark.mask === ALL_BITS ? '' : `/${hex(fwmark.mask)}`}`]),

@@ -82,7 +82,7 @@ test('who takes every mark away takes none from WireGuard, and lets nothing out'
     isCutOff(),
   )
   await during(
-    'chain p { type filter hook prerouting priority 10; iifname "cni" meta mark set 0; }',
+    'chain p { type filter hook prerouting priority 30; iifname "cni" meta mark set 0; }',
     async () => {
       assert.notEqual(await askFrom('pod', NODE_B, ORDINARY, SILENCE_MS / 3), 'b')
       await assertNothingInClear()

@@ -4,20 +4,21 @@ import { type DetourInput, describeDetours, findDetours } from '../../diff/detou
 import type { Placement } from '../../model/desired.ts'
 import { error, type Finding, warning } from '../../model/finding.ts'
 import type { AnyRule } from '../../model/policy-rule.ts'
-import type { Facts } from '../facts.ts'
+import type { Facts, RoutedFact } from '../facts.ts'
 
-const EVERYTHING = ['0.0.0.0/0', '::/0'] as Prefix[]
+const EVERYTHING: RoutedFact = { destinations: ['0.0.0.0/0', '::/0'] as Prefix[], sources: [] }
 
 /** While nobody has said what is for the mesh, anything may be. */
 export const detourInput = (
   family: Family,
   placement: Placement,
   rules: readonly AnyRule[],
-  routed: readonly Prefix[] = EVERYTHING,
+  { destinations, sources }: RoutedFact = EVERYTHING,
 ): Omit<DetourInput, 'tables'> => ({
   placement,
   rules: rules.filter((rule) => rule.family === family),
-  routed: PrefixSet.of(routed.filter((prefix) => familyOf(prefix) === family)),
+  routed: PrefixSet.of(destinations.filter((prefix) => familyOf(prefix) === family)),
+  sources: sources.length === 0 ? undefined : PrefixSet.of(sources),
 })
 
 /** Rules of others that take what is for the mesh, as the daemon sees them. */

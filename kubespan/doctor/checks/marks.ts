@@ -1,11 +1,16 @@
+import { PRIORITY_FILTER } from '../../diff/nft-words.ts'
+import { PRIORITY_AFTER_FILTERS } from '../../diff/return-path.ts'
 import { type MarkRule, markRules } from '../../inspect/mark-rules.ts'
 import { type Finding, info, warning } from '../../model/finding.ts'
 import type { Facts } from '../facts.ts'
 
 const hex = (value: number): string => `0x${value.toString(16)}`
 
-/** Ours are put on packets at this priority, of output and of prerouting. */
-const OUR_PRIORITY = 0
+/** Where ours are put on packets. */
+const OUR_PRIORITIES: Readonly<Record<string, number>> = {
+  output: PRIORITY_FILTER,
+  prerouting: PRIORITY_AFTER_FILTERS,
+}
 
 /** Rules of nft by which others give packets marks that are read as ours, or take ours away. */
 export function checkMarkRules({ firewall, settings: { placement } }: Facts): Finding[] {
@@ -58,6 +63,6 @@ function checkMarkRule(rule: MarkRule, mask: number): Finding[] {
     : []
 }
 
-/** Later than that, no packet is routed any more. */
-const isAfterOurs = ({ hook, priority = OUR_PRIORITY }: MarkRule): boolean =>
-  (hook === 'prerouting' || hook === 'output') && priority >= OUR_PRIORITY
+/** At later hooks no packet is routed any more. */
+const isAfterOurs = ({ hook = '', priority = 0 }: MarkRule): boolean =>
+  priority >= (OUR_PRIORITIES[hook] ?? Infinity)

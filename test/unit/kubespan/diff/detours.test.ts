@@ -123,8 +123,8 @@ test('the advice is a number below all of them, and a command where there is non
       mend: 'ip -4 rule add priority 32501 from 192.0.2.7 to 10.0.0.0/8 lookup 7 && ip -4 rule del priority 1 from 192.0.2.7 to 10.0.0.0/8 lookup 7',
     },
     {
-      what: 'rule "120: to 198.18.0.2/32 prohibit (IPv4)" is asked before ours: it refuses what is for the mesh',
-      mend: 'ip -4 rule del priority 120 to 198.18.0.2/32 prohibit',
+      what: 'rule "120: to 198.18.0.2 prohibit (IPv4)" is asked before ours: it refuses what is for the mesh',
+      mend: 'ip -4 rule del priority 120 to 198.18.0.2 prohibit',
     },
   ])
 })
@@ -147,4 +147,17 @@ test('a route of somebody else in our table is one, where it is for the mesh', (
       ['route "throw 10.244.1.7" (IPv4)', 'ip -4 route del 10.244.1.7/32 table 180'],
     ],
   )
+})
+
+test('a rule for a source that nothing of ours comes from is in nobody’s way, where that is known', () => {
+  const rules = parseRules(
+    JSON.stringify([LOCAL, { priority: 9, src: '192.168.9.0', srclen: 24, table: '7' }, OURS]),
+    4,
+  )
+  const find = (sources?: readonly string[]) =>
+    findDetours({
+      ...{ placement, routed, rules, tables: TABLES },
+      sources: sources && PrefixSet.of(sources as Prefix[]),
+    }).rules.length
+  assert.deepEqual([find(), find(['192.168.9.1/32']), find(['192.0.2.7/32'])], [1, 1, 0])
 })

@@ -462,7 +462,7 @@ const cases: readonly [string, Partial<Facts>, Severity, string, RegExp, RegExp?
     'a rule in the way of a mesh that is there',
     {
       rules: rule({ priority: 100, suppress_prefixlen: 0, table: '254' }),
-      routed: ['198.18.0.2/32'] as Prefix[],
+      routed: { destinations: ['198.18.0.2/32'] as Prefix[], sources: [] },
       ruleTables: [
         { family: 4, table: 254, routes: parseTableRoutes('[{"dst":"198.18.0.0/24","dev":"eth0"}]', 4) },
       ],
