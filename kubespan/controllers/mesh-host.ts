@@ -29,8 +29,8 @@ export interface MeshHost {
   /** From now on the address is made of the node id, also after a restart: another node has the one of our network card. */
   giveAddressUp(settings: Settings): Promise<void>
   links(): Promise<readonly ObservedLink[]>
-  /** What is local to this host. */
-  surroundings(settings: Settings): Promise<Surroundings>
+  /** What is local to this host; with routes as they are, or as they were the last time. */
+  surroundings(settings: Settings, mustAskRoutes: boolean): Promise<Surroundings>
   /** What this host is called now; absent where it cannot be asked. */
   hostName?(): string
   readonly affiliates: AffiliateStore

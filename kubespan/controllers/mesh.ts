@@ -82,7 +82,7 @@ export class MeshController implements AsyncDisposable {
     this.#paths = new Paths({ clock, racer, host, warn })
     this.#hostKeeper = new HostKeeper({ host, clock, counters: this.counters, warn })
     this.#links = new LinkKeeper(() => host.links(), clock)
-    this.#planned = new DesiredKeeper(() => host.surroundings(this.#settings), clock, warn)
+    this.#planned = new DesiredKeeper((mustAsk) => host.surroundings(this.#settings, mustAsk), clock, warn)
     this.#cache = new CacheKeeper(host.affiliates, clock, warn)
     this.#filters = new FilterLog(log)
     this.#warnings = new WarningLog(log)

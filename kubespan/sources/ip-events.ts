@@ -44,8 +44,11 @@ export function concernOf(
   return reaches && matters(event) ? 'others' : undefined
 }
 
-/** Of the main table, whose number is not said. With another gateway something else is local to this host. */
-const DEFAULT_ROUTE = /^\[ROUTE\](?:Deleted )?default (?!.*\btable )/
+/**
+ * Of the main table, whose number is not said, or by a gateway in any: with another gateway something else is local to this
+ * host.
+ */
+const DEFAULT_ROUTE = /^\[ROUTE\](?:Deleted )?default (?:(?!.*\btable )|(?:.* )?via )/
 /** `-N` says scopes as numbers: of a link, of a host, and of nothing at all (rtnetlink(7)). */
 const NARROW_SCOPES: ReadonlySet<string> = new Set(['253', '254', '255', 'link', 'host', 'nowhere'])
 

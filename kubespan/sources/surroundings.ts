@@ -25,19 +25,23 @@ export interface LocalRoutes {
   readonly networks: readonly OnLinkNetwork[]
 }
 
+/** What `observeSurroundings` asks the kernel: to start a process is what costs. */
+export const showRoutes = (host: Pick<Host, 'run'>): Promise<string> =>
+  host.run('ip', ['route', 'show', 'table', 'all'])
+
 /** Gateways, name servers, DHCP servers and the networks on links, whatever of it can be found out. */
 export async function observeSurroundings(
-  host: Pick<Host, 'run' | 'readSetting'>,
+  host: Pick<Host, 'readSetting'>,
+  routes: string,
   ownLinkName: string,
   root = '/',
 ): Promise<Surroundings> {
-  const [text, resolvers, leases, forwarding] = await Promise.all([
-    host.run('ip', ['route', 'show', 'table', 'all']),
+  const [resolvers, leases, forwarding] = await Promise.all([
     Promise.all(RESOLVER_FILES.map((file) => readText(`${root}${file}`))),
     readLeases(root),
     Promise.all(FORWARDING.map((path) => host.readSetting(path))),
   ])
-  const { gateways, networks } = parseLocalRoutes(text, ownLinkName)
+  const { gateways, networks } = parseLocalRoutes(routes, ownLinkName)
   const linkOf = (address: Address): string | undefined =>
     gateways.find((gateway) => gateway.address === address)?.link ??
     networks.find(({ prefix }) => prefixContains(prefix, address))?.link

@@ -54,7 +54,7 @@ export class DesiredKeeper {
   #where = ''
 
   constructor(
-    observe: () => Promise<Surroundings>,
+    observe: (mustAskRoutes: boolean) => Promise<Surroundings>,
     clock: Pick<Clock, 'now'>,
     warn: (problem: string) => void,
   ) {

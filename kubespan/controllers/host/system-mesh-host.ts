@@ -26,7 +26,7 @@ import {
   systemBootId,
 } from '../../sources/placement-memory.ts'
 import type { Resolver } from '../../sources/resolver.ts'
-import { observeSurroundings } from '../../sources/surroundings.ts'
+import { observeSurroundings, showRoutes } from '../../sources/surroundings.ts'
 import { DumpMemo, observeWireGuard } from '../../sources/wireguard.ts'
 import type { MeshHost } from '../mesh-host.ts'
 
@@ -42,6 +42,7 @@ export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
   let view: WireGuardView | undefined
   let shown: string | undefined
   let addresses: string | undefined
+  let routes: string | undefined
   const refusals = new RefusedPeers(host.clock)
   const nftTable = new NftTableKeeper()
   const lastDump = new DumpMemo()
@@ -64,7 +65,10 @@ export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
       shown = text
       return parseLinks(text, uplinks)
     },
-    surroundings: ({ placement }) => observeSurroundings(host, placement.linkName),
+    async surroundings({ placement }, mustAskRoutes) {
+      if (mustAskRoutes || routes === undefined) routes = await showRoutes(host)
+      return await observeSurroundings(host, routes, placement.linkName)
+    },
     affiliates: {
       load: async ({ cluster, node }) =>
         cluster === undefined ? [] : await loadAffiliates(cachePath(node), cluster.key, host.clock.wall()),

@@ -15,7 +15,7 @@ const ipLines: readonly (readonly [string, boolean])[] = [
   ['[ROUTE]default dev eth1 table 1800 proto static', false],
   ['[ROUTE]default via 192.0.2.254 dev eth0 proto 16 metric 100', true],
   ['[ROUTE]Deleted default via fe80::1 dev eth0 proto 9 metric 1024', true],
-  ['[ROUTE]default via 192.0.2.254 dev eth0 table 52', false],
+  ['[ROUTE]default via 192.0.2.254 dev eth0 table 52', true],
   ['    link/none ', false],
 ]
 
@@ -24,7 +24,7 @@ for (const [line, ours] of ipLines)
     assert.equal(isIpEventOfOurs(line, placementOf()), ours))
 
 test('routes of other tables count where they decide about ours', () => {
-  const line = '[ROUTE]default via 192.0.2.1 dev eth0 table 7120'
+  const line = '[ROUTE]10.20.0.0/16 via 192.0.2.1 dev eth0 table 7120'
   assert.equal(isIpEventOfOurs(line, placementOf(), new Set([7120])), true)
   assert.equal(isIpEventOfOurs(line, placementOf(), new Set([712, 254])), false)
   assert.equal(isIpEventOfOurs('[ROUTE]10.0.0.0/8 dev eth0', placementOf(), new Set([254])), false)

@@ -13,7 +13,7 @@ const lines: readonly (readonly [string, Concern | undefined])[] = [
   ['[ROUTE]Deleted default dev kubespan table 180 proto 4 metric 1 mtu 1420', 'ours'],
   ['[ROUTE]default via 192.0.2.1 dev eth0 proto 16 metric 100 ', 'others'],
   ['[ROUTE]Deleted default via 2001:db8::9 dev e0 metric 1024 pref medium', 'others'],
-  ['[ROUTE]default via 192.0.2.1 dev eth0 table 1800 proto 4', undefined],
+  ['[ROUTE]default via 192.0.2.1 dev eth0 table 1800 proto 4', 'others'],
   ['[ROUTE]fe80::/64 dev c0 proto 2 metric 256 pref medium', undefined],
   ['[ROUTE]Deleted 5 ff00::/8 dev veth1 table 255 proto 2 metric 256 pref medium', undefined],
   ['[ADDR]4: e0    inet6 2001:db8::1/64 scope 0 tentative ', 'others'],

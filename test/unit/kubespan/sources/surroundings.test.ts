@@ -94,11 +94,11 @@ test('all of it together, without what has a meaning on one host or link only', 
       await writeFile(`${root}${path}`, text)
     }
     const settings = new Map([['ipv6/conf/all/forwarding', '1']])
-    const host = { run: async () => ROUTES, readSetting: async (path: string) => settings.get(path) }
-    const { neighbours, forwards } = await observeSurroundings(host, 'kubespan', root)
+    const host = { readSetting: async (path: string) => settings.get(path) }
+    const { neighbours, forwards } = await observeSurroundings(host, ROUTES, 'kubespan', root)
     assert.equal(forwards, true)
     settings.clear()
-    assert.equal((await observeSurroundings(host, 'kubespan', root)).forwards, false)
+    assert.equal((await observeSurroundings(host, ROUTES, 'kubespan', root)).forwards, false)
     assert.deepEqual(
       neighbours.map(({ address, role, link }) => `${address} ${role} ${link}`),
       [

@@ -13,12 +13,13 @@ const found = (gateway: string): Surroundings => ({
 
 function keeper() {
   const clock = new ManualClock()
-  const world = { gateway: '192.0.2.1', looks: 0, takes: 0, fails: false, said: [] as string[] }
+  const world = { gateway: '192.0.2.1', looks: 0, asked: 0, takes: 0, fails: false, said: [] as string[] }
   const keep = new SurroundingsKeeper({
     clock,
     warn: (problem) => void world.said.push(problem),
-    observe: async () => {
+    observe: async (mustAskRoutes) => {
       world.looks += 1
+      if (mustAskRoutes) world.asked += 1
       await clock.advance(world.takes)
       if (world.fails) throw new Error('no ip')
       return found(world.gateway)
@@ -52,6 +53,17 @@ test('a change is seen at the next look that is allowed, also where many come', 
     await look(true)
   }
   assert.ok(world.looks <= 12, `${world.looks}`)
+})
+
+test('routes are asked for when something may have changed, and now and then', async () => {
+  const { clock, world, look } = keeper()
+  for (let turn = 0; turn < 20; turn += 1) {
+    await look()
+    await clock.advance(30_000)
+  }
+  assert.deepEqual([world.looks, world.asked], [20, 2])
+  await look(true)
+  assert.equal(world.asked, 3)
 })
 
 test('a look that takes long is seldom', async () => {
