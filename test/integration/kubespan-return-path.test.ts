@@ -54,6 +54,9 @@ const assertReached = async (): Promise<void> => {
 async function meshUpWithIpv6(): Promise<void> {
   await ip(`-6 address add ${V6_A}/128 dev lo nodad`)
   await inB(`ip -6 address add ${V6_B}/128 dev lo nodad`)
+  // Without one, what has no mark is led into the tunnel as a last resort.
+  await ip('-6 route add default dev wire')
+  await inB('ip -6 route add default dev wire')
   const [toB, toA] = [desiredA(), desiredB()]
   const withV6 = (desired: DesiredState, address: string): DesiredState => ({
     ...desired,
