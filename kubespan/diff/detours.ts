@@ -171,7 +171,7 @@ function isDetour({ action, to, isNegated }: AnyRule, { tables, placement, route
   }
 }
 
-/** Whether one of these is the way for something of what is asked for: neither into our link, nor left to the next rule. */
+/** Whether one of these is the way for something of what is asked for: neither into our link, nor left to the next rule, nor to this host. */
 function leadsElsewhere(
   routes: readonly TableRoute[],
   asked: PrefixSet,
@@ -179,7 +179,8 @@ function leadsElsewhere(
   suppressedBits: number,
 ): boolean {
   const bitsOf = ({ prefix }: TableRoute): number => splitPrefix(prefix).bits
-  const isHarmless = ({ isThrow, dev }: TableRoute): boolean => isThrow || dev === linkName
+  const isHarmless = ({ isThrow, isLocal, dev }: TableRoute): boolean =>
+    isThrow || isLocal || dev === linkName
   const harmless = routes.filter(isHarmless)
   return routes.some((route) => {
     if (isHarmless(route) || bitsOf(route) <= suppressedBits) return false

@@ -23,6 +23,7 @@ export function planMarking(desired: DesiredState): NftChain[] {
       rules: [
         NEIGHBOUR_DISCOVERY,
         ...answerOutside(bypass),
+        ...FOR_THIS_HOST,
         ...sparedSources(forwarding, placement),
         ...intoTunnel,
       ],
@@ -87,6 +88,14 @@ const ofWireGuard = ({
  * another hop limit it is no neighbour discovery (RFC 4861, 7.1), and may be anything.
  */
 export const NEIGHBOUR_DISCOVERY = 'ip6 hoplimit 255 icmpv6 type 133-137 accept'
+
+/**
+ * The node's own address is within the mesh, and others of this host may be within what peers claim. Where somebody has moved the
+ * kernel's rule for local addresses behind ours, as VRFs have it, the mark would send what has arrived back into the tunnel.
+ */
+const FOR_THIS_HOST = ['ip daddr @routed_v4', 'ip6 daddr @routed_v6'].map(
+  (match) => `${match} fib daddr type local accept`,
+)
 
 /** Renewals of a lease go straight to the server, and a server on the same link answers straight. */
 const DHCP = [

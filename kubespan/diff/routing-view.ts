@@ -49,6 +49,8 @@ export interface TableRoute {
   readonly dev: string | undefined
   /** What it is for is left to the next rule. */
   readonly isThrow: boolean
+  /** What it is for is delivered on this host, as to a proxy. */
+  readonly isLocal: boolean
   /** It is the one of ours that refuses. */
   readonly isLastResort: boolean
   /** As `ip route` says it. */
@@ -111,6 +113,7 @@ const ROUTE_FIELDS = new Set(['type', 'dst', 'dev', 'protocol', 'metric', 'metri
 /** Numbers of rtnetlink(7), as -N prints them. */
 const UNREACHABLE = '7'
 const THROW = '9'
+const LOCAL = '2'
 const STATIC = '4'
 /** Of a link that is down; nobody set these. */
 const STATES = new Set(['linkdown', 'dead'])
@@ -167,6 +170,7 @@ export function parseTableRoutes(text: string, family: Family): TableRoute[] {
         prefix,
         dev,
         isThrow: type === THROW,
+        isLocal: type === LOCAL,
         isLastResort: dst === 'default' && type === UNREACHABLE && metric === UNREACHABLE_METRIC,
         words: words.join(' '),
       },

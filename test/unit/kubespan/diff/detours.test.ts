@@ -30,6 +30,7 @@ const TABLES = new Map([
   ],
   [55, routes({ dst: 'default', dev: 'wg9' }, { dst: '198.18.0.0/15', dev: 'kubespan' })],
   [7, routes({ dst: 'default', dev: 'wg9' })],
+  [2004, routes({ type: '2', dst: 'default', dev: 'lo' })],
 ])
 
 function detours(...rules: object[]): readonly string[] {
@@ -66,6 +67,7 @@ const HARMLESS: Readonly<Record<string, object>> = {
   'all but our mark': { not: null, fwmark: '0x40', fwmask: '0x60', table: '7' },
   'routes for others, and a throw': { table: '52' },
   'a route into our link': { table: '53' },
+  'what is delivered to a proxy on this host': { fwmark: '0x200', fwmask: '0xf00', table: '2004' },
   'a default route, but longer ones for all of ours': { table: '54' },
   'no route longer than the default one': { table: '7', suppress_prefixlen: 0 },
   'our table': { table: '180' },

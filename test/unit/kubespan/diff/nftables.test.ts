@@ -124,6 +124,8 @@ add rule kubespan_back_forward_end oifname "kubespan" meta mark set meta mark & 
 add chain kubespan_prerouting { type filter hook prerouting priority 20; policy accept; }
 add rule kubespan_prerouting ip6 hoplimit 255 icmpv6 type 133-137 accept
 add rule kubespan_prerouting ct direction reply ct mark & 0x80 == 0x80 accept
+add rule kubespan_prerouting ip daddr @routed_v4 fib daddr type local accept
+add rule kubespan_prerouting ip6 daddr @routed_v6 fib daddr type local accept
 add rule kubespan_prerouting iifname != "kubespan" ip saddr != @own_v4 ct status & dnat == 0 accept
 add rule kubespan_prerouting iifname != "kubespan" ip6 saddr != @own_v6 ct status & dnat == 0 accept
 add rule kubespan_prerouting ip daddr @routed_v4 tcp flags & (syn|rst) == syn tcp option maxseg size > 1368 tcp option maxseg size set 1368
