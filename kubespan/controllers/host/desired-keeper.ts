@@ -52,6 +52,7 @@ export class DesiredKeeper {
   readonly #places = new Last<string>()
   #proofs: Proofs = NO_PROOFS
   #where = ''
+  #lastOwn = ''
 
   constructor(
     observe: (mustAskRoutes: boolean) => Promise<Surroundings>,
@@ -63,8 +64,11 @@ export class DesiredKeeper {
 
   async desire(input: DesireInput): Promise<Desire> {
     const { settings, links, isComplete, racePort, isSuspect } = input
-    const surroundings = await this.#surroundings.look(isSuspect, settings.timing.reconcileEvery)
     const ownAddresses = this.#own.of([links], () => addressesOf(links, settings.placement.linkName))
+    // Of containers nobody tells us.
+    const hasOthers = ownAddresses.join() !== this.#lastOwn
+    this.#lastOwn = ownAddresses.join()
+    const surroundings = await this.#surroundings.look(isSuspect || hasOthers, settings.timing.reconcileEvery)
     const { desired, told } = planHost(
       {
         ...settings,
