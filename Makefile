@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-bare test-kernel test-long fmt clean
+.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-bare test-beside test-kernel test-long fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -27,6 +27,9 @@ bench-daemon: deps
 
 test-bare: deps
 	@npm run -s test:bare
+
+test-beside: deps
+	@npm run -s test:beside
 
 test-kernel: deps
 	@npm run -s test:kernel
