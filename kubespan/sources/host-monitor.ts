@@ -106,13 +106,6 @@ class Transaction implements Disposable {
   }
 }
 
-/** Whether a line of `ip monitor label` may be about something that we want or go by. */
-export const isIpEventOfOurs = (
-  line: string,
-  placement: Placement,
-  otherTables?: ReadonlySet<number>,
-): boolean => concernOf(line, placement, { otherTables }) !== undefined
-
 /** A line of `nft monitor`, as `add element inet TABLE SET { … }`. What comes and goes by design is no news. */
 export function isNftEventOfOurs(line: string, { nftTable }: Placement): boolean {
   const [, table, name = ''] = /^(?:add|insert|replace|delete) \w+ inet (\S+)(?: (\S+))?/.exec(line) ?? []

@@ -318,13 +318,13 @@ test('containers that come and go once a second are no move, and cost next to no
   const calls = (await callsServed(lab)) - callsBefore
   const { counters, peers } = await mesh.control(a).view()
   const said = `${calls} calls, ${counters.handshakes - before.counters.handshakes} handshakes, ${cpu.toFixed(2)} s of CPU in ${seconds.toFixed(0)} s`
-  assert.ok(calls <= 6, said)
-  assert.ok(counters.handshakes - before.counters.handshakes <= 1, said)
+  assert.ok(calls <= Math.max(1, seconds / 10), said)
+  // Every session is renewed after two minutes, containers or not.
+  assert.ok(counters.handshakes - before.counters.handshakes <= Math.ceil(seconds / 120), said)
   assert.equal(counters.peersLost, before.counters.peersLost, said)
   assert.equal(peers[0]?.state, 'up')
   if (process.env.SAY_COSTS) process.stderr.write(`${said}\n`)
-  // The machine may be slow, and the daemon has things of its own to do.
-  assert.ok(cpu <= Math.max(0.03 * seconds, 1) * patient(1), said)
+  assert.ok(cpu <= 0.03 * seconds * patient(1), said)
   await assertNoneLost(pinger)
 })
 const CONTAINER_SECONDS = Number(process.env.CONTAINER_SECONDS ?? 15)

@@ -74,7 +74,7 @@ const doors: Record<string, Doors> = {
   'kubespan/bugreport': { may: ['kubespan/model', 'kubespan/host', 'shared'] },
   'kubespan/metrics': { may: ['kubespan/model', 'shared'] },
   'kubespan/cli': { may: ['kubespan/model', 'shared'] },
-  // One file a command; what several commands share belongs to another room.
+  // What a command does; what several commands share belongs to another room.
   'kubespan/commands': { may: ['kubespan', 'shared'] },
   'kubespan/controllers': {
     may: [

@@ -1,34 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isIpEventOfOurs, isNftEventOfOurs, watchHost } from '../../../../kubespan/sources/host-monitor.ts'
+import { isNftEventOfOurs, watchHost } from '../../../../kubespan/sources/host-monitor.ts'
 import { placementOf } from '../../../support/desired-states.ts'
 import { FakeHost } from '../../../support/fake-host.ts'
 import { settle } from '../../../support/manual-clock.ts'
-
-const ipLines: readonly (readonly [string, boolean])[] = [
-  ['[LINK]5: kubespan: <POINTOPOINT,NOARP,UP,LOWER_UP> mtu 1420', true],
-  ['[LINK]Deleted 5: kubespan: <POINTOPOINT,NOARP>', true],
-  ['[ADDR]2: eth0    inet 192.0.2.1/24 scope global eth0', true],
-  ['[RULE]Deleted 32500: from all fwmark 0x40/0x60 lookup 180', true],
-  ['[ROUTE]Deleted default dev kubespan table 180 proto static metric 1 mtu 1420', true],
-  ['[ROUTE]10.0.0.0/8 via 192.0.2.254 dev eth0 proto bgp', false],
-  ['[ROUTE]default dev eth1 table 1800 proto static', false],
-  ['[ROUTE]default via 192.0.2.254 dev eth0 proto 16 metric 100', true],
-  ['[ROUTE]Deleted default via fe80::1 dev eth0 proto 9 metric 1024', true],
-  ['[ROUTE]default via 192.0.2.254 dev eth0 table 52', true],
-  ['    link/none ', false],
-]
-
-for (const [line, ours] of ipLines)
-  test(`${line}: ${ours ? 'look' : 'nothing to us'}`, () =>
-    assert.equal(isIpEventOfOurs(line, placementOf()), ours))
-
-test('routes of other tables count where they decide about ours', () => {
-  const line = '[ROUTE]10.20.0.0/16 via 192.0.2.1 dev eth0 table 7120'
-  assert.equal(isIpEventOfOurs(line, placementOf(), new Set([7120])), true)
-  assert.equal(isIpEventOfOurs(line, placementOf(), new Set([712, 254])), false)
-  assert.equal(isIpEventOfOurs('[ROUTE]10.0.0.0/8 dev eth0', placementOf(), new Set([254])), false)
-})
 
 const nftLines: readonly (readonly [string, boolean])[] = [
   ['delete element inet openspan routed_v4 { 10.0.0.0/8 }', true],

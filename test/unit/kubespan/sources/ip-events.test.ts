@@ -14,6 +14,9 @@ const lines: readonly (readonly [string, Concern | undefined])[] = [
   ['[ROUTE]default via 192.0.2.1 dev eth0 proto 16 metric 100 ', 'others'],
   ['[ROUTE]Deleted default via 2001:db8::9 dev e0 metric 1024 pref medium', 'others'],
   ['[ROUTE]default via 192.0.2.1 dev eth0 table 1800 proto 4', 'others'],
+  ['[ROUTE]Deleted default via fe80::1 dev eth0 proto 9 metric 1024', 'others'],
+  ['[ROUTE]default dev eth1 table 1800 proto static', undefined],
+  ['[ROUTE]10.0.0.0/8 via 192.0.2.254 dev eth0 proto bgp', undefined],
   ['[ROUTE]fe80::/64 dev c0 proto 2 metric 256 pref medium', undefined],
   ['[ROUTE]Deleted 5 ff00::/8 dev veth1 table 255 proto 2 metric 256 pref medium', undefined],
   ['[ADDR]4: e0    inet6 2001:db8::1/64 scope 0 tentative ', 'others'],
@@ -28,6 +31,15 @@ const lines: readonly (readonly [string, Concern | undefined])[] = [
 for (const [line, concern] of lines)
   test(`${line.trim()}: ${concern ?? 'nothing to us'}`, () =>
     assert.equal(concernOf(line, placementOf()), concern))
+
+test('routes of other tables count where they decide about ours', () => {
+  const concern = (line: string, ...tables: readonly number[]): Concern | undefined =>
+    concernOf(line, placementOf(), { otherTables: new Set(tables) })
+  const line = '[ROUTE]10.20.0.0/16 via 192.0.2.1 dev eth0 table 7120'
+  assert.equal(concern(line, 7120), 'others')
+  assert.equal(concern(line, 712, 254), undefined)
+  assert.equal(concern('[ROUTE]10.0.0.0/8 dev eth0', 254), undefined)
+})
 
 test('what may matter is asked about links of others, by name, and whether it is a card', () => {
   const asked: LinkEvent[] = []
