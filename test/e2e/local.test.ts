@@ -27,12 +27,12 @@ const NAME_SERVER = `
   })
   socket.bind(53, '0.0.0.0', () => console.log('ready'))`
 
-/** Another address of the host, on a bridge that is up. */
+/** Another address of the host, on a bridge that is up, under a name that is published. */
 const bridge = (host: LabHost, address: string) =>
   host.sh(
-    `ip link add virbr0 type bridge && ip link add guest type veth peer name guest0
-     ip link set guest master virbr0 && ip addr add ${address}/24 dev virbr0
-     for link in guest guest0 virbr0; do ip link set $link up; done`,
+    `ip link add guests0 type bridge && ip link add guest type veth peer name guest0
+     ip link set guest master guests0 && ip addr add ${address}/24 dev guests0
+     for link in guest guest0 guests0; do ip link set $link up; done`,
   )
 
 test('what is local to a host stays local, whoever else claims it', { skip }, async (t) => {
