@@ -1,3 +1,4 @@
+import { readForwarding } from '../sources/forwarding.ts'
 import type { KernelWireGuard, LinkFact, ProcessFact } from './facts.ts'
 import type { DoctorWorld } from './world.ts'
 
@@ -34,22 +35,19 @@ export async function observeSysctls(
   { host }: DoctorWorld,
   linkName: string,
 ): Promise<ReadonlyMap<string, string | undefined>> {
-  const paths = [
-    'ipv4/conf/all/rp_filter',
-    `ipv4/conf/${linkName}/rp_filter`,
-    'ipv4/ip_forward',
-    'ipv6/conf/all/forwarding',
-  ]
-  return new Map(
-    await Promise.all(
+  const paths = ['ipv4/conf/all/rp_filter', `ipv4/conf/${linkName}/rp_filter`]
+  const forwarding = await readForwarding(host).catch(() => [])
+  return new Map([
+    ...forwarding,
+    ...(await Promise.all(
       paths.map(
         async (path): Promise<[string, string | undefined]> => [
           path,
           await host.readSetting(path).catch(() => undefined),
         ],
       ),
-    ),
-  )
+    )),
+  ])
 }
 
 /** Names of all processes, and the arguments of those that somebody asks about by name. */

@@ -18,6 +18,7 @@ import {
 } from '../../shared/net/address.ts'
 import type { Host } from '../host/host.ts'
 import type { Neighbour, OnLinkNetwork, Surroundings } from '../model/surroundings.ts'
+import { forwardsPackets, readForwarding } from './forwarding.ts'
 
 /** What of this host's routes is local to it. */
 export interface LocalRoutes {
@@ -31,7 +32,7 @@ export const showRoutes = (host: Pick<Host, 'run'>): Promise<string> =>
 
 /** Gateways, name servers, DHCP servers and the networks on links, whatever of it can be found out. */
 export async function observeSurroundings(
-  host: Pick<Host, 'readSetting'>,
+  host: Pick<Host, 'readSetting' | 'listSettings'>,
   routes: string,
   ownLinkName: string,
   root = '/',
@@ -39,7 +40,7 @@ export async function observeSurroundings(
   const [resolvers, leases, forwarding] = await Promise.all([
     Promise.all(RESOLVER_FILES.map((file) => readText(`${root}${file}`))),
     readLeases(root),
-    Promise.all(FORWARDING.map((path) => host.readSetting(path))),
+    readForwarding(host),
   ])
   const { gateways, networks } = parseLocalRoutes(routes, ownLinkName)
   const linkOf = (address: Address): string | undefined =>
@@ -59,11 +60,9 @@ export async function observeSurroundings(
   return {
     neighbours: distinct(neighbours),
     networks,
-    forwards: forwarding.some((value) => value !== undefined && value !== '0'),
+    forwards: forwardsPackets(forwarding),
   }
 }
-
-const FORWARDING = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']
 
 const server = (
   address: Address,

@@ -5,6 +5,7 @@ import { ToolError } from '../../kubespan/host/tool-error.ts'
 import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
 import { type Address, parseAddress } from '../../shared/net/address.ts'
 import { ManualClock } from './manual-clock.ts'
+import { settingsIn } from './settings-in.ts'
 
 const UNUSED = async (): Promise<never> => {
   throw new Error('the doctor only looks')
@@ -41,6 +42,7 @@ export class FakeDoctorWorld implements DoctorWorld {
         throw new ToolError('failed', { tool, args }, { exitCode: 1, stderr })
       },
       readSetting: async (path) => this.settings.get(path),
+      listSettings: async (directory) => settingsIn(this.settings.keys(), directory),
       writeSetting: UNUSED,
       runOften: UNUSED,
       hasStarted: () => false,

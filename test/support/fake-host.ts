@@ -6,6 +6,7 @@ import { FakeNetwork } from './host/fake-network.ts'
 import { FakeNft } from './host/fake-nft.ts'
 import { FakeWireGuard } from './host/fake-wireguard.ts'
 import { ManualClock } from './manual-clock.ts'
+import { settingsIn } from './settings-in.ts'
 
 /** Calls of these kinds only look. */
 const READS = /^(ip (-\S+ )*\S+ (show|get)\b|nft (-\S+ )+(list|get) |wg show )/
@@ -103,6 +104,10 @@ export class FakeHost implements Host {
 
   async readSetting(path: string): Promise<string | undefined> {
     return this.network.settings.get(path)
+  }
+
+  async listSettings(directory: string): Promise<readonly string[]> {
+    return settingsIn(this.network.settings.keys(), directory)
   }
 
   async writeSetting(path: string, value: string): Promise<boolean> {

@@ -91,6 +91,7 @@ const boundHost = (host: Host): Host => ({
   stream: (...call) => host.stream(...call),
   spawnDetached: (...call) => host.spawnDetached(...call),
   readSetting: (path) => host.readSetting(path),
+  listSettings: (directory) => host.listSettings(directory),
   writeSetting: (...call) => host.writeSetting(...call),
   hasSocket: (name) => host.hasSocket(name),
   isSocketAnswered: (name) => host.isSocketAnswered(name),

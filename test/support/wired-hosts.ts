@@ -44,6 +44,7 @@ const hostOfB = (host: Host): Host => ({
   run: (tool, args, input) => host.run('ip', ['netns', 'exec', 'b', tool, ...args], input),
   spawnDetached: (tool, args, log) => host.spawnDetached('ip', ['netns', 'exec', 'b', tool, ...args], log),
   readSetting: async (path) => (await inB(`cat /proc/sys/net/${path}`)).trim(),
+  listSettings: async (directory) => (await inB(`ls /proc/sys/net/${directory}`)).trim().split('\n'),
   writeSetting: async (path, value) => {
     await inB(`tee /proc/sys/net/${path}`, value)
     return true

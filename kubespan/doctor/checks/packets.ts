@@ -1,6 +1,7 @@
 import { familyOf, isLinkLocal, maskPrefix, prefixContains, prefixOf } from '../../../shared/net/address.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
 import { isMarkedAt } from '../../model/return-path.ts'
+import { forwardsPackets } from '../../sources/forwarding.ts'
 import type { Facts } from '../facts.ts'
 
 /** What decides whether packets pass: reverse path filter, forwarding, MTU, firewalls. */
@@ -124,11 +125,9 @@ export function checkMtu({ links, uplinks, settings }: Facts): Finding[] {
   return findings.length > 0 ? findings : [ok('mtu', `${mtuBytes} bytes fit`)]
 }
 
-const FORWARDS = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']
-
 /** Networks behind bridges of this host, as of containers and guests, that the mesh is not told of. */
 export function checkForwardedSources({ sysctls, links, settings }: Facts): Finding[] {
-  if (!('value' in links) || FORWARDS.every((path) => (sysctls.get(path) ?? '0') === '0')) return []
+  if (!('value' in links) || !forwardsPackets(sysctls)) return []
   const { podCidrs, clusterPodCidrs } = settings.node
   return links.value
     .filter(({ kind }) => kind === 'bridge')

@@ -630,6 +630,11 @@ test('containers that the mesh is not told of are named, where packets are forwa
   assert.match(finding?.says ?? '', /172\.17\.0\.0\/16 behind docker0 .* outside the tunnel/)
   assert.match(finding?.mend ?? '', /podCIDRs: \["172\.17\.0\.0\/16"\]/)
   assert.deepEqual(checkForwardedSources(facts({ links, sysctls: new Map() })), [])
+  const oneLink = new Map([
+    ['ipv4/ip_forward', '0'],
+    ['ipv4/conf/docker0/forwarding', '1'],
+  ])
+  assert.equal(checkForwardedSources(facts({ links, sysctls: oneLink })).length, 1)
   const settings = settingsOf('', ', podCIDRs: ["172.17.0.0/16"]')
   assert.deepEqual(checkForwardedSources(facts({ links, sysctls, settings })), [])
 })

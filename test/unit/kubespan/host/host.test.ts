@@ -31,6 +31,8 @@ test('a setting is read without its newline, and written only where it exists', 
   assert.equal(await host.writeSetting('ipv4/rp_filter', '0'), true)
   assert.equal(await readFile(join(directory, 'net/ipv4/rp_filter'), 'utf8'), '0\n')
   assert.equal(await host.readSetting('ipv6/nothing'), undefined)
+  assert.deepEqual(await host.listSettings('ipv4'), ['rp_filter'])
+  assert.deepEqual(await host.listSettings('ipv6/conf'), [])
   await assert.rejects(host.writeSetting('ipv6/nothing', '0'), { code: 'ENOENT' })
   await assert.rejects(host.readSetting('ipv4'), { code: 'EISDIR' })
 })

@@ -9,6 +9,7 @@ import {
   parseLocalRoutes,
   parseNameServers,
 } from '../../../../kubespan/sources/surroundings.ts'
+import { settingsIn } from '../../../support/settings-in.ts'
 
 /** iproute2 6.1, put together from hosts of several kinds. */
 const ROUTES = `default via 192.168.122.1 dev eth0 proto dhcp src 192.168.122.5 metric 100 
@@ -94,9 +95,15 @@ test('all of it together, without what has a meaning on one host or link only', 
       await writeFile(`${root}${path}`, text)
     }
     const settings = new Map([['ipv6/conf/all/forwarding', '1']])
-    const host = { readSetting: async (path: string) => settings.get(path) }
+    const host = {
+      readSetting: async (path: string) => settings.get(path),
+      listSettings: async (directory: string) => settingsIn(settings.keys(), directory),
+    }
     const { neighbours, forwards } = await observeSurroundings(host, ROUTES, 'kubespan', root)
     assert.equal(forwards, true)
+    settings.clear()
+    settings.set('ipv4/ip_forward', '0').set('ipv4/conf/lan/forwarding', '1')
+    assert.equal((await observeSurroundings(host, ROUTES, 'kubespan', root)).forwards, true)
     settings.clear()
     assert.equal((await observeSurroundings(host, ROUTES, 'kubespan', root)).forwards, false)
     assert.deepEqual(
