@@ -44,6 +44,13 @@ export interface OwnNode {
   readonly podCidrs: readonly Prefix[]
 }
 
+/** Several Node objects that carry one node id: of a machine and its copy, or of a machine that has been renamed. */
+export interface DoubledNode {
+  readonly nodeId: string
+  /** Of the Node objects, sorted. */
+  readonly names: readonly string[]
+}
+
 /** What the Kubernetes registry knows at a moment: a whole value. */
 export interface KubernetesReport {
   /** Some list of Nodes has been complete: before that a missing affiliate means nothing. */
@@ -59,6 +66,8 @@ export interface KubernetesReport {
   readonly affiliates: ReadonlyMap<string, Affiliate>
   /** Node ids that somebody deleted, or that took their annotations back, since they were last seen. */
   readonly departures: ReadonlySet<string>
+  /** Our own among them. By node id, sorted. */
+  readonly doubles: readonly DoubledNode[]
   /** Undefined while our Node object is not known. */
   readonly own: OwnNode | undefined
   /** Where API servers are: what must be reachable outside the tunnel. Sorted. */

@@ -71,6 +71,7 @@ export class IdentityKeeper {
       ...{ ownId: identity.nodeId, trails: gathered.trails, now },
       double: input.double,
       conflicts: input.refusals,
+      nodes: input.listed.kubernetes?.doubles ?? [],
       toldFor: settings.timing.affiliateTtl,
     })
     const { conflicts: clashes, again } = await this.#lookAtAddresses(input, now)

@@ -1,6 +1,7 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import type { IdentityConflict } from '../../model/identity-conflict.ts'
+import type { DoubledNode } from '../../model/kubernetes.ts'
 import { doubledIds, type Trails } from './doubles.ts'
 
 export interface SharedIdsInput {
@@ -10,6 +11,8 @@ export interface SharedIdsInput {
   readonly trails: Trails
   /** Those of one key that two records claim have an owner. */
   readonly conflicts: readonly { readonly kind: string; readonly nodeId: string; readonly ownerId?: string }[]
+  /** Of Kubernetes. */
+  readonly nodes: readonly DoubledNode[]
   readonly now: Instant
   /** How long after the last sign that somebody else publishes under our id; records are published every half of it. */
   readonly toldFor: Milliseconds
@@ -23,6 +26,7 @@ export function describeSharedIds({
   double,
   trails,
   conflicts,
+  nodes,
   now,
   toldFor,
 }: SharedIdsInput): IdentityConflict[] {
@@ -54,7 +58,22 @@ export function describeSharedIds({
       },
     ]
   })
-  return [...own, ...others, ...keys]
+  const told = new Set([...own, ...others].flatMap(({ nodeIds }) => nodeIds))
+  const doubledNodes = nodes
+    .filter(({ nodeId }) => !told.has(nodeId))
+    .map((node) => describeNodes(node, ownId))
+  return [...own, ...others, ...keys, ...doubledNodes]
+}
+
+/** The Node that a renamed machine has left behind looks like that of a copy. */
+function describeNodes({ nodeId, names }: DoubledNode, ownId: string): IdentityConflict {
+  const isOwn = nodeId === ownId
+  const all = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+  return {
+    ...{ kind: 'node id', nodeIds: [nodeId], isOwn, isOver: false },
+    mend: `${MEND}; of an old Node object: kubectl delete node NAME`,
+    says: `the Kubernetes Nodes ${all} carry one node id, ${isOwn ? 'that of this node, ' : ''}${nodeId}: either a machine is a copy of another, and packets for both get lost; mend it on the copy: kubespan reset-identity. Or a machine was renamed, and its old Node object is to be deleted: kubectl delete node NAME`,
+  }
 }
 
 const describe = ({ nodename, hostname, addresses, kubespan }: Affiliate): string => {

@@ -1,4 +1,5 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
+import type { DoubledNode } from '../../model/kubernetes.ts'
 import { type NodeRecord, type RawNode, toRecord } from './node-record.ts'
 
 /** How many departures are remembered: they matter for minutes, and nodes come and go for years. */
@@ -77,6 +78,22 @@ export class NodeTable {
       [...chosen].flatMap(([id, { affiliate }]) => (affiliate === undefined ? [] : [[id, affiliate]])),
     )
     return this.#affiliates
+  }
+
+  /** Node ids that several Nodes carry. The Node that is ours carries ours, even before it says so. */
+  doubles(own: { readonly name: string; readonly nodeId: string } | undefined): readonly DoubledNode[] {
+    const names = new Map<string, string[]>()
+    for (const { affiliate, view } of this.#nodes.values()) {
+      const nodeId = affiliate?.nodeId ?? (view.name === own?.name ? own.nodeId : undefined)
+      if (nodeId === undefined) continue
+      const known = names.get(nodeId)
+      if (known === undefined) names.set(nodeId, [view.name])
+      else known.push(view.name)
+    }
+    return [...names]
+      .filter(([, { length }]) => length > 1)
+      .map(([nodeId, those]) => ({ nodeId, names: those.sort() }))
+      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
   /** Brings the departures in line after these records may have been replaced or removed. */

@@ -228,6 +228,7 @@ export class KubernetesRegistry implements AsyncDisposable {
       endpoint,
       affiliates: this.#table.affiliates(own?.name),
       departures: this.#table.departures,
+      doubles: this.#table.doubles(own && { name: own.name, nodeId: this.#options.ownId }),
       own: own ?? (this.#isSynced ? undefined : this.#remembered.own),
       apiServers: [...new Set([...named, ...(behind ?? this.#remembered.apiServers)])].sort(),
       problem: problems.filter((problem) => problem !== undefined).join('; ') || undefined,

@@ -38,6 +38,7 @@ const REPORT: KubernetesReport = {
       }),
     ],
   ]),
+  doubles: [],
   departures: new Set(),
   own: { name: 'ip-192-0-2-1', podCidrs: ['10.244.1.0/24', 'fd01::/64'] as Prefix[] },
   apiServers: ['192.0.2.1:6443', '192.0.2.100:6443'] as AddressPort[],
@@ -153,6 +154,31 @@ test('a mesh of Kubernetes nodes alone: peers, our pod networks, our name', asyn
     podCidrs: ['10.244.1.0/24', 'fd01::/64'],
     problem: undefined,
   })
+})
+
+test('Nodes with one node id are told of, as ours or as that of others', async () => {
+  const { mesh, kubernetes, view } = world()
+  const doubles = [
+    { nodeId: 'me', names: ['copy', 'ip-192-0-2-1'] },
+    { nodeId: 'you', names: ['other', 'other-copy'] },
+  ]
+  kubernetes.report = { ...REPORT, doubles }
+  await mesh.pass()
+  assert.deepEqual(
+    view().identityConflicts?.map(({ kind, isOwn, nodeIds }) => [kind, isOwn, nodeIds]),
+    [
+      ['node id', true, ['me']],
+      ['node id', false, ['you']],
+    ],
+  )
+  assert.match(
+    mesh.memory.warnings.join('\n'),
+    /Nodes copy and ip-192-0-2-1 carry one node id, .*reset-identity/,
+  )
+  assert.match(mesh.memory.warnings.join('\n'), /Nodes other and other-copy carry one node id/)
+  kubernetes.report = REPORT
+  await mesh.pass()
+  assert.deepEqual(mesh.memory.warnings, [])
 })
 
 test('the API servers stay outside the tunnel; the one on this machine may answer outside', async () => {

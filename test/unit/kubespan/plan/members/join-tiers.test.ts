@@ -30,6 +30,7 @@ const kubernetes = (ids: readonly string[], change: Partial<KubernetesReport> = 
   affiliates: new Map(
     ids.map((nodeId) => [nodeId, affiliateOf({ nodeId, hostname: 'from k8s', nodename: 'n' })]),
   ),
+  doubles: [],
   departures: new Set(),
   own: undefined,
   apiServers: [],

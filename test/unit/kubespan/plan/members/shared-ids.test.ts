@@ -12,7 +12,15 @@ const says = (nodeId: string, address: string) =>
   })
 const told = (said: Partial<SharedIdsInput>) =>
   describeSharedIds({
-    ...{ ownId: 'me', double: undefined, trails: new Map(), conflicts: [], now: 100_000, toldFor: 1_800_000 },
+    ...{
+      ownId: 'me',
+      double: undefined,
+      trails: new Map(),
+      conflicts: [],
+      nodes: [],
+      now: 100_000,
+      toldFor: 1_800_000,
+    },
     ...said,
   })
 
@@ -62,4 +70,26 @@ test('a key that two records claim is that of a copy', () => {
     ],
   )
   assert.match(conflict[0]?.says ?? '', /affiliate x has the WireGuard key of this node/)
+})
+
+test('Nodes of Kubernetes with one id are of a copy or a renamed machine, and said to be either', () => {
+  const nodes = [
+    { nodeId: 'me', names: ['box', 'box-copy'] },
+    { nodeId: 'x', names: ['a', 'b', 'c'] },
+  ]
+  const [own, other, ...more] = told({ nodes })
+  assert.deepEqual(more, [])
+  assert.deepEqual([own?.kind, own?.isOwn, own?.nodeIds], ['node id', true, ['me']])
+  assert.match(
+    own?.says ?? '',
+    /^the Kubernetes Nodes box and box-copy carry one node id, that of this node, me: .*kubespan reset-identity.*kubectl delete node/,
+  )
+  assert.deepEqual([other?.isOwn, other?.nodeIds], [false, ['x']])
+  assert.match(other?.says ?? '', /^the Kubernetes Nodes a, b and c carry one node id, x: /)
+  assert.match(own?.mend ?? '', /kubespan reset-identity, .*kubectl delete node/)
+})
+
+test('what the services show of an id is not told twice', () => {
+  const double = { affiliate: says('me', '192.0.2.9'), at: 100_000 }
+  assert.equal(told({ double, nodes: [{ nodeId: 'me', names: ['a', 'b'] }] }).length, 1)
 })

@@ -67,7 +67,9 @@ test('of two Nodes with one id the younger one counts', () => {
     speaking('old-name', '1', '2026-01-01T00:00:00Z'),
   ])
   assert.equal(table.affiliates(undefined).get('1')?.nodename, 'new-name')
+  assert.deepEqual(table.doubles(undefined), [{ nodeId: '1', names: ['new-name', 'old-name'] }])
   table.delete('new-name')
+  assert.deepEqual(table.doubles(undefined), [])
   assert.equal(table.affiliates(undefined).get('1')?.nodename, 'old-name')
   assert.equal(table.departures.size, 0)
 })
@@ -88,4 +90,17 @@ test('departures do not grow for ever', () => {
   table.replace(Array.from({ length: 1500 }, (_, number) => speaking(`n${number}`, `${number}`)))
   table.replace([])
   assert.equal(table.departures.size, 1024)
+})
+
+test('another Node with our node id is seen, whether or not ours has it already', () => {
+  const table = new NodeTable()
+  const own = { name: 'box', nodeId: 'me' }
+  const doubled = [{ nodeId: 'me', names: ['box', 'copy'] }]
+  table.replace([rawNode('box'), rawNode('silent'), speaking('copy', 'me'), speaking('other', '2')])
+  assert.deepEqual(table.doubles(own), doubled)
+  assert.deepEqual(table.doubles(undefined), [])
+  table.set(speaking('box', 'me'))
+  assert.deepEqual(table.doubles(own), doubled)
+  table.set(speaking('copy', 'new'))
+  assert.deepEqual(table.doubles(own), [])
 })

@@ -77,6 +77,26 @@ test('nothing is known before the first list is complete; then everybody but us 
   assert.equal(endpoint, '192.0.2.100:6443')
 })
 
+test('another Node that carries our node id is reported, and another pair as well', async () => {
+  const { registry, api } = world()
+  api.put(rawNode('box'))
+  api.put(speaking('copy', 'me'))
+  for (const name of ['other', 'renamed']) api.put(speaking(name, 'you'))
+  await using _registry = registry
+  registry.start()
+  await quiet()
+  assert.deepEqual(registry.report.doubles, [
+    { nodeId: 'me', names: ['box', 'copy'] },
+    { nodeId: 'you', names: ['other', 'renamed'] },
+  ])
+  api.put(rawNode('renamed'))
+  await quiet()
+  assert.deepEqual(
+    registry.report.doubles.map(({ nodeId }) => nodeId),
+    ['me'],
+  )
+})
+
 test('our annotations are written once, and again only when something differs', async () => {
   const { registry, api, annotations } = world()
   api.put(rawNode('box', { annotations: { theirs: 'stays' } }))
