@@ -16,6 +16,10 @@ const VALUES: Partial<Record<OptionName, readonly string[]>> = {
   output: ['table', 'json', 'yaml'],
   'log-level': ['debug', 'info', 'warn', 'error'],
 }
+/** What a command takes beyond that. */
+const MORE_VALUES: Readonly<Record<string, Partial<Record<OptionName, readonly string[]>>>> = {
+  get: { output: ['wide'] },
+}
 /** Options whose value is a path. */
 const PATHS: readonly OptionName[] = ['config', 'socket', 'file']
 
@@ -48,7 +52,7 @@ function bash(): string {
   const values = [
     ...Object.entries(VALUES).map(
       ([name, words]) =>
-        [flags(name as OptionName).join('|'), `words='${words.join(' ')}'`] as [string, string],
+        [flags(name as OptionName).join('|'), bashWords(name as OptionName, words)] as [string, string],
     ),
     [PATHS.flatMap(flags).join('|'), 'COMPREPLY=($(compgen -f -- "$current")); return'] as [string, string],
   ]
@@ -72,6 +76,15 @@ complete -F _kubespan kubespan
 `
 }
 
+function bashWords(option: OptionName, words: readonly string[]): string {
+  const more = Object.entries(MORE_VALUES).flatMap(([command, values]) =>
+    values[option] === undefined
+      ? []
+      : [`; [ "\${COMP_WORDS[1]}" != ${command} ] || words="$words ${values[option].join(' ')}"`],
+  )
+  return `words='${words.join(' ')}'${more.join('')}`
+}
+
 function fish(): string {
   const quote = (text: string): string => `'${text.replace(/(['\\])/g, '\\$1')}'`
   const lines = COMMANDS.flatMap(({ name, summary, options }) => [
@@ -88,7 +101,8 @@ function fish(): string {
 
 function fishOption(command: string, name: OptionName, quote: (text: string) => string): string {
   const option: { readonly short?: string; readonly type: string; readonly help: string } = OPTIONS[name]
-  const words = VALUES[name]
+  const known = VALUES[name]
+  const words = known && [...known, ...(MORE_VALUES[command]?.[name] ?? [])]
   return [
     `complete -c kubespan -n '__fish_seen_subcommand_from ${command}'`,
     `-l ${name}`,
