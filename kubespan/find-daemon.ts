@@ -39,6 +39,16 @@ export async function findSocket(query: DaemonQuery, warn: (line: string) => voi
   return path
 }
 
+/**
+ * Why a command can do no more where no daemon runs, for one who has been told by `findSocket` what is wrong with the file:
+ * that is not said again.
+ */
+export function cannotDoWithout({ remedy, usable, isAbsent }: ConfigError, configFile: string): ConfigError {
+  const mend = remedy || `kubespan config validate ${configFile}`
+  const what = `no kubespan daemon answers on ${socketPath(usable.settings)}, and without one it takes a configuration that can be used`
+  return new ConfigError(`${what}: ${mend}`, usable, { isAbsent })
+}
+
 /** The first problem, and how many more there are. */
 function inOneLine({ problem }: ConfigError): string {
   const [first = '', ...more] = problem.split('\n')

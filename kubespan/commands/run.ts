@@ -13,7 +13,13 @@ import { WITHOUT_FPING } from '../doctor/checks/tools.ts'
 import { observeStart } from '../doctor/observe-start.ts'
 import { missingForStart } from '../doctor/start.ts'
 import { systemWorld } from '../doctor/world.ts'
-import { type DaemonQuery, findSocket, loadUsable, type UsableSettings } from '../find-daemon.ts'
+import {
+  cannotDoWithout,
+  type DaemonQuery,
+  findSocket,
+  loadUsable,
+  type UsableSettings,
+} from '../find-daemon.ts'
 import { createHost } from '../host/host.ts'
 import { observeFates } from '../inspect/fate.ts'
 import { observeHost } from '../inspect/host-view.ts'
@@ -188,7 +194,8 @@ async function byDaemonOr<T>(
     return await ask(new ControlClient(await findSocket(query, warn)))
   } catch (error) {
     if (!(error instanceof NotRunningError) || query.socket !== undefined) throw error
-    return await directly(await loadUsable(query))
+    const { settings, problem } = await loadUsable(query)
+    return await directly({ settings, problem: problem && cannotDoWithout(problem, query.configFile) })
   }
 }
 

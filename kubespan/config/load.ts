@@ -8,6 +8,8 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   /** The text without how to mend it. */
   readonly problem: string
+  /** How to mend it, where that does not depend on the contents of the file; else empty. */
+  readonly remedy: string
   /** What is right in it, and defaults for the rest. */
   readonly usable: Resolved
   readonly isAbsent: boolean
@@ -15,6 +17,7 @@ export class ConfigError extends Error {
   constructor(problem: string, usable: Resolved, { isAbsent = false, remedy = '' } = {}) {
     super(remedy === '' ? problem : `${problem}; ${remedy}`)
     this.problem = problem
+    this.remedy = remedy
     this.usable = usable
     this.isAbsent = isAbsent
   }

@@ -149,6 +149,23 @@ test('where no daemon runs, both are told, and the status is that of a bad confi
   assert.match(stderr, /no kubespan daemon answers on \/run\/kubespan\/kubespan\.sock/)
 })
 
+test('what is wrong is said once where no daemon runs, with the command that says all of it', {
+  skip,
+}, async () => {
+  const two = write('two.yaml', `${mesh}mtu: 12\nmtuu: 1\n`)
+  for (const command of ['leave', 'down', 'reset-identity']) {
+    const { status, stderr } = await kubespan([command, '--config', two])
+    const [warning, problem, ...more] = stderr.trimEnd().split('\n')
+    assert.deepEqual(more, [], command)
+    assert.match(warning ?? '', /two\.yaml:4: mtu: must be at least 1280 \(and 1 more/)
+    assert.equal(
+      problem,
+      `kubespan: no kubespan daemon answers on ${USUAL}, and without one it takes a configuration that can be used: kubespan config validate ${two}`,
+    )
+    assert.equal(status, 2, command)
+  }
+})
+
 test('a named file that is not there is a slip: no other daemon is asked', { skip }, async () => {
   const daemon = new WillingDaemon()
   await using _server = await serveControl(USUAL, daemon)
