@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Clock, Instant } from '../shared/clock.ts'
 import { type HttpHandler, HttpListener } from '../shared/http.ts'
 import type { Logger } from '../shared/log.ts'
@@ -11,9 +10,12 @@ import { ClusterAdmission } from './limits/admission.ts'
 import { AllowedClusters } from './limits/allowed-clusters.ts'
 import type { IpRate } from './limits/ip-rate.ts'
 import { chooseBounds, MemoryGuard, observeBounds } from './memory-guard.ts'
-import type { Clusters } from './state/clusters.ts'
+import type { Counts } from './state/clusters.ts'
+import { clusterHash } from './store/cluster-hash.ts'
+import type { Soon, Store, StoreDirectory } from './store/store.ts'
 import { HealthService } from './transport/health.ts'
 import type { HealthObserver } from './transport/health-call.ts'
+import type { Refusal } from './validation/refusal.ts'
 import { type Metrics, metricsPages } from './web/metrics.ts'
 import { makePages } from './web/pages.ts'
 
@@ -21,7 +23,11 @@ export interface EdgesOptions {
   readonly config: Config
   readonly clock: Clock
   readonly log: Logger
-  readonly clusters: Clusters
+  readonly store: Store & StoreDirectory
+  /** How much all clusters hold. */
+  readonly counts: () => Soon<Counts | Refusal>
+  /** Whether there is such a cluster. */
+  readonly exists: (clusterId: string) => boolean
   readonly metrics: Metrics
   /** Of those who ask for the health. */
   readonly healthRate: IpRate | undefined
@@ -40,18 +46,18 @@ export class Edges implements AsyncDisposable {
   #isReady = false
 
   private constructor(options: EdgesOptions) {
-    const { config, clock, clusters, healthRate, healthObserver } = options
+    const { config, clock, store, counts, exists, healthRate, healthObserver } = options
     this.#options = options
     this.health = new HealthService({ clock, rate: healthRate, observer: healthObserver })
     const memory = this.#open.use(new MemoryGuard(chooseBounds(config.memoryLimit, observeBounds()), clock))
     memory.start()
     this.admission = new ClusterAdmission({
       maxClustersPerAddress: config.maxClustersPerAddress,
-      exists: (clusterId) => clusters.has(clusterId),
+      exists,
       isMemoryShort: () => memory.isShort,
     })
     const isServed = (clusterId: string): boolean => this.admission.cluster(clusterId) === undefined
-    this.pages = makePages({ clusters, clock, isServed, statsInterval: config.statsInterval })
+    this.pages = makePages({ store, counts, clock, isServed, statsInterval: config.statsInterval })
   }
 
   /** @throws when a file cannot be read, or an address cannot be listened on. */
@@ -104,15 +110,14 @@ export class Edges implements AsyncDisposable {
   }
 
   async #listenForAdmin(): Promise<void> {
-    const { config, clock, clusters, log } = this.#options
+    const { config, store, log } = this.#options
     if (config.adminAddr === null) return
     const token =
       config.adminTokenFile === ''
         ? undefined
         : await this.#watchFile(config.adminTokenFile, parseToken, () => {})
     const api = makeAdminApi({
-      clusters,
-      clock,
+      store,
       token: token && (() => token.value),
       onForget: ({ cluster, affiliates, affiliateId }) =>
         log.warn({ cluster, affiliates, affiliate_id: affiliateId }, 'forgotten by an operator'),
@@ -124,7 +129,7 @@ export class Edges implements AsyncDisposable {
     const { config, log, endWatches } = this.#options
     if (config.allowedClusters === '') return
     const parse = ([content]: readonly Buffer[]): AllowedClusters =>
-      new AllowedClusters(String(content), sha256)
+      new AllowedClusters(String(content), clusterHash)
     const allow = (allowed: AllowedClusters): void => {
       this.admission.allowOnly(allowed)
       const watchesEnded = endWatches((clusterId) => allowed.has(clusterId))
@@ -144,5 +149,3 @@ export class Edges implements AsyncDisposable {
     return this.#open.use(await WatchedFiles.open({ paths: [path], parse, onChange, onFailure, clock, poll }))
   }
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')

@@ -11,6 +11,7 @@ import { Edges } from './edges.ts'
 import { IpRate } from './limits/ip-rate.ts'
 import { Clusters } from './state/clusters.ts'
 import { SnapshotFile, type StorageOperation } from './storage/snapshot-file.ts'
+import { MemoryStore } from './store/memory-store.ts'
 import { FLUSH_PACING } from './subscription/flush.ts'
 import { Subscriptions } from './subscription/subscriptions.ts'
 import { makeFrame } from './transport/frames.ts'
@@ -41,6 +42,7 @@ export class Service implements AsyncDisposable {
   readonly #startedAt: Instant
   readonly #subscriptions: Subscriptions
   readonly #clusters: Clusters
+  readonly #store: MemoryStore
   readonly #metrics: Metrics
   readonly #peers: PeerJudge
   readonly #rate: IpRate | undefined
@@ -60,12 +62,13 @@ export class Service implements AsyncDisposable {
       clock,
       pacing: { ...FLUSH_PACING, interval: config.flushInterval, maxInterval: config.flushIntervalMax },
       makeFrame,
-      affiliatesOf: (clusterId) => this.#clusters.affiliatesOf(clusterId),
+      affiliatesOf: (clusterId) => this.#store.held(clusterId),
       stallLimit: config.watchStallTimeout,
       onFlush: (_watchers, coalesced) => this.#metrics.flushed(coalesced),
       onAbort: () => this.#metrics.watcherAborted(),
     })
     this.#clusters = new Clusters(this.#subscriptions)
+    this.#store = new MemoryStore(this.#clusters, clock)
     this.#metrics = new Metrics(
       {
         counts: () => this.#clusters.counts,
@@ -123,7 +126,9 @@ export class Service implements AsyncDisposable {
         config,
         clock,
         log: this.#log,
-        clusters: this.#clusters,
+        store: this.#store,
+        counts: () => this.#clusters.counts,
+        exists: (clusterId) => this.#clusters.has(clusterId),
         metrics: this.#metrics,
         healthRate: makeRate(config),
         healthObserver: this.#observer('debug', writeLines),
@@ -150,18 +155,17 @@ export class Service implements AsyncDisposable {
 
   #makeGrpc(edges: Edges, observer: CallObserver): GrpcService {
     const { redirectEndpoint, reportClientIp } = this.#config
-    const clusters = this.#clusters
-    const clock = this.#clock
+    const store = this.#store
     return new GrpcService({
       handlers: new Handlers({
-        clusters,
-        clock,
+        store,
         admission: edges.admission,
         redirectEndpoint,
         reportClientIp,
       }),
+      store,
       subscriptions: this.#subscriptions,
-      clock,
+      clock: this.#clock,
       rate: this.#rate,
       observer,
       addressOf: this.#peers.addressOf,

@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Clock } from '../../shared/clock.ts'
 import { type HttpAnswer, type HttpHandler, type HttpQuestion, jsonAnswer } from '../../shared/http.ts'
-import type { Affiliates, Clusters } from '../state/clusters.ts'
+import type { Affiliates } from '../state/clusters.ts'
+import type { ClusterSummary, StoreDirectory } from '../store/store.ts'
+import type { Refusal } from '../validation/refusal.ts'
 
 /** A cluster as operators see it: by a hash, because the id gives access to it. */
 export interface ClusterView {
@@ -28,8 +29,7 @@ export interface Forgotten {
 }
 
 export interface AdminApiOptions {
-  readonly clusters: Clusters
-  readonly clock: Clock
+  readonly store: StoreDirectory
   /** What every request must bring; undefined when the socket itself lets in only whom it should. */
   readonly token: (() => string) | undefined
   readonly onForget: (forgotten: Forgotten & { readonly affiliateId: string | undefined }) => void
@@ -43,60 +43,55 @@ const CLUSTER_NAME = /^[0-9a-f]{8,64}$/
  * `DELETE /clusters/HASH/affiliates/ID`. Watchers are told of what is deleted as of everything else.
  */
 export function makeAdminApi(options: AdminApiOptions): HttpHandler {
-  return (question) => {
+  return async (question) => {
     if (options.token !== undefined && !isAuthorized(question, options.token()))
       return { ...problem(401, 'the token is missing or wrong'), headers: UNAUTHORIZED_HEADERS }
     const parts = pathParts(question.path)
     if (parts?.[0] !== 'clusters') return NOTHING_HERE
+    const summaries = await options.store.summaries()
+    if ('kind' in summaries) return UNAVAILABLE
     if (parts.length === 1)
-      return question.method === 'GET' ? jsonAnswer(200, listClusters(options.clusters)) : WRONG_METHOD
-    const found = findCluster(options.clusters, parts[1] as string)
+      return question.method === 'GET' ? jsonAnswer(200, listClusters(summaries)) : WRONG_METHOD
+    const found = findCluster(summaries, parts[1] as string)
     if ('problem' in found) return found.problem
-    return answerCluster(options, question.method, found, parts.slice(2))
+    return await answerCluster(options, question.method, found.hash, parts.slice(2))
   }
 }
 
-interface Found {
-  readonly id: string
-  readonly hash: string
-  readonly affiliates: Affiliates
-}
-
-function answerCluster(
+async function answerCluster(
   options: AdminApiOptions,
   method: string,
-  found: Found,
+  cluster: string,
   rest: readonly string[],
-): HttpAnswer {
-  const { clusters, clock, onForget } = options
-  if (rest.length === 0) {
-    if (method !== 'DELETE') return WRONG_METHOD
-    return forgotten(onForget, found.hash, clusters.deleteCluster(found.id), undefined)
-  }
+): Promise<HttpAnswer> {
+  const { store } = options
+  if (rest.length === 0) return method === 'DELETE' ? await forget(options, cluster, undefined) : WRONG_METHOD
   if (rest[0] !== 'affiliates' || rest.length > 2) return NOTHING_HERE
   const affiliateId = rest[1]
-  if (affiliateId === undefined)
-    return method === 'GET' ? jsonAnswer(200, listAffiliates(found.affiliates, clock.now())) : WRONG_METHOD
-  if (method !== 'DELETE') return WRONG_METHOD
-  if (!clusters.delete(found.id, affiliateId)) return problem(404, 'there is no such affiliate')
-  return forgotten(onForget, found.hash, 1, affiliateId)
+  if (affiliateId !== undefined)
+    return method === 'DELETE' ? await forget(options, cluster, affiliateId) : WRONG_METHOD
+  if (method !== 'GET') return WRONG_METHOD
+  const affiliates: Affiliates | Refusal = await store.affiliatesOf(cluster)
+  return 'kind' in affiliates ? UNAVAILABLE : jsonAnswer(200, listAffiliates(affiliates, store.now()))
 }
 
-function forgotten(
-  onForget: AdminApiOptions['onForget'],
+async function forget(
+  { store, onForget }: AdminApiOptions,
   cluster: string,
-  affiliates: number,
   affiliateId: string | undefined,
-): HttpAnswer {
+): Promise<HttpAnswer> {
+  const affiliates: number | Refusal = await store.forget(cluster, affiliateId)
+  if (typeof affiliates !== 'number') return UNAVAILABLE
+  if (affiliates === 0 && affiliateId !== undefined) return problem(404, 'there is no such affiliate')
   onForget({ cluster, affiliates, affiliateId })
   return jsonAnswer(200, { cluster, affiliates } satisfies Forgotten)
 }
 
-function listClusters(clusters: Clusters): readonly ClusterView[] {
-  const views = Array.from(clusters.export(), ({ id, affiliates }) => ({
-    cluster: hashOf(id),
-    affiliates: affiliates.size,
-    endpoints: [...affiliates.values()].reduce((total, { endpoints }) => total + endpoints.length, 0),
+function listClusters(summaries: readonly ClusterSummary[]): readonly ClusterView[] {
+  const views = summaries.map(({ hash: cluster, affiliates, endpoints }) => ({
+    cluster,
+    affiliates,
+    endpoints,
   }))
   return views.sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
 }
@@ -112,19 +107,16 @@ function listAffiliates(affiliates: Affiliates, now: number): readonly Affiliate
   return views.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function findCluster(clusters: Clusters, name: string): Found | { readonly problem: HttpAnswer } {
+function findCluster(
+  summaries: readonly ClusterSummary[],
+  name: string,
+): ClusterSummary | { readonly problem: HttpAnswer } {
   if (!CLUSTER_NAME.test(name))
     return { problem: problem(400, 'a cluster is named by 8 to 64 hex digits of the SHA-256 of its id') }
-  const found: Found[] = []
-  for (const { id, affiliates } of clusters.export()) {
-    const hash = hashOf(id)
-    if (hash.startsWith(name)) found.push({ id, hash, affiliates })
-  }
+  const found = summaries.filter(({ hash }) => hash.startsWith(name))
   if (found.length > 1) return { problem: problem(409, 'several clusters begin like this: give more digits') }
   return found[0] ?? { problem: problem(404, 'there is no such cluster') }
 }
-
-const hashOf = (clusterId: string): string => createHash('sha256').update(clusterId, 'utf8').digest('hex')
 
 /** Compares hashes, so that the time it takes tells nothing. */
 function isAuthorized({ authorization = '' }: HttpQuestion, token: string): boolean {
@@ -143,5 +135,6 @@ function pathParts(path: string): readonly string[] | undefined {
 const problem = (status: number, error: string): HttpAnswer => jsonAnswer(status, { error })
 
 const UNAUTHORIZED_HEADERS = { 'content-type': 'application/json', 'www-authenticate': 'Bearer' }
+const UNAVAILABLE = problem(503, 'the store of the clusters cannot be reached')
 const NOTHING_HERE = problem(404, 'there is nothing here')
 const WRONG_METHOD = problem(405, 'this cannot be done here')

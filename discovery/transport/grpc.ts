@@ -2,7 +2,10 @@ import type { IncomingHttpHeaders, ServerHttp2Stream, Settings } from 'node:http
 import type { Clock, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import type { IpRate } from '../limits/ip-rate.ts'
+import type { Store } from '../store/store.ts'
 import type { Subscriptions } from '../subscription/subscriptions.ts'
+import type { Frame } from '../subscription/watcher.ts'
+import type { Refusal } from '../validation/refusal.ts'
 import type { CheckedRequest } from '../validation/requests.ts'
 import { Call, type CallServer } from './call.ts'
 import type { Handlers } from './handlers.ts'
@@ -36,6 +39,7 @@ const THROTTLED = toStatus({ kind: 'throttled' })
 
 export interface GrpcServiceOptions {
   readonly handlers: Handlers
+  readonly store: Pick<Store, 'follow'>
   readonly subscriptions: Subscriptions
   readonly observer: CallObserver
   readonly clock: Clock
@@ -106,8 +110,8 @@ export class GrpcService implements CallServer {
     const checked = request as CheckedRequest
     if (method === 'Watch') return this.#watch(call, checked.clusterId)
     const answer = handlers.answer(method, checked, call.address)
-    if ('kind' in answer) call.end(toStatus(answer))
-    else call.answer(answer)
+    if (answer instanceof Promise) void answer.then((late) => finish(call, late))
+    else finish(call, answer)
   }
 
   /** SPEC 1.7: takes a token, and reads the request once the call's turn has come. */
@@ -160,8 +164,26 @@ export class GrpcService implements CallServer {
   }
 
   #watch(call: Call, clusterId: string): void {
-    if (call.canSend) new WatchStream(call, clusterId, this.#options.subscriptions, this.clock)
+    const { store, subscriptions } = this.#options
+    const refusal = store.follow(clusterId)
+    if (refusal instanceof Promise) {
+      void refusal.then((late) => this.#watchLate(call, clusterId, late))
+    } else if (refusal !== undefined) call.end(toStatus(refusal))
+    else if (call.canSend) new WatchStream(call, clusterId, subscriptions, this.clock)
   }
+
+  /** Meanwhile the call may have ended, and the cluster may have left the list of those that are served. */
+  #watchLate(call: Call, clusterId: string, refused: Refusal | undefined): void {
+    const { handlers, subscriptions } = this.#options
+    const refusal = refused ?? handlers.refuseCluster(clusterId)
+    if (refusal !== undefined) call.end(toStatus(refusal))
+    else if (!call.isFinished && call.canSend) new WatchStream(call, clusterId, subscriptions, this.clock)
+  }
+}
+
+function finish(call: Call, answer: Frame | Refusal): void {
+  if ('kind' in answer) call.end(toStatus(answer))
+  else call.answer(answer)
 }
 
 const END_STREAM = { endStream: true } as const

@@ -1,7 +1,6 @@
-import type { Clock } from '../../shared/clock.ts'
 import { type Address, addressToBytes } from '../../shared/net/address.ts'
-import { fieldLength, writeHead } from '../state/affiliate-bytes.ts'
-import type { Clusters } from '../state/clusters.ts'
+import { type Affiliate, fieldLength, writeHead } from '../state/affiliate-bytes.ts'
+import { andThen, type Soon, type Store } from '../store/store.ts'
 import type { Frame } from '../subscription/watcher.ts'
 import type { Refusal } from '../validation/refusal.ts'
 import {
@@ -20,19 +19,18 @@ export interface Admission {
   /** Asked for every call. */
   cluster(clusterId: string): Refusal | undefined
   /** Asked for an update to a cluster that does not exist yet. */
-  newCluster(clusterId: string, address: Address | undefined): Refusal | undefined
+  newCluster(clusterId: string, address: Address | undefined): Soon<Refusal | undefined>
 }
 
 export interface HandlerOptions {
-  readonly clusters: Clusters
-  readonly clock: Clock
+  readonly store: Store
   readonly admission: Admission
   /** host:port that Hello sends everybody to; empty for none. */
   readonly redirectEndpoint: string
   readonly reportClientIp: boolean
 }
 
-/** The RPCs without their transport: validation → state → answer. Watch is checked here and served by watch.ts. */
+/** The RPCs without their transport: validation → store → answer. Watch is checked here and served by watch.ts. */
 export class Handlers {
   readonly #options: HandlerOptions
   readonly #redirect: Uint8Array
@@ -46,7 +44,7 @@ export class Handlers {
   refuse(method: MethodName, request: Request): Refusal | undefined {
     const refusal = refuseCluster(request)
     if (refusal !== undefined) return refusal
-    const forbidden = this.#options.admission.cluster(request.clusterId as string)
+    const forbidden = this.refuseCluster(request.clusterId as string)
     if (forbidden !== undefined) return forbidden
     switch (method) {
       case 'Hello':
@@ -63,25 +61,30 @@ export class Handlers {
     }
   }
 
+  /** Whether the cluster is served; asked again where that took time. */
+  refuseCluster(clusterId: string): Refusal | undefined {
+    return this.#options.admission.cluster(clusterId)
+  }
+
   /** For a request that was not refused. */
   answer(
     method: Exclude<MethodName, 'Watch'>,
     request: CheckedRequest,
     address: Address | undefined,
-  ): Frame | Refusal {
-    const { clusters } = this.#options
+  ): Soon<Frame | Refusal> {
+    const { store } = this.#options
     switch (method) {
       case 'Hello':
         return this.#hello(address)
       case 'AffiliateUpdate':
         return this.#update(request, address)
       case 'AffiliateDelete':
-        clusters.delete(request.clusterId, request.affiliateId)
-        return EMPTY_FRAME
+        return andThen(store.delete(request.clusterId, request.affiliateId), (deleted) =>
+          typeof deleted === 'boolean' ? EMPTY_FRAME : deleted,
+        )
       case 'List':
-        return makeFrame(
-          Array.from(clusters.affiliatesOf(request.clusterId).values(), ({ encoded }) => encoded),
-          false,
+        return andThen(store.list(request.clusterId), (found) =>
+          'kind' in found ? found : makeFrame(Array.from(found.values(), encodedOf), false),
         )
       default:
         return method satisfies never
@@ -91,15 +94,14 @@ export class Handlers {
   #update(
     { clusterId, affiliateId, data, endpoints, ttl }: CheckedRequest,
     address: Address | undefined,
-  ): Frame | Refusal {
-    const { clusters, clock, admission } = this.#options
-    if (!clusters.has(clusterId)) {
-      const refusal = admission.newCluster(clusterId, address)
-      if (refusal !== undefined) return refusal
-    }
-    const receivedAt = clock.now()
+  ): Soon<Frame | Refusal> {
+    const { store, admission } = this.#options
+    const receivedAt = store.now()
     const update = { data, endpoints, expiresAt: receivedAt + ttl, receivedAt }
-    return clusters.update(clusterId, affiliateId, update) ?? EMPTY_FRAME
+    const refusal = store.update(clusterId, affiliateId, update, () =>
+      admission.newCluster(clusterId, address),
+    )
+    return refusal instanceof Promise ? refusal.then(frameOf) : frameOf(refusal)
   }
 
   /** SPEC 1.6. */
@@ -109,6 +111,9 @@ export class Handlers {
     return makeFrame([this.#redirect, clientIp], false)
   }
 }
+
+const encodedOf = ({ encoded }: Affiliate): Uint8Array => encoded
+const frameOf = (refusal: Refusal | undefined): Frame | Refusal => refusal ?? EMPTY_FRAME
 
 const NOTHING = new Uint8Array(0)
 

@@ -12,6 +12,7 @@ export const STATUS = {
   Aborted: 10,
   Unimplemented: 12,
   Internal: 13,
+  Unavailable: 14,
 } as const
 
 export type StatusCode = (typeof STATUS)[keyof typeof STATUS]
@@ -40,6 +41,8 @@ export function toStatus(refusal: Refusal): Status {
       return { code: STATUS.ResourceExhausted, message: 'rate limit exceeds request timeout' }
     case 'crowded':
       return { code: STATUS.ResourceExhausted, message: refusal.what }
+    case 'unavailable':
+      return { code: STATUS.Unavailable, message: 'the store of the clusters cannot be reached' }
     case 'forbidden':
       return { code: STATUS.PermissionDenied, message: 'this service does not serve this cluster' }
     default:

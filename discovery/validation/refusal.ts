@@ -8,6 +8,8 @@ export type Refusal =
   | { readonly kind: 'throttled' }
   /** The service takes no clusters beyond those that it has. */
   | { readonly kind: 'crowded'; readonly what: string }
+  /** What is asked of cannot be reached now, and will be again: who asks later is answered. */
+  | { readonly kind: 'unavailable' }
   /** The operator did not allow this cluster. */
   | { readonly kind: 'forbidden' }
 

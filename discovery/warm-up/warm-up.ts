@@ -13,6 +13,7 @@ import { ClusterAdmission } from '../limits/admission.ts'
 import { IpRate } from '../limits/ip-rate.ts'
 import { certificateOf } from '../service.ts'
 import { Clusters } from '../state/clusters.ts'
+import { MemoryStore } from '../store/memory-store.ts'
 import { FLUSH_PACING } from '../subscription/flush.ts'
 import { Subscriptions } from '../subscription/subscriptions.ts'
 import { makeFrame } from '../transport/frames.ts'
@@ -84,6 +85,7 @@ function makeScratch(clock: Clock): { grpc: GrpcService; log: CallLog } {
     onAbort: nothing,
   })
   const clusters = new Clusters(subscriptions)
+  const store = new MemoryStore(clusters, clock)
   const log = new CallLog({ clock, level: 'info', write: nothing, showsIds: false })
   const peers = new PeerJudge({
     trustedProxies: PrefixSet.of([LOOPBACK_NETWORK]),
@@ -95,13 +97,22 @@ function makeScratch(clock: Clock): { grpc: GrpcService; log: CallLog } {
     exists: (clusterId) => clusters.has(clusterId),
     isMemoryShort: () => false,
   })
-  const handlers = new Handlers({ clusters, clock, admission, redirectEndpoint: '', reportClientIp: true })
+  const handlers = new Handlers({ store, admission, redirectEndpoint: '', reportClientIp: true })
   const observer = observeCalls(new CallMetrics(), log)
   const rate = new IpRate()
   const { addressOf } = peers
   return {
     log,
-    grpc: new GrpcService({ handlers, subscriptions, clock, rate, observer, addressOf, other: () => false }),
+    grpc: new GrpcService({
+      handlers,
+      store,
+      subscriptions,
+      clock,
+      rate,
+      observer,
+      addressOf,
+      other: () => false,
+    }),
   }
 }
 

@@ -2,12 +2,16 @@ import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import { formatDuration } from '../../shared/duration.ts'
 import { type HttpAnswer, type HttpHandler, plainAnswer } from '../../shared/http.ts'
 import type { Affiliate } from '../state/affiliate.ts'
-import type { Clusters } from '../state/clusters.ts'
+import type { Affiliates, Counts } from '../state/clusters.ts'
+import { andThen, type Soon, type Store } from '../store/store.ts'
 import { CLUSTER_ID_MAX_BYTES } from '../validation/limits.ts'
+import type { Refusal } from '../validation/refusal.ts'
 import { type Html, html, PAGE_HEADERS, pageFrame } from './templates.ts'
 
 export interface PagesOptions {
-  readonly clusters: Pick<Clusters, 'affiliatesOf' | 'counts'>
+  readonly store: Pick<Store, 'list' | 'now'>
+  /** How much all clusters hold. */
+  readonly counts: () => Soon<Counts | Refusal>
   readonly clock: Clock
   /** Of a cluster that is not served nothing is shown. */
   readonly isServed: (clusterId: string) => boolean
@@ -34,6 +38,9 @@ export function makePages(options: PagesOptions): HttpHandler {
   }
 }
 
+/** The store does not answer. */
+const UNAVAILABLE = plainAnswer(503, 'the store of the clusters cannot be reached')
+
 const page = (status: number, title: string, content: Html): HttpAnswer => {
   const { start, end } = pageFrame(title)
   return { status, headers: PAGE_HEADERS, body: start + content.text + end }
@@ -56,14 +63,22 @@ nodes of its cluster have left. Nothing more: traffic between nodes never passes
 `,
 )
 
-function inspect(clusterId: string, { clusters, clock, isServed }: PagesOptions): HttpAnswer {
+function inspect(clusterId: string, { store, isServed }: PagesOptions): Soon<HttpAnswer> {
   if (clusterId === '') return page(200, 'Inspect a cluster', inspectForm(''))
   if (Buffer.byteLength(clusterId) > CLUSTER_ID_MAX_BYTES)
     return page(400, 'Inspect a cluster', html`${inspectForm('')}<p>This cluster ID is too long.</p>\n`)
-  // Values do not change, so the page may be made while its reader takes it.
-  const affiliates = isServed(clusterId) ? [...clusters.affiliatesOf(clusterId).values()] : []
-  return { status: 200, headers: PAGE_HEADERS, body: inspectPage(clusterId, affiliates, clock.now()) }
+  return andThen<Affiliates | Refusal, HttpAnswer>(
+    isServed(clusterId) ? store.list(clusterId) : NONE,
+    (found) => {
+      if ('kind' in found) return UNAVAILABLE
+      // Values do not change, so the page may be made while its reader takes it.
+      const affiliates = [...found.values()]
+      return { status: 200, headers: PAGE_HEADERS, body: inspectPage(clusterId, affiliates, store.now()) }
+    },
+  )
 }
+
+const NONE: Affiliates = new Map()
 
 const inspectForm = (clusterId: string): Html => html`<h1>Inspect a cluster</h1>
 <p class="soft">What is shown is what is stored: text that only the nodes of the cluster can read.</p>
@@ -106,13 +121,19 @@ class Stats {
     this.#options = options
   }
 
-  answer(): HttpAnswer {
-    const { clock, clusters, statsInterval } = this.#options
+  answer(): Soon<HttpAnswer> {
+    const { clock, counts, statsInterval } = this.#options
     const now = clock.now()
-    if (this.#countedAt === undefined || now - this.#countedAt >= statsInterval) {
+    if (this.#countedAt !== undefined && now - this.#countedAt < statsInterval) return this.#page()
+    return andThen<Counts | Refusal, HttpAnswer>(counts(), (counted) => {
+      if ('kind' in counted) return UNAVAILABLE
       this.#countedAt = now
-      this.#affiliates = clusters.counts.affiliates
-    }
+      this.#affiliates = counted.affiliates
+      return this.#page()
+    })
+  }
+
+  #page(): HttpAnswer {
     return {
       status: 200,
       headers: { 'content-type': 'application/json', 'access-control-allow-origin': '*' },

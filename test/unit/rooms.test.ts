@@ -17,22 +17,27 @@ const doors: Record<string, Doors> = {
   'discovery/state': { may: ['discovery/validation', 'shared'], pure: true },
   'discovery/limits': { may: ['discovery/validation', 'shared'], pure: true },
   'discovery/subscription': { may: ['discovery/state', 'shared'], pure: true },
+  'discovery/store': { may: ['discovery/validation', 'discovery/state', 'shared'] },
   'discovery/storage': { may: ['discovery/validation', 'discovery/state', 'shared', 'proto/gen'] },
   'discovery/transport': {
     may: [
       'discovery/validation',
       'discovery/state',
+      'discovery/store',
       'discovery/subscription',
       'discovery/limits',
       'shared',
       'proto/gen',
     ],
   },
-  'discovery/web': { may: ['discovery/validation', 'discovery/state', 'discovery/subscription', 'shared'] },
-  'discovery/admin': { may: ['discovery/state', 'shared'] },
+  'discovery/web': {
+    may: ['discovery/validation', 'discovery/state', 'discovery/store', 'discovery/subscription', 'shared'],
+  },
+  'discovery/admin': { may: ['discovery/validation', 'discovery/state', 'discovery/store', 'shared'] },
   'discovery/warm-up': {
     may: [
       'discovery/state',
+      'discovery/store',
       'discovery/subscription',
       'discovery/limits',
       'discovery/transport',

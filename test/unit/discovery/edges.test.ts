@@ -9,6 +9,7 @@ import { readConfig } from '../../../discovery/config.ts'
 import { Edges } from '../../../discovery/edges.ts'
 import { IpRate } from '../../../discovery/limits/ip-rate.ts'
 import { Clusters } from '../../../discovery/state/clusters.ts'
+import { MemoryStore } from '../../../discovery/store/memory-store.ts'
 import { Metrics } from '../../../discovery/web/metrics.ts'
 import { createLogger } from '../../../shared/log.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -54,7 +55,9 @@ async function open(...flags: readonly string[]): Promise<World> {
     config,
     clock,
     log,
-    clusters,
+    store: new MemoryStore(clusters, clock),
+    counts: () => clusters.counts,
+    exists: (clusterId) => clusters.has(clusterId),
     metrics,
     healthRate: new IpRate(),
     healthObserver: metrics.calls,

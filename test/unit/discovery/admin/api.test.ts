@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { type AffiliateView, type ClusterView, makeAdminApi } from '../../../../discovery/admin/api.ts'
 import { type Change, Clusters } from '../../../../discovery/state/clusters.ts'
+import { MemoryStore } from '../../../../discovery/store/memory-store.ts'
+import type { Refusal } from '../../../../discovery/validation/refusal.ts'
 import { questionOf } from '../../../../shared/http.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 
@@ -28,8 +30,7 @@ function world(token?: string): World {
   const clock = new ManualClock()
   const forgotten: unknown[] = []
   const api = makeAdminApi({
-    clusters,
-    clock,
+    store: new MemoryStore(clusters, clock),
     token: token === undefined ? undefined : () => token,
     onForget: (what) => forgotten.push(what),
   })
@@ -115,8 +116,7 @@ test('a beginning of a hash must be long enough, and only one cluster may have i
     export: () => [...clusters.export(), ...clusters.export()],
   })
   const api = makeAdminApi({
-    clusters: twice,
-    clock: new ManualClock(),
+    store: new MemoryStore(twice, new ManualClock()),
     token: undefined,
     onForget: () => {},
   })
@@ -142,4 +142,25 @@ test('with a token, nothing is said to those who do not have it', async () => {
   for (const authorization of [undefined, '', 'Bearer', 'Bearer wrong', 'a token of some length'])
     assert.equal((await ask('GET', '/clusters', authorization)).status, 401)
   assert.equal((await ask('GET', '/clusters', 'Bearer a token of some length')).status, 200)
+})
+
+test('a store that cannot be reached is said, at whatever step', async () => {
+  const unavailable = async (): Promise<Refusal> => ({ kind: 'unavailable' })
+  const hash = hashOf('one')
+  const store = {
+    now: () => 0,
+    summaries: async () => [{ hash, affiliates: 1, endpoints: 1 }],
+    affiliatesOf: unavailable,
+    forget: unavailable,
+  }
+  const onForget = (): void => assert.fail('nothing was forgotten')
+  const halfway = makeAdminApi({ store, token: undefined, onForget })
+  const nothing = makeAdminApi({ store: { ...store, summaries: unavailable }, token: undefined, onForget })
+  for (const [method, path, api] of [
+    ['GET', '/clusters', nothing],
+    ['GET', `/clusters/${hash}/affiliates`, halfway],
+    ['DELETE', `/clusters/${hash}`, halfway],
+    ['DELETE', `/clusters/${hash}/affiliates/a`, halfway],
+  ] as const)
+    assert.equal((await api(questionOf(method, path))).status, 503, path)
 })

@@ -8,6 +8,7 @@ import { makeAdminApi } from '../../../../discovery/admin/api.ts'
 import { type AdminDefaults, runAdmin } from '../../../../discovery/admin/command.ts'
 import { parseToken } from '../../../../discovery/admin/token.ts'
 import { Clusters } from '../../../../discovery/state/clusters.ts'
+import { MemoryStore } from '../../../../discovery/store/memory-store.ts'
 import { type HttpHandler, HttpListener, plainAnswer } from '../../../../shared/http.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 
@@ -45,7 +46,11 @@ async function withService(run: (at: AdminDefaults, clusters: Clusters) => Promi
   const update = { data: Buffer.from('data'), endpoints: [], expiresAt: 90_000 }
   clusters.update('one', 'a', { ...update, receivedAt: -65_000 })
   clusters.update('one', 'evil\u001b[2J\nid', update)
-  const api = makeAdminApi({ clusters, clock: new ManualClock(), token: () => TOKEN, onForget: () => {} })
+  const api = makeAdminApi({
+    store: new MemoryStore(clusters, new ManualClock()),
+    token: () => TOKEN,
+    onForget: () => {},
+  })
   await using listener = await HttpListener.listen({ host: '127.0.0.1', port: 0 }, api, () => {})
   await run({ adminAddr: { host: '127.0.0.1', port: listener.port }, adminTokenFile: 'token' }, clusters)
 }

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { IpRate, RATE_LIMITS } from '../../../../discovery/limits/ip-rate.ts'
 import { Clusters } from '../../../../discovery/state/clusters.ts'
+import { MemoryStore } from '../../../../discovery/store/memory-store.ts'
+import type { Store } from '../../../../discovery/store/store.ts'
 import { FLUSH_PACING } from '../../../../discovery/subscription/flush.ts'
 import { Subscriptions } from '../../../../discovery/subscription/subscriptions.ts'
 import { makeFrame } from '../../../../discovery/transport/frames.ts'
@@ -32,6 +34,8 @@ interface Over {
   readonly redirectEndpoint?: string
   readonly forbidden?: Refusal
   readonly crowded?: Refusal
+  /** Every answer of the store waits for this, and is this where it is a refusal. */
+  readonly late?: Promise<Refusal | undefined>
 }
 
 /** A server with time that stands still, and a client. */
@@ -49,14 +53,16 @@ async function start(t: TestContext, over: Over = {}): Promise<World> {
     onAbort: (reason) => counted.push(reason),
   })
   const clusters = new Clusters(subscriptions)
+  const memory = new MemoryStore(clusters, clock)
+  const store = over.late === undefined ? memory : answersLate(memory, over.late)
   const service = new GrpcService({
     handlers: new Handlers({
-      clusters,
-      clock,
+      store,
       admission: { cluster: () => over.forbidden, newCluster: () => over.crowded },
       redirectEndpoint: over.redirectEndpoint ?? '',
       reportClientIp: true,
     }),
+    store,
     subscriptions,
     clock,
     rate: over.rate,
@@ -97,6 +103,16 @@ async function start(t: TestContext, over: Over = {}): Promise<World> {
     call: (method, body, headers) => client.call(method, body, headers),
   }
 }
+
+/** A store that has to ask elsewhere. */
+const answersLate = (store: Store, late: Promise<Refusal | undefined>): Store => ({
+  now: () => store.now(),
+  held: (clusterId) => store.held(clusterId),
+  update: async (...order) => (await late) ?? (await store.update(...order)),
+  delete: async (...order) => (await late) ?? (await store.delete(...order)),
+  list: async (clusterId) => (await late) ?? (await store.list(clusterId)),
+  follow: async (clusterId) => (await late) ?? (await store.follow(clusterId)),
+})
 
 const field = (number: number, value: string): Buffer =>
   Buffer.concat([Buffer.of((number << 3) | 2, value.length), Buffer.from(value)])
@@ -319,4 +335,44 @@ test('a message that does not come to its end is not waited for, though the clie
   await clock.advance(10_000)
   assert.equal(show(await outcome), '4 the deadline of the call has passed')
   assert.deepEqual(finished, ['List DeadlineExceeded 0'])
+})
+
+test('a store that answers later', async (t) => {
+  const late = Promise.withResolvers<undefined>()
+  const { call, client, clock, clusters, subscriptions, counted } = await start(t, { late: late.promise })
+  const update = call('AffiliateUpdate', body('c', 'a', 'data', 'endpoint'))
+  const watch = outcomeOf(client.open('Watch').end(body('c')))
+  const left = client.open('Watch').end(body('c'))
+  left.on('error', () => {})
+  await until(() => counted.filter((each) => each === 'received').length === 3)
+  assert.deepEqual([clusters.has('c'), subscriptions.watchers], [false, 0])
+  left.close(8)
+  late.resolve(undefined)
+  assert.equal(show(await update), '0')
+  const affiliate = clusters.affiliatesOf('c').get('a')?.encoded ?? Buffer.of()
+  assert.ok((await call('List', body('c'))).messages[0]?.equals(affiliate))
+  await until(() => subscriptions.watchers === 1)
+  await clock.advance(0)
+  assert.equal(show(await call('AffiliateDelete', body('c', 'a'))), '0')
+  await clock.advance(100)
+  subscriptions.endAll()
+  assert.equal((await watch).messages.length, 2)
+})
+
+test('a cluster that is not served any more when the store answers is not watched', async (t) => {
+  const late = Promise.withResolvers<undefined>()
+  const over: { forbidden?: Refusal; late: Promise<undefined> } = { late: late.promise }
+  const { call, counted } = await start(t, over)
+  const watch = call('Watch', body('c'))
+  await until(() => counted.includes('received'))
+  over.forbidden = { kind: 'forbidden' }
+  late.resolve(undefined)
+  assert.equal(show(await watch), '7 this service does not serve this cluster')
+})
+
+test('a store that cannot be reached is no fault of the call: it may be made again', async (t) => {
+  const { call } = await start(t, { late: Promise.resolve({ kind: 'unavailable' }) })
+  for (const method of ['AffiliateUpdate', 'AffiliateDelete', 'List', 'Watch'])
+    assert.equal(show(await call(method, body('c', 'a'))), '14 the store of the clusters cannot be reached')
+  assert.equal(show(await call('Hello', body('c', 'v1.2.3'))), '0')
 })

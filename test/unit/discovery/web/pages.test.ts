@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Clusters } from '../../../../discovery/state/clusters.ts'
+import { MemoryStore } from '../../../../discovery/store/memory-store.ts'
+import type { Refusal } from '../../../../discovery/validation/refusal.ts'
 import { makePages } from '../../../../discovery/web/pages.ts'
 import { type HttpAnswer, type HttpHandler, questionOf } from '../../../../shared/http.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
@@ -14,7 +16,9 @@ interface Site {
 function site(isServed = (_clusterId: string): boolean => true): Site {
   const clusters = new Clusters()
   const clock = new ManualClock()
-  const pages: HttpHandler = makePages({ clusters, clock, isServed, statsInterval: 3_600_000 })
+  const store = new MemoryStore(clusters, clock)
+  const counts = () => clusters.counts
+  const pages: HttpHandler = makePages({ store, counts, clock, isServed, statsInterval: 3_600_000 })
   return {
     clusters,
     clock,
@@ -115,4 +119,13 @@ test('of a cluster that is not served nothing is shown', async () => {
   for (const clusterId of ['ours', 'other']) clusters.update(clusterId, 'node', update('x'))
   assert.match((await get('/inspect?clusterID=ours')).text, /<code>node/)
   assert.match((await get('/inspect?clusterID=other')).text, /No Affiliate data found/)
+})
+
+test('a store that cannot be reached is said, and nothing is made up', async () => {
+  const clock = new ManualClock()
+  const unavailable = async (): Promise<Refusal> => ({ kind: 'unavailable' })
+  const store = { now: () => 0, list: unavailable }
+  const pages = makePages({ store, counts: unavailable, clock, isServed: () => true, statsInterval: 1000 })
+  for (const path of ['/inspect?clusterID=abc', '/stats'])
+    assert.equal((await pages(questionOf('GET', path))).status, 503, path)
 })

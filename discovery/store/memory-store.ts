@@ -1,0 +1,77 @@
+import type { Clock, Instant } from '../../shared/clock.ts'
+import type { AffiliateUpdate } from '../state/affiliate.ts'
+import type { Affiliates, Clusters } from '../state/clusters.ts'
+import type { Refusal } from '../validation/refusal.ts'
+import { clusterHash } from './cluster-hash.ts'
+import type { AdmitCluster, ClusterSummary, Soon, Store, StoreDirectory } from './store.ts'
+
+/** The clusters of this process: all is held, nobody else changes it, and every answer is there at once. */
+export class MemoryStore implements Store, StoreDirectory {
+  readonly #clusters: Clusters
+  readonly #clock: Clock
+
+  constructor(clusters: Clusters, clock: Clock) {
+    this.#clusters = clusters
+    this.#clock = clock
+  }
+
+  now(): Instant {
+    return this.#clock.now()
+  }
+
+  update(
+    clusterId: string,
+    affiliateId: string,
+    update: AffiliateUpdate,
+    admit: AdmitCluster,
+  ): Soon<Refusal | undefined> {
+    if (!this.#clusters.has(clusterId)) {
+      const refusal = admit()
+      if (refusal instanceof Promise)
+        return refusal.then((late) => late ?? this.#clusters.update(clusterId, affiliateId, update))
+      if (refusal !== undefined) return refusal
+    }
+    return this.#clusters.update(clusterId, affiliateId, update)
+  }
+
+  delete(clusterId: string, affiliateId: string): boolean {
+    return this.#clusters.delete(clusterId, affiliateId)
+  }
+
+  list(clusterId: string): Affiliates {
+    return this.#clusters.affiliatesOf(clusterId)
+  }
+
+  follow(): undefined {}
+
+  held(clusterId: string): Affiliates {
+    return this.#clusters.affiliatesOf(clusterId)
+  }
+
+  summaries(): readonly ClusterSummary[] {
+    return Array.from(this.#clusters.export(), ({ id, affiliates }) => ({
+      hash: clusterHash(id),
+      affiliates: affiliates.size,
+      endpoints: [...affiliates.values()].reduce((total, { endpoints }) => total + endpoints.length, 0),
+    }))
+  }
+
+  affiliatesOf(hash: string): Affiliates {
+    const id = this.#idOf(hash)
+    return id === undefined ? NOTHING : this.#clusters.affiliatesOf(id)
+  }
+
+  forget(hash: string, affiliateId: string | undefined): number {
+    const id = this.#idOf(hash)
+    if (id === undefined) return 0
+    if (affiliateId === undefined) return this.#clusters.deleteCluster(id)
+    return this.#clusters.delete(id, affiliateId) ? 1 : 0
+  }
+
+  #idOf(hash: string): string | undefined {
+    for (const { id } of this.#clusters.export()) if (clusterHash(id) === hash) return id
+    return undefined
+  }
+}
+
+const NOTHING: Affiliates = new Map()

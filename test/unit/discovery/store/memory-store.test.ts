@@ -1,0 +1,19 @@
+import { Clusters } from '../../../../discovery/state/clusters.ts'
+import { MemoryStore } from '../../../../discovery/store/memory-store.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+import { testStore } from '../../../support/store/store-suite.ts'
+
+testStore({
+  name: 'clusters in memory',
+  histories: 1000,
+  open: async (changes) => {
+    const clusters = new Clusters(changes)
+    return {
+      store: new MemoryStore(clusters, new ManualClock()),
+      base: 0,
+      sweep: async (now) => void clusters.sweep(now),
+      settled: async () => {},
+      [Symbol.asyncDispose]: async () => {},
+    }
+  },
+})
