@@ -16,7 +16,7 @@ fi
 
 missing=
 for pair in nft:nftables wg:wireguard-tools ip:iproute2 ping:iputils-ping fping:fping zsh:zsh tcpdump:tcpdump sysctl:procps \
-  debootstrap:debootstrap; do
+  debootstrap:debootstrap redis-server:redis-server; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 # What debootstrap believes a Debian mirror by; Ubuntu does not bring it.

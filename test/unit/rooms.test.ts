@@ -18,6 +18,9 @@ const doors: Record<string, Doors> = {
   'discovery/limits': { may: ['discovery/validation', 'shared'], pure: true },
   'discovery/subscription': { may: ['discovery/state', 'shared'], pure: true },
   'discovery/store': { may: ['discovery/validation', 'discovery/state', 'shared'] },
+  'discovery/store/redis': {
+    may: ['discovery/store', 'discovery/validation', 'discovery/state', 'shared'],
+  },
   'discovery/storage': { may: ['discovery/validation', 'discovery/state', 'shared', 'proto/gen'] },
   'discovery/transport': {
     may: [

@@ -15,8 +15,6 @@ export interface StoreWorld extends AsyncDisposable {
   /** No sweep takes away what expires later than this, whatever the time: histories are told in instants from here on. */
   readonly base: number
   sweep(now: number): Promise<void>
-  /** Until the sink was told of all that has happened. */
-  settled(): Promise<void>
 }
 
 interface SuiteOptions {
@@ -69,7 +67,8 @@ export function testStore({ name, open, histories }: SuiteOptions): void {
     ) => await world.store.update(cluster, id, update(ttl, data, ...endpoints), admitAll)
     const list = async (cluster: string): Promise<Affiliates> => found(await world.store.list(cluster))
     const told = async (cluster: string): Promise<string[]> => {
-      await world.settled()
+      // Who follows is told of all that was answered before.
+      assert.equal(await world.store.follow(cluster), undefined)
       return changes.take(cluster)
     }
     const follow = async (cluster: string): Promise<void> => {
@@ -105,7 +104,7 @@ export function testStore({ name, open, histories }: SuiteOptions): void {
               assert.equal(refusal?.kind === 'full' ? refusal.what : (refusal?.kind ?? 'ok'), answer)
             }
           }
-          await world.settled()
+          await told(nameOf('c'))
           for (const cluster of ['c', 'd']) {
             const affiliates = await list(nameOf(cluster))
             assert.deepEqual(fullOf(cluster, affiliates, world.base), linesOf(model, cluster))

@@ -12,7 +12,6 @@ testStore({
       store: new MemoryStore(clusters, new ManualClock()),
       base: 0,
       sweep: async (now) => void clusters.sweep(now),
-      settled: async () => {},
       [Symbol.asyncDispose]: async () => {},
     }
   },

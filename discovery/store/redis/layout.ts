@@ -1,0 +1,59 @@
+import type { Milliseconds } from '../../../shared/clock.ts'
+
+/** Every key begins like this, so that others may use the same Redis. */
+const PREFIX = 'openspan'
+
+/** Digits of the hash that are the tag of a key: all keys of a bucket are on the same node of a Redis Cluster. */
+const BUCKET_DIGITS = 2
+
+/** What every cluster belongs to one of. A bucket has one list of what is due, and one of its clusters. */
+export const BUCKETS: readonly string[] = Array.from({ length: 16 ** BUCKET_DIGITS }, (_, index) =>
+  index.toString(16).padStart(BUCKET_DIGITS, '0'),
+)
+
+/** Names of the keys of one cluster; in them stands only the hash of its id. */
+export interface ClusterKeys {
+  readonly hash: string
+  /** Hash: values by affiliate id, and by the empty name the id of the last change. */
+  readonly affiliates: string
+  /** Stream of changes, and the channel on which each is told as well. */
+  readonly changes: string
+  readonly due: string
+  readonly clusters: string
+}
+
+export function keysOf(hash: string): ClusterKeys {
+  const bucket = hash.slice(0, BUCKET_DIGITS)
+  const own = `${PREFIX}:{${bucket}}:${hash}`
+  return {
+    hash,
+    affiliates: `${own}:affiliates`,
+    changes: `${own}:changes`,
+    due: dueKey(bucket),
+    clusters: clustersKey(bucket),
+  }
+}
+
+/** Sorted set of `dueMember`s by the instant at which something of them is over. */
+export const dueKey = (bucket: string): string => `${PREFIX}:{${bucket}}:due`
+/** Set of the hashes of clusters that hold something. */
+export const clustersKey = (bucket: string): string => `${PREFIX}:{${bucket}}:clusters`
+/** Which run of which server it is; see epoch.lua. */
+export const EPOCH_KEY = `${PREFIX}:epoch`
+/** When what is due was swept; see turn.lua. */
+export const SWEEPS_KEY = `${PREFIX}:sweeps`
+/** Set of the clusters that an address, of which this is the hash, brought to life. */
+export const originKey = (hash: string): string => `${PREFIX}:origin:${hash}`
+
+const HASH_DIGITS = 64
+
+export const dueMember = (hash: string, affiliateId: string): string => `${hash}${affiliateId}`
+export const readDueMember = (member: string): { readonly hash: string; readonly affiliateId: string } => ({
+  hash: member.slice(0, HASH_DIGITS),
+  affiliateId: member.slice(HASH_DIGITS),
+})
+
+/** Of clusters that nobody writes to any more, should no sweeper ever come by. Whoever lives writes every half hour. */
+export const KEY_LIFE: Milliseconds = 24 * 60 * 60_000
+/** About so many changes of a cluster are kept for those who were away. */
+export const STREAM_ENTRIES = 512
