@@ -10,12 +10,10 @@ import { ClusterAdmission } from './limits/admission.ts'
 import { AllowedClusters } from './limits/allowed-clusters.ts'
 import type { IpRate } from './limits/ip-rate.ts'
 import { chooseBounds, MemoryGuard, observeBounds } from './memory-guard.ts'
-import type { Counts } from './state/clusters.ts'
 import { clusterHash } from './store/cluster-hash.ts'
-import type { Soon, Store, StoreDirectory } from './store/store.ts'
+import type { RunningStore } from './store/store.ts'
 import { HealthService } from './transport/health.ts'
 import type { HealthObserver } from './transport/health-call.ts'
-import type { Refusal } from './validation/refusal.ts'
 import { type Metrics, metricsPages } from './web/metrics.ts'
 import { makePages } from './web/pages.ts'
 
@@ -23,11 +21,7 @@ export interface EdgesOptions {
   readonly config: Config
   readonly clock: Clock
   readonly log: Logger
-  readonly store: Store & StoreDirectory
-  /** How much all clusters hold. */
-  readonly counts: () => Soon<Counts | Refusal>
-  /** Whether there is such a cluster. */
-  readonly exists: (clusterId: string) => boolean
+  readonly store: RunningStore
   readonly metrics: Metrics
   /** Of those who ask for the health. */
   readonly healthRate: IpRate | undefined
@@ -46,18 +40,18 @@ export class Edges implements AsyncDisposable {
   #isReady = false
 
   private constructor(options: EdgesOptions) {
-    const { config, clock, store, counts, exists, healthRate, healthObserver } = options
+    const { config, clock, store, healthRate, healthObserver } = options
     this.#options = options
     this.health = new HealthService({ clock, rate: healthRate, observer: healthObserver })
     const memory = this.#open.use(new MemoryGuard(chooseBounds(config.memoryLimit, observeBounds()), clock))
     memory.start()
     this.admission = new ClusterAdmission({
       maxClustersPerAddress: config.maxClustersPerAddress,
-      exists,
+      claims: store,
       isMemoryShort: () => memory.isShort,
     })
     const isServed = (clusterId: string): boolean => this.admission.cluster(clusterId) === undefined
-    this.pages = makePages({ store, counts, clock, isServed, statsInterval: config.statsInterval })
+    this.pages = makePages({ store, clock, isServed, statsInterval: config.statsInterval })
   }
 
   /** @throws when a file cannot be read, or an address cannot be listened on. */
@@ -68,7 +62,7 @@ export class Edges implements AsyncDisposable {
       await edges.#readAllowedClusters()
       await edges.#listen(
         config.metricsAddr,
-        metricsPages(metrics, () => edges.#isReady),
+        metricsPages(metrics, () => edges.#problem),
       )
       await edges.#listen(config.landingAddr, edges.pages)
       await edges.#listenForAdmin()
@@ -77,6 +71,12 @@ export class Edges implements AsyncDisposable {
       await edges[Symbol.asyncDispose]()
       throw error
     }
+  }
+
+  /** Why calls are not served, or not all of them. */
+  get #problem(): string | undefined {
+    if (!this.#isReady) return 'not ready'
+    return this.#options.store.isUp ? undefined : 'not ready: the store cannot be reached'
   }
 
   /** Calls are served from now on. */
@@ -92,7 +92,6 @@ export class Edges implements AsyncDisposable {
 
   /** Forgets what is of no use any more; to be called now and then. */
   sweep(now: Instant): void {
-    this.admission.sweep()
     this.health.sweep(now)
   }
 

@@ -2,6 +2,7 @@ import { formatByteSize, parseByteSize } from '../shared/byte-size.ts'
 import { type Flag, flag } from '../shared/flags.ts'
 import { hostPrefix, type Prefix, parseAddress, parsePrefix } from '../shared/net/address.ts'
 import { formatListenAddress, type ListenAddress, parseListenAddress } from '../shared/net/listen-address.ts'
+import { formatStoreAddress, parseStoreAddress, type StoreAddress } from './store/address.ts'
 
 const ADDRESS_KIND = {
   placeholder: 'ADDRESS',
@@ -115,6 +116,24 @@ export const discoveryFlags = (development: boolean) => ({
     0,
   ),
   statsInterval: flag.duration(3_600_000, 'how often /stats counts anew', 0),
+
+  store: flag.parsed<StoreAddress>(
+    { kind: 'memory' },
+    'where clusters are kept; elsewhere than in memory, any number of services share them',
+    {
+      placeholder: 'STORE',
+      allowed:
+        'memory, redis://[USER@]HOST[:PORT][/DATABASE], rediss://… or redis+unix:/PATH, without a password',
+      parse: parseStoreAddress,
+      format: formatStoreAddress,
+    },
+  ),
+  storePasswordFile: flag.text('', 'file with the password of the store', 'FILE'),
+  storeCaFile: flag.text(
+    '',
+    'PEM file of those who may vouch for the store; else those of the system',
+    'FILE',
+  ),
 
   adminAddr: optionalListenFlag('', 'where the admin API is served; empty for nowhere'),
   adminTokenFile: flag.text(

@@ -9,9 +9,12 @@ import { observeCalls } from './call-observer.ts'
 import type { Config } from './config.ts'
 import { Edges } from './edges.ts'
 import { IpRate } from './limits/ip-rate.ts'
+import { openRedisStore } from './open-store.ts'
 import { Clusters } from './state/clusters.ts'
 import { SnapshotFile, type StorageOperation } from './storage/snapshot-file.ts'
+import type { RedisAddress } from './store/address.ts'
 import { MemoryStore } from './store/memory-store.ts'
+import type { RunningStore } from './store/store.ts'
 import { FLUSH_PACING } from './subscription/flush.ts'
 import { Subscriptions } from './subscription/subscriptions.ts'
 import { makeFrame } from './transport/frames.ts'
@@ -41,14 +44,15 @@ export class Service implements AsyncDisposable {
   readonly #log: Logger
   readonly #startedAt: Instant
   readonly #subscriptions: Subscriptions
+  /** Those of this process; empty where they are kept elsewhere. */
   readonly #clusters: Clusters
-  readonly #store: MemoryStore
   readonly #metrics: Metrics
   readonly #peers: PeerJudge
   readonly #rate: IpRate | undefined
   readonly #snapshot: SnapshotFile | undefined
   /** In the order of their start; they end in reverse. */
   readonly #background = new AsyncDisposableStack()
+  #store: RunningStore
   #edges: Edges | undefined
   #listener: Listener | undefined
   #isRestored = false
@@ -71,13 +75,14 @@ export class Service implements AsyncDisposable {
     this.#store = new MemoryStore(this.#clusters, clock)
     this.#metrics = new Metrics(
       {
-        counts: () => this.#clusters.counts,
+        counts: () => this.#store.counts,
         watchers: () => this.#subscriptions.watchers,
         connections: () => this.#listener?.connections ?? 0,
         lostConnections: () => this.#listener?.lostConnections ?? 0,
         ignoredHeaders: () => this.#peers.ignoredHeaders,
         rateBuckets: () => this.#rate?.buckets ?? 0,
         isWarm: () => isWarm({ at: this.#startedAt, isRestored: this.#isRestored }, clock.now()),
+        isStoreUp: () => this.#store.isUp,
       },
       { version: ownVersion(), ofProcess: true },
     )
@@ -87,15 +92,17 @@ export class Service implements AsyncDisposable {
       onIgnored: (warning) => log.warn({}, warning),
     })
     this.#rate = makeRate(config)
-    this.#snapshot = config.snapshotsEnabled
-      ? new SnapshotFile({
-          path: config.snapshotPath,
-          interval: config.snapshotInterval,
-          clusters: this.#clusters,
-          clock,
-          onOperation: (operation) => this.#stored(operation),
-        })
-      : undefined
+    const isHere = config.store.kind === 'memory'
+    this.#snapshot =
+      isHere && config.snapshotsEnabled
+        ? new SnapshotFile({
+            path: config.snapshotPath,
+            interval: config.snapshotInterval,
+            clusters: this.#clusters,
+            clock,
+            onOperation: (operation) => this.#stored(operation),
+          })
+        : undefined
   }
 
   /** @throws when an address cannot be listened on, or a certificate or another file cannot be read. */
@@ -117,8 +124,9 @@ export class Service implements AsyncDisposable {
 
   async #start({ writeLines }: ServiceOptions): Promise<void> {
     const config = this.#config
+    if (config.store.kind === 'redis') await this.#openRedis(config.store)
     const loaded = await this.#snapshot?.load()
-    this.#isRestored = loaded !== undefined && loaded.error === undefined
+    this.#isRestored = config.store.kind !== 'memory' || (loaded !== undefined && loaded.error === undefined)
     const clock = this.#clock
     const calls = this.#observer('info', writeLines)
     const edges = this.#background.use(
@@ -127,8 +135,6 @@ export class Service implements AsyncDisposable {
         clock,
         log: this.#log,
         store: this.#store,
-        counts: () => this.#clusters.counts,
-        exists: (clusterId) => this.#clusters.has(clusterId),
         metrics: this.#metrics,
         healthRate: makeRate(config),
         healthObserver: this.#observer('debug', writeLines),
@@ -141,6 +147,20 @@ export class Service implements AsyncDisposable {
     this.#startSweeping(edges)
     if (this.#snapshot !== undefined) this.#background.use(this.#snapshot).start()
     edges.ready()
+  }
+
+  /** What others hold as well needs no time to become complete. */
+  async #openRedis(address: RedisAddress): Promise<void> {
+    this.#store = this.#background.use(
+      await openRedisStore({
+        config: this.#config,
+        address,
+        clock: this.#clock,
+        log: this.#log,
+        metrics: this.#metrics,
+        subscriptions: this.#subscriptions,
+      }),
+    )
   }
 
   /** Counts calls, and logs them at this level if that is wanted. */
@@ -199,7 +219,7 @@ export class Service implements AsyncDisposable {
     const sweeper = new Reconciler(
       async () => {
         const now = this.#clock.now()
-        const gone = this.#clusters.sweep(now)
+        const gone = await this.#store.sweep()
         this.#metrics.swept(gone)
         this.#rate?.sweep(now)
         edges.sweep(now)

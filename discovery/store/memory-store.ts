@@ -1,18 +1,26 @@
 import type { Clock, Instant } from '../../shared/clock.ts'
+import { MemoryClaims } from '../limits/claims.ts'
 import type { AffiliateUpdate } from '../state/affiliate.ts'
-import type { Affiliates, Clusters } from '../state/clusters.ts'
+import type { Affiliates, Clusters, Counts } from '../state/clusters.ts'
 import type { Refusal } from '../validation/refusal.ts'
 import { clusterHash } from './cluster-hash.ts'
-import type { AdmitCluster, ClusterSummary, Soon, Store, StoreDirectory } from './store.ts'
+import type { AdmitCluster, ClusterSummary, RunningStore, Soon } from './store.ts'
 
 /** The clusters of this process: all is held, nobody else changes it, and every answer is there at once. */
-export class MemoryStore implements Store, StoreDirectory {
+export class MemoryStore implements RunningStore {
+  readonly isUp = true
   readonly #clusters: Clusters
   readonly #clock: Clock
+  readonly #claims: MemoryClaims
 
   constructor(clusters: Clusters, clock: Clock) {
     this.#clusters = clusters
     this.#clock = clock
+    this.#claims = new MemoryClaims((clusterId) => clusters.has(clusterId))
+  }
+
+  get counts(): Counts {
+    return this.#clusters.counts
   }
 
   now(): Instant {
@@ -67,6 +75,22 @@ export class MemoryStore implements Store, StoreDirectory {
     if (affiliateId === undefined) return this.#clusters.deleteCluster(id)
     return this.#clusters.delete(id, affiliateId) ? 1 : 0
   }
+
+  countAffiliates(): number {
+    return this.#clusters.counts.affiliates
+  }
+
+  sweep(): Counts {
+    const gone = this.#clusters.sweep(this.#clock.now())
+    this.#claims.sweep()
+    return gone
+  }
+
+  claim(origin: string, clusterId: string, most: number): boolean {
+    return this.#claims.claim(origin, clusterId, most)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   #idOf(hash: string): string | undefined {
     for (const { id } of this.#clusters.export()) if (clusterHash(id) === hash) return id

@@ -1,6 +1,6 @@
 import type { Instant } from '../../shared/clock.ts'
 import type { AffiliateUpdate } from '../state/affiliate.ts'
-import type { Affiliates } from '../state/clusters.ts'
+import type { Affiliates, Counts } from '../state/clusters.ts'
 import type { Refusal } from '../validation/refusal.ts'
 
 /** At once, or later: a store in memory answers at once, so that nobody pays for a promise. */
@@ -61,4 +61,18 @@ export interface StoreDirectory {
   affiliatesOf(hash: string): Soon<Affiliates | Refusal>
   /** Removes an affiliate, or all of the cluster; says how many those were. Watchers are told. */
   forget(hash: string, affiliateId: string | undefined): Soon<number | Refusal>
+}
+
+/** A store as the service runs it. */
+export interface RunningStore extends Store, StoreDirectory, AsyncDisposable {
+  /** Whether what is asked can be answered. */
+  readonly isUp: boolean
+  /** How much this process holds. */
+  readonly counts: Counts
+  /** How many affiliates all clusters hold. */
+  countAffiliates(): Soon<number | Refusal>
+  /** Takes away what is over; says how much that was. */
+  sweep(): Soon<Counts>
+  /** Counts a cluster that `origin` brings to life; false when that has `most` others. */
+  claim(origin: string, clusterId: string, most: number): boolean | Promise<boolean | Refusal>
 }

@@ -22,6 +22,7 @@ export class Subscriptions implements ChangeSink {
   readonly #hubs = new Map<string, Hub>()
   readonly #stalled = new Set<Watcher>()
   #alarm: Disposable | undefined
+  #hasEnded = false
 
   constructor(options: SubscriptionOptions) {
     this.#options = options
@@ -31,6 +32,15 @@ export class Subscriptions implements ChangeSink {
     let watchers = 0
     for (const hub of this.#hubs.values()) watchers += hub.size
     return watchers
+  }
+
+  /** Whether the service stops, and nobody may begin to watch. */
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  isWatched(clusterId: string): boolean {
+    return this.#hubs.has(clusterId)
   }
 
   changed(clusterId: string, affiliateId: string, change: Change): void {
@@ -49,6 +59,7 @@ export class Subscriptions implements ChangeSink {
 
   /** Ends every watcher well. */
   endAll(): void {
+    this.#hasEnded = true
     for (const hub of this.#hubs.values()) hub.end('end')
   }
 

@@ -13,7 +13,7 @@ import type { HealthCaller } from './health.ts'
 import { MessageRoom } from './message-room.ts'
 import type { CallObserver, MethodName } from './observe.ts'
 import { decodeRequest } from './request-decoder.ts'
-import { encodeStatusMessage, parseTimeout, STATUS, type Status, toStatus } from './status.ts'
+import { encodeStatusMessage, OK, parseTimeout, STATUS, type Status, toStatus } from './status.ts'
 import { TIMED_OUT, WatchStream } from './watch-stream.ts'
 
 /**
@@ -172,11 +172,12 @@ export class GrpcService implements CallServer {
     else if (call.canSend) new WatchStream(call, clusterId, subscriptions, this.clock)
   }
 
-  /** Meanwhile the call may have ended, and the cluster may have left the list of those that are served. */
+  /** Meanwhile the call may have ended, the service may stop, and the cluster may have left the list of those served. */
   #watchLate(call: Call, clusterId: string, refused: Refusal | undefined): void {
     const { handlers, subscriptions } = this.#options
     const refusal = refused ?? handlers.refuseCluster(clusterId)
     if (refusal !== undefined) call.end(toStatus(refusal))
+    else if (subscriptions.hasEnded) call.end(OK)
     else if (!call.isFinished && call.canSend) new WatchStream(call, clusterId, subscriptions, this.clock)
   }
 }

@@ -94,7 +94,7 @@ function makeScratch(clock: Clock): { grpc: GrpcService; log: CallLog } {
   })
   const admission = new ClusterAdmission({
     maxClustersPerAddress: 0,
-    exists: (clusterId) => clusters.has(clusterId),
+    claims: store,
     isMemoryShort: () => false,
   })
   const handlers = new Handlers({ store, admission, redirectEndpoint: '', reportClientIp: true })

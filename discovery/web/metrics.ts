@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import type { Milliseconds } from '../../shared/clock.ts'
-import { type HttpHandler, plainAnswer } from '../../shared/http.ts'
+import { type HttpAnswer, type HttpHandler, plainAnswer } from '../../shared/http.ts'
 import { readMetric } from '../../shared/read-metric.ts'
 import type { Counts } from '../state/clusters.ts'
 import { CallMetrics } from './call-metrics.ts'
@@ -16,6 +16,8 @@ export interface MetricSources {
   readonly rateBuckets: () => number
   /** Whether the state can be taken for complete; see `isWarm`. */
   readonly isWarm: () => boolean
+  /** Whether the store of the clusters can be reached. */
+  readonly isStoreUp: () => boolean
 }
 
 /** A load or a save of the snapshot. */
@@ -53,6 +55,15 @@ export class Metrics {
   readonly #aborted = this.#counter(
     'discovery_watch_aborted_total',
     'Watchers dropped because they took nothing for too long.',
+  )
+  readonly #storeLost = this.#counter('discovery_store_lost_total', 'How often the store was lost.')
+  readonly #storeFailed = this.#counter(
+    'discovery_store_failures_total',
+    'What was asked of the store and not answered.',
+  )
+  readonly #storePutBack = this.#counter(
+    'discovery_store_put_back_total',
+    'Affiliates that the store had lost, and that were put back.',
   )
   readonly #operations: Counter<'operation' | 'status'>
   readonly #storage: Readonly<Record<keyof Counts | 'bytes' | 'seconds', Gauge<'operation'>>>
@@ -95,6 +106,18 @@ export class Metrics {
     this.#aborted.inc()
   }
 
+  storeLost(): void {
+    this.#storeLost.inc()
+  }
+
+  storeFailed(): void {
+    this.#storeFailed.inc()
+  }
+
+  storePutBack(affiliates: number): void {
+    this.#storePutBack.inc(affiliates)
+  }
+
   stored({ operation, counts, bytes, took, error }: StorageRecord): void {
     this.#operations.inc({ operation, status: error === undefined ? 'success' : 'error' })
     const { clusters, affiliates, endpoints } = counts
@@ -125,7 +148,8 @@ export class Metrics {
 function sourceMetrics(sources: MetricSources, version: string) {
   const one = (type: 'counter' | 'gauge', name: string, help: string, value: () => number) =>
     readMetric(type, name, help, () => [{ labels: {}, value: value() }])
-  const { counts, watchers, connections, lostConnections, ignoredHeaders, rateBuckets, isWarm } = sources
+  const { counts, watchers, connections, lostConnections, ignoredHeaders, rateBuckets, isWarm, isStoreUp } =
+    sources
   return [
     one('gauge', 'discovery_state_clusters', 'Clusters that are known.', () => counts().clusters),
     one('gauge', 'discovery_state_affiliates', 'Affiliates that are known.', () => counts().affiliates),
@@ -133,6 +157,9 @@ function sourceMetrics(sources: MetricSources, version: string) {
     one('gauge', 'discovery_state_subscriptions', 'Watchers.', watchers),
     one('gauge', 'discovery_state_warm', '1 when the state can be taken for complete after a start.', () =>
       isWarm() ? 1 : 0,
+    ),
+    one('gauge', 'discovery_store_up', '1 when the store of the clusters can be reached.', () =>
+      isStoreUp() ? 1 : 0,
     ),
     one('gauge', 'discovery_connections', 'Open connections of the main listener.', connections),
     one(
@@ -159,9 +186,12 @@ function sourceMetrics(sources: MetricSources, version: string) {
   ]
 }
 
+const readiness = (problem: string | undefined): HttpAnswer =>
+  problem === undefined ? plainAnswer(200, 'ready') : plainAnswer(503, problem)
+
 /** The page of metrics, and the two questions of those who supervise the process. */
 export const metricsPages =
-  (metrics: Metrics, isReady: () => boolean): HttpHandler =>
+  (metrics: Metrics, problem: () => string | undefined): HttpHandler =>
   async ({ path }) => {
     switch (path) {
       case '/metrics':
@@ -173,7 +203,7 @@ export const metricsPages =
       case '/healthz':
         return plainAnswer(200, 'ok')
       case '/readyz':
-        return isReady() ? plainAnswer(200, 'ready') : plainAnswer(503, 'not ready')
+        return readiness(problem())
       default:
         return plainAnswer(404, 'there is /metrics, /healthz and /readyz')
     }

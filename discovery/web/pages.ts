@@ -2,16 +2,14 @@ import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import { formatDuration } from '../../shared/duration.ts'
 import { type HttpAnswer, type HttpHandler, plainAnswer } from '../../shared/http.ts'
 import type { Affiliate } from '../state/affiliate.ts'
-import type { Affiliates, Counts } from '../state/clusters.ts'
-import { andThen, type Soon, type Store } from '../store/store.ts'
+import type { Affiliates } from '../state/clusters.ts'
+import { andThen, type RunningStore, type Soon } from '../store/store.ts'
 import { CLUSTER_ID_MAX_BYTES } from '../validation/limits.ts'
 import type { Refusal } from '../validation/refusal.ts'
 import { type Html, html, PAGE_HEADERS, pageFrame } from './templates.ts'
 
 export interface PagesOptions {
-  readonly store: Pick<Store, 'list' | 'now'>
-  /** How much all clusters hold. */
-  readonly counts: () => Soon<Counts | Refusal>
+  readonly store: Pick<RunningStore, 'list' | 'now' | 'countAffiliates'>
   readonly clock: Clock
   /** Of a cluster that is not served nothing is shown. */
   readonly isServed: (clusterId: string) => boolean
@@ -122,13 +120,13 @@ class Stats {
   }
 
   answer(): Soon<HttpAnswer> {
-    const { clock, counts, statsInterval } = this.#options
+    const { clock, store, statsInterval } = this.#options
     const now = clock.now()
     if (this.#countedAt !== undefined && now - this.#countedAt < statsInterval) return this.#page()
-    return andThen<Counts | Refusal, HttpAnswer>(counts(), (counted) => {
-      if ('kind' in counted) return UNAVAILABLE
+    return andThen<number | Refusal, HttpAnswer>(store.countAffiliates(), (counted) => {
+      if (typeof counted !== 'number') return UNAVAILABLE
       this.#countedAt = now
-      this.#affiliates = counted.affiliates
+      this.#affiliates = counted
       return this.#page()
     })
   }

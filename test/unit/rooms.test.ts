@@ -17,7 +17,7 @@ const doors: Record<string, Doors> = {
   'discovery/state': { may: ['discovery/validation', 'shared'], pure: true },
   'discovery/limits': { may: ['discovery/validation', 'shared'], pure: true },
   'discovery/subscription': { may: ['discovery/state', 'shared'], pure: true },
-  'discovery/store': { may: ['discovery/validation', 'discovery/state', 'shared'] },
+  'discovery/store': { may: ['discovery/validation', 'discovery/state', 'discovery/limits', 'shared'] },
   'discovery/store/redis': {
     may: ['discovery/store', 'discovery/validation', 'discovery/state', 'shared'],
   },

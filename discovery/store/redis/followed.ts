@@ -1,5 +1,6 @@
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import type { Affiliates, Change } from '../../state/clusters.ts'
+import { TTL_MAX_MS } from '../../validation/limits.ts'
 import { type ClusterChange, type EntryId, numberOf, type ToldChange } from './change.ts'
 import { decodeValue, type StoredAffiliate } from './value.ts'
 
@@ -81,7 +82,7 @@ export class FollowedCluster {
 }
 
 /** What was put back has so long to be refreshed: the longest that nodes may ask for (SPEC 1.2). */
-export const PUT_BACK_LIFE: Milliseconds = 30 * 60_000
+export const PUT_BACK_LIFE: Milliseconds = TTL_MAX_MS
 
 /** What to put back into a Redis that has lost a part of its history: what is held, unless what is there is newer. */
 export function toPutBack(

@@ -16,8 +16,10 @@ export interface FollowingOptions {
   readonly onPutBack: (hash: string, affiliates: number) => void
 }
 
-/** A cluster that nobody watches is held so long for those who come back. */
+/** A cluster that nobody watches is held so long for those who come back, or begin to watch just now. */
 const LINGER: Milliseconds = 30_000
+/** So many clusters are read at a time. */
+const CATCH_UP_WIDTH = 32
 
 /** One cluster that is followed. */
 class Follow {
@@ -31,6 +33,8 @@ class Follow {
   /** Whether a change was told that does not follow what is held. */
   hasMissed = false
   isReading = false
+  /** Of the server that it was read from last. */
+  serverRun = ''
   wantedAt: Instant
 
   constructor(
@@ -99,9 +103,7 @@ export class Following {
     try {
       await follow.catchUp.request()
     } catch (error) {
-      if (follow.isHeld && error instanceof RedisFailure) return
-      this.#forget(follow)
-      throw error
+      if (!follow.isHeld || !(error instanceof RedisFailure)) throw error
     }
   }
 
@@ -122,7 +124,7 @@ export class Following {
 
   /** After both connections were there again. @throws RedisFailure */
   async resume(): Promise<void> {
-    await Promise.all(Array.from(this.#follows.values(), (follow) => follow.catchUp.request()))
+    await this.#catchUpAll([...this.#follows.values()])
   }
 
   /** Subscriptions ended with their connection. */
@@ -142,7 +144,13 @@ export class Following {
     for (const follow of gone) this.#forget(follow)
     await this.#link.unsubscribe(gone.map(({ keys }) => keys.changes))
     const behind = [...this.#follows.values()].filter(({ hasMissed, isReading }) => hasMissed && !isReading)
-    await Promise.all(behind.map(({ catchUp }) => catchUp.request()))
+    await this.#catchUpAll(behind)
+  }
+
+  /** Not all at once: so much might not be answered in time, and would be asked again and again. */
+  async #catchUpAll(follows: readonly Follow[]): Promise<void> {
+    for (let from = 0; from < follows.length; from += CATCH_UP_WIDTH)
+      await Promise.all(follows.slice(from, from + CATCH_UP_WIDTH).map(({ catchUp }) => catchUp.request()))
   }
 
   #forget(follow: Follow): void {
@@ -160,6 +168,7 @@ export class Following {
         follow.hasMissed = false
         await this.#readAll(follow)
       } while (follow.hasMissed)
+      follow.serverRun = this.#link.serverRun
     } finally {
       follow.isReading = false
     }
@@ -185,9 +194,11 @@ export class Following {
     follow: Follow,
     { cluster: there, oldest }: Extract<Reading, { kind: 'anew' }>,
   ): Promise<void> {
-    const { cluster } = follow
-    const hasLost =
-      cluster.affiliates.size > 0 && judgeAbsence(cluster.last, { last: there.last, oldest }) === 'lost'
+    const { cluster, serverRun } = follow
+    const absence = judgeAbsence(cluster.last, { last: there.last, oldest })
+    // What another run knows it may have learned anew since, however much it is.
+    const mayHaveLost = absence === 'lost' || serverRun !== this.#link.serverRun
+    const hasLost = cluster.affiliates.size > 0 && mayHaveLost
     cluster.adopt(hasLost ? await this.#putBack(follow, there) : there)
     follow.isHeld = true
   }

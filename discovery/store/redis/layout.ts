@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../../../shared/clock.ts'
+import { TTL_MAX_MS } from '../../validation/limits.ts'
 
 /** Every key begins like this, so that others may use the same Redis. */
 const PREFIX = 'openspan'
@@ -38,10 +39,8 @@ export function keysOf(hash: string): ClusterKeys {
 export const dueKey = (bucket: string): string => `${PREFIX}:{${bucket}}:due`
 /** Set of the hashes of clusters that hold something. */
 export const clustersKey = (bucket: string): string => `${PREFIX}:{${bucket}}:clusters`
-/** Which run of which server it is; see epoch.lua. */
+/** Hash: which run of which server it is, and when what is due was and may be swept; see epoch.lua and turn.lua. */
 export const EPOCH_KEY = `${PREFIX}:epoch`
-/** When what is due was swept; see turn.lua. */
-export const SWEEPS_KEY = `${PREFIX}:sweeps`
 /** Set of the clusters that an address, of which this is the hash, brought to life. */
 export const originKey = (hash: string): string => `${PREFIX}:origin:${hash}`
 
@@ -55,5 +54,7 @@ export const readDueMember = (member: string): { readonly hash: string; readonly
 
 /** Of clusters that nobody writes to any more, should no sweeper ever come by. Whoever lives writes every half hour. */
 export const KEY_LIFE: Milliseconds = 24 * 60 * 60_000
+/** Sweeping is put off by no more than this, nor for longer: the longest that nodes may ask for (SPEC 1.2). */
+export const HOLD_MAX: Milliseconds = TTL_MAX_MS
 /** About so many changes of a cluster are kept for those who were away. */
 export const STREAM_ENTRIES = 512

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Clock, Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
 import { messageOf } from '../../../shared/message-of.ts'
-import { EPOCH_KEY } from './layout.ts'
+import { EPOCH_KEY, HOLD_MAX } from './layout.ts'
 import { RemoteTime } from './remote-time.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
@@ -26,6 +26,10 @@ export interface LinkOptions {
   /** Both connections are there again. Whatever was told meanwhile was missed. */
   readonly onUp: () => Promise<void>
   readonly onDown: (reason: string) => void
+  /** It would throw away what it should keep, were it short of memory. */
+  readonly onEvicting: (policy: string) => void
+  /** An attempt to reach it failed. */
+  readonly onUnreachable: (reason: string) => void
 }
 
 /** The answer of a script: every one begins with the time of Redis. */
@@ -44,6 +48,7 @@ export class Link implements AsyncDisposable {
   #isClosed = false
   #isOpening = false
   #heartbeat: Disposable | undefined
+  #serverRun = ''
   #settling = Promise.withResolvers<void>()
   #settleAlarm: Disposable | undefined
 
@@ -59,6 +64,11 @@ export class Link implements AsyncDisposable {
   /** Whether Redis answers, as far as is known. */
   get isUp(): boolean {
     return this.#isUp
+  }
+
+  /** Which run of which server answers: another one may not know all that was answered before. */
+  get serverRun(): string {
+    return this.#serverRun
   }
 
   /** The time of Redis; of this machine before Redis has ever answered. */
@@ -117,20 +127,31 @@ export class Link implements AsyncDisposable {
 
   #connect(): Redis {
     const connection = this.#options.connect()
-    connection.on('error', (error: unknown) => this.#down(messageOf(error)))
+    connection.on('error', (error: unknown) => {
+      this.#down(messageOf(error))
+      if (!this.#isClosed) this.#options.onUnreachable(messageOf(error))
+    })
     connection.on('close', () => this.#down('the connection was closed'))
     connection.on('ready', () => void this.#open())
     return connection
   }
 
+  get #hasBoth(): boolean {
+    return this.#commands.status === 'ready' && this.#channels.status === 'ready'
+  }
+
   async #open(): Promise<void> {
-    if (this.#isClosed || this.#isUp || this.#isOpening) return
-    if (this.#commands.status !== 'ready' || this.#channels.status !== 'ready') return
+    if (this.#isClosed || this.#isUp || this.#isOpening || !this.#hasBoth) return
     this.#isOpening = true
     try {
       this.#time.forget()
-      const run = /^run_id:(\S+)/m.exec(String(await this.ask('INFO', 'server')))?.[1] ?? ''
-      const [, , since] = await this.run(SCRIPTS.epoch, [EPOCH_KEY], [run])
+      const info = String(await this.ask('INFO'))
+      const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? KEEPS_ALL
+      if (policy !== KEEPS_ALL) this.#options.onEvicting(policy)
+      const run = /^run_id:(\S+)/m.exec(info)?.[1] ?? ''
+      const [, since] = await this.run(SCRIPTS.epoch, [EPOCH_KEY], [run, `${HOLD_MAX}`])
+      if (!this.#hasBoth) throw new RedisFailure('a connection was closed')
+      this.#serverRun = run
       this.#isUp = true
       this.#settle((since as UnixMilliseconds) + this.#options.settleTime - this.now())
       this.#beat()
@@ -138,9 +159,11 @@ export class Link implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof RedisFailure)) throw error
       this.#drop(error.message)
+      return
     } finally {
       this.#isOpening = false
     }
+    if (!this.#isUp) await this.#open() // they may have gone and come back meanwhile
   }
 
   #settle(left: Milliseconds): void {
@@ -191,8 +214,9 @@ export class Link implements AsyncDisposable {
   }
 }
 
+const KEEPS_ALL = 'noeviction'
+
 const isNoScript = (error: unknown): boolean => messageOf(error).startsWith('NOSCRIPT')
 
 /** What a server says that is not the one to ask: it follows another now, or is not ready yet. */
-const isWrongServer = (error: unknown): boolean =>
-  /^(READONLY|LOADING|MASTERDOWN|UNBLOCKED)/.test(messageOf(error))
+const isWrongServer = (error: unknown): boolean => /^(READONLY|LOADING|MASTERDOWN)/.test(messageOf(error))

@@ -4,7 +4,8 @@ import { type AffiliateUpdate, updateAffiliate } from '../../state/affiliate.ts'
 import type { Affiliates, ChangeSink, Counts } from '../../state/clusters.ts'
 import type { Refusal } from '../../validation/refusal.ts'
 import { clusterHash } from '../cluster-hash.ts'
-import type { AdmitCluster, ClusterSummary, Store, StoreDirectory } from '../store.ts'
+import type { AdmitCluster, ClusterSummary, RunningStore } from '../store.ts'
+import { claimCluster } from './claim.ts'
 import {
   countCluster,
   deleteAffiliate,
@@ -33,6 +34,10 @@ export interface RedisStoreOptions {
 export interface RedisReports {
   reached(): void
   lost(reason: string): void
+  /** It would throw away what it should keep, were it short of memory. */
+  evicting(policy: string): void
+  /** It was not reached, and will be tried again. */
+  unreachable(reason: string): void
   /** Redis refused something that it should not, or did not answer in time. */
   failed(reason: string): void
   putBack(hash: string, affiliates: number): void
@@ -50,7 +55,7 @@ const ATTEMPTS = 16
  * `discovery/state` and written in the place of what it was computed from; when something else stands there, it is
  * computed again. While Redis cannot be reached, what is followed is still held and nothing else is answered.
  */
-export class RedisStore implements Store, StoreDirectory, AsyncDisposable {
+export class RedisStore implements RunningStore {
   readonly #options: RedisStoreOptions
   readonly #link: Link
   readonly #following: Following
@@ -67,6 +72,8 @@ export class RedisStore implements Store, StoreDirectory, AsyncDisposable {
         reports.reached()
         await this.#following.resume()
       },
+      onEvicting: (policy) => reports.evicting(policy),
+      onUnreachable: (reason) => reports.unreachable(reason),
       onDown: (reason) => {
         this.#following.suspend()
         reports.lost(reason)
@@ -158,7 +165,6 @@ export class RedisStore implements Store, StoreDirectory, AsyncDisposable {
     })
   }
 
-  /** How many affiliates all clusters hold. */
   async countAffiliates(): Promise<number | Refusal> {
     return await this.#reach(async () => {
       const counts = await Promise.all(
@@ -168,7 +174,7 @@ export class RedisStore implements Store, StoreDirectory, AsyncDisposable {
     })
   }
 
-  /** Takes away what is over, when it is time; says how much that was. Also forgets clusters that nobody watches. */
+  /** Also forgets clusters that nobody watches. */
   async sweep(): Promise<Counts> {
     const gone = await this.#reach(async () => {
       await this.#following.tidy()
@@ -179,9 +185,13 @@ export class RedisStore implements Store, StoreDirectory, AsyncDisposable {
     return 'kind' in gone ? NO_COUNTS : gone
   }
 
-  /** The same at a given moment, which Redis must have reached, and whenever the last sweep was. */
+  /** Sweeps what is over at a moment that Redis must have reached, whenever the last sweep was. */
   async sweepAt(now: Instant): Promise<void> {
     await sweepDue(this.#link, now)
+  }
+
+  async claim(origin: string, clusterId: string, most: number): Promise<boolean | Refusal> {
+    return await this.#reach(() => claimCluster(this.#link, origin, clusterId, most))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

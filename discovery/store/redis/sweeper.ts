@@ -2,18 +2,16 @@ import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import { sweepAffiliate } from '../../state/affiliate.ts'
 import type { Counts } from '../../state/clusters.ts'
 import { deleteAffiliate, readAffiliate, writeAffiliate } from './clusters-in-redis.ts'
-import { BUCKETS, dueKey, keysOf, readDueMember, SWEEPS_KEY } from './layout.ts'
+import { BUCKETS, dueKey, EPOCH_KEY, HOLD_MAX, keysOf, readDueMember } from './layout.ts'
 import type { Link } from './link.ts'
 import { SCRIPTS } from './scripts.ts'
 
 /** Of one bucket at a time. */
 const PAGE = 500
-/** Sweeping is put off by no more than this: the longest that nodes may ask for (SPEC 1.2). */
-const HOLD_MAX: Milliseconds = 30 * 60_000
 
 /** Whether it is time to sweep; see turn.lua. A pause longer than `gap` is one in which nodes could not refresh. */
 export async function mayHaveTurn(link: Link, gap: Milliseconds): Promise<boolean> {
-  const [, may] = await link.run(SCRIPTS.turn, [SWEEPS_KEY], [`${gap}`, `${HOLD_MAX}`])
+  const [, may] = await link.run(SCRIPTS.turn, [EPOCH_KEY], [`${gap}`, `${HOLD_MAX}`])
   return String(may) === '1'
 }
 

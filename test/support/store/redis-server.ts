@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import type { RedisAddress } from '../../../discovery/store/address.ts'
 import { patient } from '../patience.ts'
 
@@ -59,6 +60,12 @@ export class RedisServer implements AsyncDisposable {
     const over = once(child, 'exit')
     child.kill(signal)
     if (signal !== 'SIGCONT') await over
+  }
+
+  /** What redis-cli prints for a command. */
+  async ask(...words: readonly string[]): Promise<string> {
+    const { stdout } = await execa('redis-cli', ['-s', this.path, ...words])
+    return stdout
   }
 
   /** It stays, and answers nothing. */

@@ -45,7 +45,7 @@ async function open(...flags: readonly string[]): Promise<World> {
     rateBuckets: none,
   }
   const metrics = new Metrics(
-    { ...sources, counts: () => clusters.counts, isWarm: () => false },
+    { ...sources, counts: () => clusters.counts, isWarm: () => false, isStoreUp: () => true },
     { version: '1', ofProcess: false },
   )
   const log = createLogger('debug', { write: (line: string) => void lines.push(line) })
@@ -56,8 +56,6 @@ async function open(...flags: readonly string[]): Promise<World> {
     clock,
     log,
     store: new MemoryStore(clusters, clock),
-    counts: () => clusters.counts,
-    exists: (clusterId) => clusters.has(clusterId),
     metrics,
     healthRate: new IpRate(),
     healthObserver: metrics.calls,

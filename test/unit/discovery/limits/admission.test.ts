@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type AdmissionOptions, ClusterAdmission } from '../../../../discovery/limits/admission.ts'
 import { AllowedClusters } from '../../../../discovery/limits/allowed-clusters.ts'
+import { MemoryClaims } from '../../../../discovery/limits/claims.ts'
 import type { Address } from '../../../../shared/net/address.ts'
 
 const A = '192.0.2.1' as Address
@@ -9,23 +10,27 @@ const B = '192.0.2.2' as Address
 
 interface World {
   readonly admission: ClusterAdmission
+  readonly claims: MemoryClaims
   readonly existing: Set<string>
   readonly create: (id: string, address?: Address) => string | undefined
 }
 
 function world(over: Partial<AdmissionOptions> = {}): World {
   const existing = new Set<string>()
+  const claims = new MemoryClaims((id) => existing.has(id))
   const admission = new ClusterAdmission({
     maxClustersPerAddress: 0,
-    exists: (id) => existing.has(id),
+    claims,
     isMemoryShort: () => false,
     ...over,
   })
   return {
     admission,
+    claims,
     existing,
     create: (id, address) => {
       const refusal = admission.newCluster(id, address)
+      assert.ok(!(refusal instanceof Promise))
       if (refusal === undefined) existing.add(id)
       return refusal?.kind
     },
@@ -47,7 +52,7 @@ test('without memory no cluster comes to life', () => {
 })
 
 test('each address may bring so many clusters to life, and more when some have gone', () => {
-  const { create, existing, admission } = world({ maxClustersPerAddress: 2 })
+  const { create, existing, claims } = world({ maxClustersPerAddress: 2 })
   assert.deepEqual(
     ['one', 'two', 'three'].map((id) => create(id, A)),
     [undefined, undefined, 'crowded'],
@@ -59,7 +64,7 @@ test('each address may bring so many clusters to life, and more when some have g
   assert.equal(create('five', A), undefined)
   assert.equal(create('six', A), 'crowded')
   existing.clear()
-  admission.sweep()
+  claims.sweep()
   assert.equal(create('six', A), undefined)
 })
 
@@ -77,4 +82,15 @@ test('a list shuts out all others, until there is another list or none', () => {
   assert.equal(admission.cluster('two')?.kind, 'forbidden')
   admission.allowOnly(undefined)
   assert.equal(admission.cluster('two'), undefined)
+})
+
+test('where claims are kept elsewhere, the answer comes later, or not at all', async () => {
+  for (const [claimed, want] of [
+    [true, undefined],
+    [false, 'crowded'],
+    [{ kind: 'unavailable' }, 'unavailable'],
+  ] as const) {
+    const { admission } = world({ maxClustersPerAddress: 1, claims: { claim: async () => claimed } })
+    assert.equal((await admission.newCluster('one', A))?.kind, want)
+  }
 })

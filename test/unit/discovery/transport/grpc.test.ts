@@ -370,6 +370,17 @@ test('a cluster that is not served any more when the store answers is not watche
   assert.equal(show(await watch), '7 this service does not serve this cluster')
 })
 
+test('nobody begins to watch a service that has stopped meanwhile', async (t) => {
+  const late = Promise.withResolvers<undefined>()
+  const { call, counted, subscriptions } = await start(t, { late: late.promise })
+  const watch = call('Watch', body('c'))
+  await until(() => counted.includes('received'))
+  subscriptions.endAll()
+  late.resolve(undefined)
+  const { grpcStatus, messages } = await watch
+  assert.deepEqual([grpcStatus, messages.length, subscriptions.watchers], ['0', 0, 0])
+})
+
 test('a store that cannot be reached is no fault of the call: it may be made again', async (t) => {
   const { call } = await start(t, { late: Promise.resolve({ kind: 'unavailable' }) })
   for (const method of ['AffiliateUpdate', 'AffiliateDelete', 'List', 'Watch'])

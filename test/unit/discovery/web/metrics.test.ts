@@ -12,6 +12,7 @@ const SOURCES: MetricSources = {
   ignoredHeaders: () => 9,
   rateBuckets: () => 6,
   isWarm: () => true,
+  isStoreUp: () => false,
 }
 const make = (ofProcess = false): Metrics => new Metrics(SOURCES, { version: '1.2.3', ofProcess })
 
@@ -146,8 +147,8 @@ test('the process is measured too when it is wanted', async () => {
 })
 
 test('the pages of the metrics listener', async () => {
-  let ready = false
-  const pages = metricsPages(make(), () => ready)
+  let problem: string | undefined = 'not ready: why'
+  const pages = metricsPages(make(), () => problem)
   const status = async (path: string): Promise<number> => (await pages(questionOf('GET', path))).status
   assert.equal(
     (await pages(questionOf('GET', '/metrics'))).headers['content-type']?.startsWith('text/plain'),
@@ -157,7 +158,8 @@ test('the pages of the metrics listener', async () => {
     await Promise.all(['/metrics', '/healthz', '/readyz', '/'].map(status)),
     [200, 200, 503, 404],
   )
-  ready = true
+  assert.equal((await pages(questionOf('GET', '/readyz'))).body, 'not ready: why\n')
+  problem = undefined
   assert.equal(await status('/readyz'), 200)
 })
 

@@ -17,8 +17,7 @@ function site(isServed = (_clusterId: string): boolean => true): Site {
   const clusters = new Clusters()
   const clock = new ManualClock()
   const store = new MemoryStore(clusters, clock)
-  const counts = () => clusters.counts
-  const pages: HttpHandler = makePages({ store, counts, clock, isServed, statsInterval: 3_600_000 })
+  const pages: HttpHandler = makePages({ store, clock, isServed, statsInterval: 3_600_000 })
   return {
     clusters,
     clock,
@@ -124,8 +123,8 @@ test('of a cluster that is not served nothing is shown', async () => {
 test('a store that cannot be reached is said, and nothing is made up', async () => {
   const clock = new ManualClock()
   const unavailable = async (): Promise<Refusal> => ({ kind: 'unavailable' })
-  const store = { now: () => 0, list: unavailable }
-  const pages = makePages({ store, counts: unavailable, clock, isServed: () => true, statsInterval: 1000 })
+  const store = { now: () => 0, list: unavailable, countAffiliates: unavailable }
+  const pages = makePages({ store, clock, isServed: () => true, statsInterval: 1000 })
   for (const path of ['/inspect?clusterID=abc', '/stats'])
     assert.equal((await pages(questionOf('GET', path))).status, 503, path)
 })
