@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test fuzz soak bench bench-connect bench-daemon test-bare test-beside test-kernel test-long fmt clean
+.PHONY: deps demo test fuzz soak chaos bench bench-connect bench-daemon test-bare test-beside test-kernel test-long fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -15,6 +15,9 @@ fuzz: deps
 
 soak: deps
 	@npm run -s soak
+
+chaos: deps
+	@npm run -s chaos
 
 bench: deps
 	@npm run -s bench
