@@ -44,12 +44,17 @@ export class MeshCounters {
     this.#add({ hostChanges: changes, driftRepairs: isRepair ? changes : 0 })
   }
 
-  /** What the table has counted since it is there: another table counts from zero, and the first look is where we begin. */
-  strayed(inTable: number | undefined): void {
+  /**
+   * What the table has counted since it is there: another table counts from zero, and the first look is where we begin. Answers how
+   * many that makes since the last look.
+   */
+  strayed(inTable: number | undefined): number {
     const before = this.#straysInTable ?? inTable ?? 0
     const now = inTable ?? 0
     this.#straysInTable = now
-    this.#add({ strayPackets: now >= before ? now - before : now })
+    const strayPackets = now >= before ? now - before : now
+    this.#add({ strayPackets })
+    return strayPackets
   }
 
   /** A handshake has a stamp of its own, so that none is counted twice; those between two looks count as one. */

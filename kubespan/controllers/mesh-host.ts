@@ -64,8 +64,10 @@ export interface ApplyOutcome {
   /** What was changed causes more, as a link that came up or a peer that is called; by default everything does. */
   readonly isUnsettled?: boolean
   readonly warnings: readonly string[]
-  /** Rules and routes of others that lead packets for the mesh elsewhere, in words; in the warnings as well. */
+  /** Rules, routes and chains of others that lead packets for the mesh elsewhere, in words; in the warnings as well. */
   readonly detours?: readonly string[]
   /** Packets for the mesh that our table has dropped since it is there; undefined when it was not. */
   readonly strayPackets?: number | undefined
+  /** Whether rules, routes or chains of ours had to be written, so that packets may have strayed without them. */
+  readonly hasMendedWays?: boolean
 }

@@ -158,7 +158,7 @@ export const meshMetrics: readonly MeshMetric[] = [
   one(
     'gauge',
     'kubespan_detours',
-    'Rules and routes of others that lead packets for the mesh elsewhere, where they are dropped.',
+    'Rules, routes and chains of others that lead packets for the mesh elsewhere, where they are dropped.',
     ({ detours }) => detours.length,
   ),
   one(

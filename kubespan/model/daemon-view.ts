@@ -57,7 +57,7 @@ export interface DaemonView {
   readonly routed: readonly Prefix[]
   /** What stays local to this host although peers claim it. Absent in the view of a daemon that does not tell. */
   readonly local?: readonly LocalClaim[]
-  /** Rules and routes of others that lead packets for the mesh elsewhere, where they are dropped; in the warnings as well. */
+  /** What of others leads packets for the mesh elsewhere, where they are dropped: rules, routes, chains; in the warnings as well. */
   readonly detours: readonly string[]
   readonly lastReconcile: ReconcileView | undefined
   readonly counters: CountersView

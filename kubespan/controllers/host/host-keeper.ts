@@ -8,6 +8,7 @@ import type { PeerSpec, PublicKey, WireGuardView } from '../../model/peer.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { MeshCounters } from '../counters.ts'
 import type { ApplyOutcome, MeshHost } from '../mesh-host.ts'
+import { StrayWatch } from './stray-watch.ts'
 
 export interface HostKeeperOptions {
   readonly host: Pick<
@@ -55,13 +56,14 @@ export class HostKeeper {
   /** Of the last comparison: they stand until the next. */
   #warnings: readonly string[] = []
   #detours: readonly string[] = []
+  #strays = new StrayWatch()
   readonly #text = new Last<string>()
 
   constructor(options: HostKeeperOptions) {
     this.#options = options
   }
 
-  /** Rules and routes of others that lead packets for the mesh elsewhere, in words. */
+  /** Rules, routes and chains of others that lead packets for the mesh elsewhere, in words. */
   get detours(): readonly string[] {
     return this.#detours
   }
@@ -99,6 +101,7 @@ export class HostKeeper {
     this.#inLineWith = ''
     this.#warnings = []
     this.#detours = []
+    this.#strays = new StrayWatch()
     await this.#stand([], settings)
   }
 
@@ -148,12 +151,15 @@ export class HostKeeper {
     for (const old of others) await host.removeGuards(old, placement)
     await this.#stand([placement], settings)
     counters.hostChanged(outcome.changes, wasInLine && endpoints.size === 0 && resets.length === 0)
-    counters.strayed(outcome.strayPackets)
-    this.#warnings = outcome.warnings
-    this.#detours = outcome.detours ?? []
+    const strays = counters.strayed(outcome.strayPackets)
+    const { detours = [], hasMendedWays: hasMended = false } = outcome
+    const unexplained = this.#strays.look({ strays, hasMended, hasDetours: detours.length > 0 }, startedAt)
+    const more = unexplained === undefined ? [] : [unexplained]
+    this.#warnings = [...more, ...outcome.warnings]
+    this.#detours = [...more, ...detours]
     this.#inLineWith = text
     this.#lookedAt = startedAt
-    return outcome
+    return { ...outcome, warnings: this.#warnings }
   }
 
   #textOf({ desired, specs }: KeepInput): string {

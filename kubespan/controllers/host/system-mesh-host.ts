@@ -105,8 +105,14 @@ export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
       // Sets, rules and addresses of peers that are there cause nothing that we would have to see.
       const isUnsettled =
         link.length > 0 || wireguard.some(({ action, what }) => action === 'add' || what === 'device')
-      const { strayPackets } = report
-      return { changes: count, isUnsettled, warnings, detours: detours.map(({ what }) => what), strayPackets }
+      return {
+        changes: count,
+        isUnsettled,
+        warnings,
+        detours: detours.map(({ what }) => what),
+        strayPackets: report.strayPackets,
+        hasMendedWays: report.nftables.length + report.routing.length > 0,
+      }
     },
     async resetPeers({ linkName }, keys) {
       await removePeers(host, linkName, keys)

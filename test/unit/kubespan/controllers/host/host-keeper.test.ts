@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MeshCounters } from '../../../../../kubespan/controllers/counters.ts'
 import { HostKeeper, type KeepInput } from '../../../../../kubespan/controllers/host/host-keeper.ts'
+import type { ApplyOutcome } from '../../../../../kubespan/controllers/mesh-host.ts'
 import type { Placement } from '../../../../../kubespan/model/desired.ts'
 import type { WireGuardPeer } from '../../../../../kubespan/model/peer.ts'
 import type { AddressPort, Prefix } from '../../../../../shared/net/address.ts'
@@ -26,6 +27,7 @@ function world(...stored: readonly Placement[]) {
   const counters = new MeshCounters()
   const done: string[] = []
   const faults = { setEndpoints: false, apply: false }
+  const shown: Partial<ApplyOutcome> = {}
   const keeper = new HostKeeper({
     clock,
     counters,
@@ -41,7 +43,7 @@ function world(...stored: readonly Placement[]) {
       async apply() {
         done.push('apply')
         if (faults.apply) throw new Error('nft: busy')
-        return { changes: 1, warnings: [] }
+        return { changes: 1, warnings: [], ...shown }
       },
       async kickPeers(_, keys) {
         done.push(`kick ${keys}`)
@@ -94,7 +96,7 @@ function world(...stored: readonly Placement[]) {
     })
     return [outcome.changes, ...done.splice(0)]
   }
-  return { clock, counters, keeper, faults, keep, memory, warnings, done }
+  return { clock, counters, keeper, faults, shown, keep, memory, warnings, done }
 }
 const NONE: readonly Prefix[] = []
 
@@ -198,4 +200,36 @@ test('a placement that cannot be stored is a warning, and stops nothing', async 
   assert.deepEqual(await keep(), [1, 'apply'])
   assert.deepEqual(await keep({ isSuspect: true }), [1, 'apply'])
   assert.deepEqual(warnings, ['the placement cannot be stored: ENOSPC'])
+})
+
+test('packets that are dropped while nothing is known to lead them elsewhere are told of until that is over', async () => {
+  const { clock, keeper, keep, shown } = world()
+  const look = async (strayPackets: number, outcome: Partial<ApplyOutcome> = {}): Promise<number> => {
+    Object.assign(shown, { detours: [], hasMendedWays: false, strayPackets }, outcome)
+    await keep({ isSuspect: true })
+    return keeper.detours.length
+  }
+  const warningsOf = async (said: Partial<KeepInput>) => {
+    await keep(said)
+    return keeper.detours
+  }
+  assert.equal(await look(7), 0, 'of an earlier run')
+  assert.equal(await look(7), 0)
+  assert.equal(await look(9), 1, 'at once')
+  assert.match((await warningsOf({}))[0] ?? '', /another program leads them elsewhere.*kubespan doctor/)
+  await clock.advance(30_000)
+  assert.equal(await look(9), 1)
+  assert.equal(await look(10), 1)
+  await clock.advance(59_000)
+  assert.equal(await look(10), 1)
+  await clock.advance(1000)
+  assert.equal(await look(10), 0, 'it no longer grows')
+  assert.equal(await look(11, { hasMendedWays: true }), 0, 'our own were gone')
+  assert.equal(await look(12), 0, 'before they were back')
+  assert.equal(await look(13, { detours: ['rule'] }), 1)
+  assert.deepEqual(keeper.detours, ['rule'])
+  assert.equal(await look(14), 0, 'before that was mended')
+  assert.equal(await look(15), 1)
+  await keeper.leave(settings)
+  assert.equal(keeper.detours.length, 0)
 })
