@@ -10,7 +10,7 @@ import { Situations } from '../support/situations.ts'
 import { RedisServer } from '../support/store/redis-server.ts'
 import { Front, Node, Observer } from './actors.ts'
 
-const SECONDS = Number(process.env.CHAOS_SECONDS || 30)
+const SECONDS = Number(process.env.CHAOS_SECONDS || 300)
 const SEED = Number(process.env.CHAOS_SEED || Date.now() % 1_000_000)
 const IS_LONG = SECONDS >= 300
 const [CLUSTERS, WATCHERS, NODES] = IS_LONG ? [50, 500, 150] : [6, 24, 18]
