@@ -1,3 +1,4 @@
+import { describeChainDetours, type StrangeChains } from '../diff/chain-detours.ts'
 import type { Change } from '../diff/change.ts'
 import type { Detour } from '../diff/detours.ts'
 import { holdRouted } from '../diff/hold-routed.ts'
@@ -31,6 +32,8 @@ export interface ApplyOptions {
   readonly refusals?: RefusedPeers
   /** What is remembered of our table; without it, its rules are written anew. */
   readonly nftTable?: NftTableKeeper
+  /** What of the chains of others may take packets of the mesh; by default nothing does. */
+  readonly chains?: StrangeChains
   /** Whom this process has planned as a peer. Others, while the state is provisional, are of an earlier run. */
   readonly planned?: ReadonlySet<PublicKey>
 }
@@ -83,6 +86,7 @@ export async function applyDesiredState(
     refusals = new RefusedPeers(host.clock),
     nftTable = new NftTableKeeper(),
     planned = new Set(),
+    chains = { marks: [], pathFilters: [] },
   }: ApplyOptions,
 ): Promise<ApplyReport> {
   const { placement } = wanted
@@ -120,11 +124,13 @@ export async function applyDesiredState(
   )
   routing.push(...(await applyRouting(host, placement, possible)))
   const hasMovedRule = rerouting.some(({ rule }) => rule !== undefined)
-  const { detours, tables: detourTables } = await observeDetours(
+  const { detours: ways, tables: detourTables } = await observeDetours(
     host,
     desired,
     hasMovedRule ? await observeRouting(host, placement, families) : foundRouting,
   )
+
+  const detours = [...ways, ...describeChainDetours(chains, placement)]
 
   const known = refusals.among(diff.set)
   const hopeless = new Set(known.map(({ publicKey }) => publicKey))

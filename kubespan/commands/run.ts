@@ -65,7 +65,7 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
         new Resolver({ clock: systemClock, lookup: systemLookup, onChange: wake }),
       )
       const host = hostOf(settings())
-      const mesh = createMeshHost(host, resolver)
+      const mesh = resources.use(createMeshHost(host, resolver, wake))
       resources.use(watchHostName(systemClock, wake))
       const stop = new AbortController()
       const watching = watchHost(
@@ -75,6 +75,7 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
           otherTables: () => mesh.detourTables,
           matters: (event) => mayMatter(event, links(), judgementOf(settings())),
           onChange: wake,
+          onOthersChange: () => mesh.strangersChanged(),
           // Where that fails, the pass that is woken as well does it.
           onTableGone: () => mesh.restoreTable().catch(() => undefined),
           onFailure: (error) => log.warn({ err: String(error) }, 'a monitor of the host ended'),

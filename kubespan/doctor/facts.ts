@@ -4,9 +4,10 @@ import type { Privileges } from '../host/capabilities.ts'
 import type { Program } from '../host/installed.ts'
 import type { Packages } from '../host/packages.ts'
 import type { ToolReports } from '../host/tool-reports.ts'
-import type { Ruleset } from '../inspect/nft-ruleset.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Seen } from '../model/finding.ts'
+import type { Ruleset } from '../model/nft-ruleset.ts'
+import type { PathFilterFact } from '../model/path-filters.ts'
 import type { AnyRule } from '../model/policy-rule.ts'
 import type { Settings } from '../model/settings.ts'
 
@@ -121,22 +122,6 @@ export interface FirewallFact {
   readonly hasIptablesNft: boolean
   /** The older iptables, whose rules nft does not show. */
   readonly hasLegacyTables: boolean
-}
-
-/** A rule that looks for the way back to the source of a packet, at one of the places where it is asked. */
-export interface PathFilterFact {
-  readonly family: string
-  readonly table: string
-  readonly chain: string
-  readonly hook: string
-  readonly priority: number
-  /** As `nft` prints it. */
-  readonly rule: string
-  readonly handle: number
-  /** Whether it goes by the mark of the packet; undefined for a rule of iptables, which does not tell. */
-  readonly byMark: boolean | undefined
-  /** Names of links whose packets it does not see. */
-  readonly sparedLinks: readonly string[]
 }
 
 export interface ProcessFact {

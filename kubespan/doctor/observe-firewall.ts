@@ -1,5 +1,5 @@
-import type { Ruleset } from '../inspect/nft-ruleset.ts'
 import type { Seen } from '../model/finding.ts'
+import type { Ruleset } from '../model/nft-ruleset.ts'
 import type { FirewallFact, ProcessFact } from './facts.ts'
 import type { DoctorWorld } from './world.ts'
 

@@ -1,10 +1,10 @@
 import { messageOf } from '../../shared/message-of.ts'
+import { observePathFilters, observeRuleset } from '../apply/ruleset.ts'
 import type { Resolved } from '../config/resolve.ts'
 import { whyNotHeld } from '../host/capabilities.ts'
 import { OS_RELEASE, packagesOf } from '../host/packages.ts'
 import { ToolError } from '../host/tool-error.ts'
 import { observeTools } from '../host/tool-reports.ts'
-import { observeRuleset } from '../inspect/nft-ruleset.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { Seen } from '../model/finding.ts'
 import type { Settings } from '../model/settings.ts'
@@ -27,7 +27,6 @@ import {
   observeUplinks,
   observeWireGuardLinks,
 } from './observe-network.ts'
-import { observePathFilters } from './observe-path-filters.ts'
 import { observeServices } from './observe-services.ts'
 import type { DoctorWorld } from './world.ts'
 

@@ -1,5 +1,5 @@
 import type { Family } from '../../shared/net/address.ts'
-import { isRecord, type Json, listOf, type Ruleset, type RulesetRule } from './nft-ruleset.ts'
+import { isRecord, type Json, listOf, type Ruleset, type RulesetRule } from '../model/nft-ruleset.ts'
 
 /** The first packet of a connection, as far as it is known. */
 export interface TestPacket {

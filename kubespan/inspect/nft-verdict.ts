@@ -1,4 +1,12 @@
 import {
+  isRecord,
+  type Json,
+  listOf,
+  type Ruleset,
+  type RulesetChain,
+  type RulesetRule,
+} from '../model/nft-ruleset.ts'
+import {
   all,
   isKey,
   matches,
@@ -7,14 +15,6 @@ import {
   type TestPacket,
   type Truth,
 } from './nft-match.ts'
-import {
-  isRecord,
-  type Json,
-  listOf,
-  type Ruleset,
-  type RulesetChain,
-  type RulesetRule,
-} from './nft-ruleset.ts'
 
 /** What becomes of a packet in one chain that packets come to by themselves, and the chains that it leads to. */
 export interface ChainVerdict {

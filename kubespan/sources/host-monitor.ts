@@ -15,6 +15,8 @@ export interface HostMonitorOptions {
   readonly matters?: (event: LinkEvent) => boolean
   /** Something changed that is ours or that we announce; what it was is found out by looking. */
   readonly onChange: () => void
+  /** Somebody has changed a table of nft that is not ours; called for every line that says so. */
+  readonly onOthersChange?: () => void
   /** Our nft table is gone: said at once, and before `onChange`, which waits for it. */
   readonly onTableGone?: () => Promise<void>
   /** A monitor ended; it is started again after a pause. */
@@ -41,7 +43,7 @@ export async function watchHost(options: HostMonitorOptions, signal: AbortSignal
 }
 
 async function follow(
-  { host, placement, otherTables, matters, onTableGone, onFailure }: HostMonitorOptions,
+  { host, placement, otherTables, matters, onOthersChange, onTableGone, onFailure }: HostMonitorOptions,
   paced: PacedWake,
   signal: AbortSignal,
   tool: Tool,
@@ -58,14 +60,19 @@ async function follow(
         }
         if (line === `delete table inet ${placement().nftTable}`) await onTableGone?.()
         if (isNftEventOfOurs(line, placement())) transaction.begin()
-        else transaction.end(line)
+        else {
+          if (isNftEventOfOthers(line, placement())) onOthersChange?.()
+          transaction.end(line)
+        }
       }
     } catch (error) {
       onFailure(error)
     }
     await pause(host.clock, RESTART_AFTER, signal)
     // Whatever happened meanwhile was not heard.
-    if (!signal.aborted) paced.wake('ours')
+    if (signal.aborted) return
+    paced.wake('ours')
+    if (tool === 'nft') onOthersChange?.()
   }
 }
 
@@ -110,6 +117,12 @@ class Transaction implements Disposable {
 export function isNftEventOfOurs(line: string, { nftTable }: Placement): boolean {
   const [, table, name = ''] = /^(?:add|insert|replace|delete) \w+ inet (\S+)(?: (\S+))?/.exec(line) ?? []
   return table === nftTable && !TRANSIENT.has(name)
+}
+
+/** Chains and rules of others; elements come and go, and lead nothing anywhere. */
+function isNftEventOfOthers(line: string, { nftTable }: Placement): boolean {
+  const [, place] = /^(?:add|insert|replace|delete) (?:table|chain|rule) (\S+ \S+)/.exec(line) ?? []
+  return place !== undefined && place !== `inet ${nftTable}`
 }
 
 const TRANSIENT: ReadonlySet<string> = new Set(Object.values(DEAF))

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { observeStrangeChains } from '../../kubespan/apply/ruleset.ts'
+import { describeChainDetours } from '../../kubespan/diff/chain-detours.ts'
 import { bringInLine } from '../support/host-cases.ts'
 import {
   a,
@@ -89,6 +91,35 @@ test('who takes every mark away takes none from WireGuard, and lets nothing out'
     },
   )
   await reachesB()
+})
+
+test('a chain that takes our mark away is told of until what mends it is done', { skip }, async () => {
+  await meshUp()
+  const { placement } = desiredA()
+  const look = async () => describeChainDetours(await observeStrangeChains(a, placement.nftTable), placement)
+  assert.deepEqual(await look(), [])
+  for (const chains of [
+    'chain o { type route hook output priority 10; meta mark set 0; }',
+    'chain j { tcp dport 4000 meta mark set 0x1bd21; }\nchain o { type route hook output priority 10; ip protocol tcp counter jump j; }',
+  ])
+    await during(chains, async () => {
+      await isCutOff()
+      const [detour, ...more] = await look()
+      assert.deepEqual(more, [])
+      assert.match(detour?.what ?? '', /chain [jo] of table inet stranger takes our mark away/)
+      await nft(`${detour?.mend.replace(/^nft /, '')}\n`)
+      await reachesB()
+      assert.deepEqual(await look(), [])
+    })
+  for (const chain of [
+    'chain o { type filter hook output priority 10; meta mark set 0; }',
+    'chain q { type filter hook postrouting priority -150; meta mark set 0x5; }',
+    'chain j { meta mark set 0; }\nchain o { type route hook output priority -150; jump j; }',
+  ])
+    await during(chain, async () => {
+      await reachesB()
+      assert.deepEqual(await look(), [])
+    })
 })
 
 test('without our rules, our routes or the chains that mark, nothing leaves in clear', { skip }, async () => {

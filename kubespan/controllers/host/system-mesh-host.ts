@@ -29,22 +29,29 @@ import type { Resolver } from '../../sources/resolver.ts'
 import { observeSurroundings, showRoutes } from '../../sources/surroundings.ts'
 import { DumpMemo, observeWireGuard } from '../../sources/wireguard.ts'
 import type { MeshHost } from '../mesh-host.ts'
+import { ChainWatch } from './chain-watch.ts'
 
-export interface SystemMeshHost extends MeshHost {
+export interface SystemMeshHost extends MeshHost, Disposable {
   /** Numbers of tables of others that decide, as of the last comparison, whether packets for the mesh are led elsewhere. */
   readonly detourTables: ReadonlySet<number>
+  /** Somebody has changed an nft table of theirs. */
+  strangersChanged(): void
   /** Somebody has removed our nft table: writes it as it was, before a pass looks at everything. */
   restoreTable(): Promise<void>
 }
 
-/** The real host, through its tools and the files of the state directory. */
-export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
+/**
+ * The real host, through its tools and the files of the state directory. `onChange` when others lead packets for the mesh elsewhere in
+ * another way than before.
+ */
+export function createMeshHost(host: Host, resolver: Resolver, onChange: () => void): SystemMeshHost {
   let view: WireGuardView | undefined
   let shown: string | undefined
   let addresses: string | undefined
   let routes: string | undefined
   const refusals = new RefusedPeers(host.clock)
   const nftTable = new NftTableKeeper()
+  const strangers = new ChainWatch(host, onChange)
   const lastDump = new DumpMemo()
   const planned = new Set<PublicKey>()
   const often: Pick<Host, 'clock' | 'run'> = {
@@ -56,6 +63,8 @@ export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
     get detourTables() {
       return detourTables
     },
+    strangersChanged: () => strangers.changed(),
+    [Symbol.dispose]: () => strangers[Symbol.dispose](),
     restoreTable: () => nftTable.restore(host),
     identity: (settings, links) => loadIdentity(settings, links),
     giveAddressUp: ({ node }) => saveAddressSource(node.stateDirectory, 'node id'),
@@ -95,11 +104,12 @@ export function createMeshHost(host: Host, resolver: Resolver): SystemMeshHost {
       const secrets = { privateKey, publicKey, presharedKey: cluster?.key.presharedKey() ?? '' }
       if (desired.isProvisional !== true) planned.clear()
       for (const peer of desired.peers) planned.add(peer.publicKey)
+      const chains = await strangers.chains(desired.placement.nftTable)
       const { link, wireguard, count, warnings, detours, ...report } = await applyDesiredState(
         host,
         desired,
         secrets,
-        { ...{ view, addresses, refusals, nftTable, planned }, implementation: node.wireguard },
+        { ...{ view, addresses, refusals, nftTable, planned, chains }, implementation: node.wireguard },
       )
       detourTables = report.detourTables
       // Sets, rules and addresses of peers that are there cause nothing that we would have to see.

@@ -1,8 +1,8 @@
 import { type Family, familyOf } from '../../../shared/net/address.ts'
 import type { TestPacket } from '../../inspect/nft-match.ts'
-import type { Ruleset, RulesetChain } from '../../inspect/nft-ruleset.ts'
 import { type ChainVerdict, judgeChain } from '../../inspect/nft-verdict.ts'
 import { type Finding, info, ok, warning } from '../../model/finding.ts'
+import type { Ruleset, RulesetChain } from '../../model/nft-ruleset.ts'
 import type { Facts, FirewallFact } from '../facts.ts'
 
 /** Whether the firewall of this host lets the calls of peers in, and what comes out of the tunnel. */

@@ -1,27 +1,24 @@
-import { PRIORITY_FILTER } from '../../diff/nft-words.ts'
-import { PRIORITY_AFTER_FILTERS } from '../../diff/return-path.ts'
-import { type MarkRule, markRules } from '../../inspect/mark-rules.ts'
+import { describeMarkDetour, takesOurMark } from '../../diff/chain-detours.ts'
+import type { Placement } from '../../model/desired.ts'
 import { type Finding, info, warning } from '../../model/finding.ts'
+import { type MarkRule, markRules } from '../../model/mark-rules.ts'
 import type { Facts } from '../facts.ts'
 
 const hex = (value: number): string => `0x${value.toString(16)}`
 
-/** Where ours are put on packets. */
-const OUR_PRIORITIES: Readonly<Record<string, number>> = {
-  output: PRIORITY_FILTER,
-  prerouting: PRIORITY_AFTER_FILTERS,
-}
-
 /** Rules of nft by which others give packets marks that are read as ours, or take ours away. */
 export function checkMarkRules({ firewall, settings: { placement } }: Facts): Finding[] {
   if (firewall === undefined || !('value' in firewall.ruleset)) return []
-  const { fwmarkMask, nftTable } = placement
-  return markRules(firewall.ruleset.value)
+  const { nftTable } = placement
+  const findings = markRules(firewall.ruleset.value)
     .filter(({ family, table }) => family !== 'inet' || table !== nftTable)
-    .flatMap((rule) => checkMarkRule(rule, fwmarkMask))
+    .flatMap((rule) => checkMarkRule(rule, placement))
+  // One that packets come to by several ways is one.
+  return [...new Map(findings.map((finding) => [finding.says, finding])).values()]
 }
 
-function checkMarkRule(rule: MarkRule, mask: number): Finding[] {
+function checkMarkRule(rule: MarkRule, placement: Placement): Finding[] {
+  const mask = placement.fwmarkMask
   const { family, table, chain, effect } = rule
   const where = `a rule of chain ${chain} of table ${family} ${table}`
   const ours = hex(mask)
@@ -33,6 +30,10 @@ function checkMarkRule(rule: MarkRule, mask: number): Finding[] {
         'iptables-save -t mangle; ip6tables-save -t mangle',
       ),
     ]
+  if (takesOurMark(rule, placement)) {
+    const { what, mend } = describeMarkDetour(rule, placement)
+    return [warning('marks', what, mend)]
+  }
   const other =
     'placement: {fwmarkMask: …, wireguardFwmark: …, routeFwmark: …} in a NodeConfig, with two other bits'
   const shared = (effect.sets & mask) >>> 0
@@ -52,17 +53,5 @@ function checkMarkRule(rule: MarkRule, mask: number): Finding[] {
         other,
       ),
     ]
-  return (~effect.keeps & mask) !== 0 && isAfterOurs(rule)
-    ? [
-        warning(
-          'marks',
-          `${where} takes our mark away after it was given: such packets for the mesh are dropped`,
-          `nft -a list chain ${family} ${table} ${chain}, and let it keep the bits ${ours}: meta mark set meta mark & ${ours} | …`,
-        ),
-      ]
-    : []
+  return []
 }
-
-/** At later hooks no packet is routed any more. */
-const isAfterOurs = ({ hook = '', priority = 0 }: MarkRule): boolean =>
-  priority >= (OUR_PRIORITIES[hook] ?? Infinity)

@@ -1,6 +1,6 @@
 import { familyOf, isLinkLocal, maskPrefix, prefixContains, prefixOf } from '../../../shared/net/address.ts'
+import { describePathFilter, dropsFromTunnel } from '../../diff/chain-detours.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
-import { isMarkedAt } from '../../model/return-path.ts'
 import { forwardsPackets } from '../../sources/forwarding.ts'
 import type { Facts } from '../facts.ts'
 
@@ -47,23 +47,17 @@ export function checkPathFilters({ pathFilters, settings }: Facts): Finding[] {
   if (!('value' in pathFilters)) return []
   const { linkName } = settings.placement
   return pathFilters.value
-    .filter(({ byMark, hook, priority }) => byMark !== true || !isMarkedAt(hook, priority))
-    .filter(({ sparedLinks }) => !sparedLinks.includes(linkName))
-    .map(({ family, table, chain, hook, priority, rule, handle, byMark }) => {
-      const where = `chain ${chain} of table ${family} ${table} (${hook}, ${priority})`
-      return byMark === undefined
-        ? info(
-            'path filter',
-            `${where} has rpfilter of iptables: without --validmark it drops what comes out of the tunnel`,
-            `--validmark in that rule, or "! -i ${linkName}"`,
-          )
-        : warning(
-            'path filter',
-            `${where} drops what comes out of the tunnel: ${rule}`,
-            / (accept|return)\b/.test(rule)
-              ? `nft insert rule ${family} ${table} ${chain} handle ${handle} iifname "${linkName}" accept`
-              : `nft replace rule ${family} ${table} ${chain} handle ${handle} iifname != "${linkName}" ${rule}`,
-          )
+    .filter((filter) => dropsFromTunnel(filter, linkName))
+    .map((filter) => {
+      const { family, table, chain, hook, priority, byMark } = filter
+      if (byMark === undefined)
+        return info(
+          'path filter',
+          `chain ${chain} of table ${family} ${table} (${hook}, ${priority}) has rpfilter of iptables: without --validmark it drops what comes out of the tunnel`,
+          `--validmark in that rule, or "! -i ${linkName}"`,
+        )
+      const { what, mend } = describePathFilter(filter, linkName)
+      return warning('path filter', what, mend)
     })
 }
 

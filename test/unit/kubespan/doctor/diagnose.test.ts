@@ -7,8 +7,8 @@ import { checkForwardedSources } from '../../../../kubespan/doctor/checks/packet
 import { checkServices } from '../../../../kubespan/doctor/checks/reach.ts'
 import { diagnose } from '../../../../kubespan/doctor/diagnose.ts'
 import type { Facts, FileFact, ServiceFact } from '../../../../kubespan/doctor/facts.ts'
-import { parseRuleset } from '../../../../kubespan/inspect/nft-ruleset.ts'
 import type { Finding, Severity } from '../../../../kubespan/model/finding.ts'
+import { parseRuleset } from '../../../../kubespan/model/nft-ruleset.ts'
 import { parseRules } from '../../../../kubespan/model/policy-rule.ts'
 import type { Address, AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { daemonView } from '../../../support/daemon-view.ts'
@@ -16,15 +16,32 @@ import { deviceFact, facts, linkFact, serviceFact, settingsOf } from '../../../s
 
 const notOk = (given: Facts): Finding[] => diagnose(given).filter(({ severity }) => severity !== 'ok')
 /** A firewall of one rule that gives packets a mark. */
-const marks = (value: unknown, { table = 'nb', hook = 'prerouting', prio = -150 } = {}) => ({
+const marks = (
+  value: unknown,
+  { table = 'nb', type = 'filter', hook = 'prerouting', prio = -150, jumped = '' } = {},
+) => ({
   ruleset: {
     value: parseRuleset(
       JSON.stringify({
         nftables: [
-          { chain: { family: 'inet', table, name: 'p', type: 'filter', hook, prio } },
+          { chain: { family: 'inet', table, name: 'p', type, hook, prio } },
+          ...(jumped === ''
+            ? []
+            : [
+                { chain: { family: 'inet', table, name: jumped } },
+                {
+                  rule: {
+                    family: 'inet',
+                    table,
+                    chain: 'p',
+                    handle: 3,
+                    expr: [{ jump: { target: jumped } }],
+                  },
+                },
+              ]),
           {
             rule: {
-              ...{ family: 'inet', table, chain: 'p', handle: 2 },
+              ...{ family: 'inet', table, chain: jumped || 'p', handle: 2 },
               expr: [value === null ? { xt: { name: 'MARK' } } : { mangle: { key: MARK, value } }],
             },
           },
@@ -490,10 +507,18 @@ const cases: readonly [string, Partial<Facts>, Severity, string, RegExp, RegExp?
   ],
   [
     'marks that are taken away after ours were given',
-    { firewall: marks(0, { hook: 'output', prio: 10 }) },
+    { firewall: marks(0, { type: 'route', hook: 'output', prio: 10 }) },
     'warning',
     'marks',
     /takes our mark away/,
+    /nft insert rule inet nb p handle 2 meta mark and 0x60 == 0x40 return/,
+  ],
+  [
+    'marks that a chain takes away which is only jumped to',
+    { firewall: marks(0, { type: 'route', hook: 'output', prio: 10, jumped: 'j' }) },
+    'warning',
+    'marks',
+    /chain j of table inet nb takes our mark away/,
   ],
   [
     'marks that nft does not show',
@@ -699,4 +724,9 @@ test('marks that keep our bits, that are ours, or that come before ours are give
       diagnose(facts({ firewall })).filter(({ check }) => check === 'marks'),
       [],
     )
+})
+
+test('a mark that is taken away where nothing is routed anew is nothing to complain of', () => {
+  for (const at of [{ jumped: '' }, { jumped: 'j' }])
+    assert.deepEqual(notOk(facts({ firewall: marks(0, { hook: 'output', prio: 10, ...at }) })), [])
 })

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { observeRuleset } from '../../../../kubespan/apply/ruleset.ts'
 import { checkFirewall } from '../../../../kubespan/doctor/checks/firewall.ts'
 import type { FirewallFact } from '../../../../kubespan/doctor/facts.ts'
 import type { TestPacket } from '../../../../kubespan/inspect/nft-match.ts'
-import {
-  type Json,
-  observeRuleset,
-  parseRuleset,
-  type Ruleset,
-} from '../../../../kubespan/inspect/nft-ruleset.ts'
 import { type ChainVerdict, judgeChain } from '../../../../kubespan/inspect/nft-verdict.ts'
+import { type Json, parseRuleset, type Ruleset } from '../../../../kubespan/model/nft-ruleset.ts'
 import { facts } from '../../../support/doctor-facts.ts'
 
 const CALL: TestPacket = { family: 4, iif: 'eth0', udpPort: 51820 }

@@ -193,3 +193,41 @@ test('what others do on and on is looked at now and then, and what is ours withi
   nft.say('')
   await watching
 })
+
+test('what others change in nft is told of, but for elements, and not what is ours', async () => {
+  const host = new FakeHost()
+  const [ip, nft] = [speaker(), speaker()]
+  host.monitors.set('ip', ip.lines).set('nft', nft.lines)
+  const stop = new AbortController()
+  let told = 0
+  const watching = watchHost(
+    {
+      ...{ host, placement: () => placementOf(), onChange: () => undefined, onFailure: () => undefined },
+      onOthersChange: () => {
+        told += 1
+      },
+    },
+    stop.signal,
+  )
+  for (const [line, count] of [
+    ['add rule inet openspan kubespan_outgoing accept', 0],
+    ['add element ip kube-proxy service-ips { 10.96.0.1 }', 0],
+    ['# new generation 8 by process 7916 (nft)', 0],
+    ['add chain ip openspan o { type route hook output priority 10; policy accept; }', 1],
+    ['add rule inet other o meta mark set 0x00000000', 2],
+    ['delete rule inet other o handle 4', 3],
+    ['delete table inet other', 4],
+  ] as const) {
+    nft.say(line)
+    await settle()
+    assert.equal(told, count, line)
+  }
+  nft.fail(new Error('no buffer space'))
+  await settle()
+  await host.clock.advance(10_000)
+  assert.equal(told, 5, 'what happened meanwhile was not heard')
+  stop.abort()
+  ip.say('')
+  nft.say('')
+  await watching
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkPathFilters } from '../../../../kubespan/doctor/checks/packets.ts'
-import { parsePathFilters } from '../../../../kubespan/doctor/observe-path-filters.ts'
+import { parsePathFilters } from '../../../../kubespan/model/path-filters.ts'
 import { facts } from '../../../support/doctor-facts.ts'
 
 /** nft 1.0.6, put together from firewalld, NixOS, iptables and what people write. */

@@ -1,9 +1,8 @@
-import type { Runner } from '../host/runner.ts'
-
 /** Anything of libnftables-json(5): what is not understood stays as it is. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
 export interface RulesetRule {
+  readonly handle: number | undefined
   /** Statements in order. */
   readonly expr: readonly Json[]
   /** The same in the words of `nft`, where that was asked for; it knows more of what iptables has written. */
@@ -38,13 +37,6 @@ export const isRecord = (value: Json | undefined): value is { readonly [name: st
 export const listOf = (value: Json | undefined): readonly Json[] =>
   value === undefined ? [] : Array.isArray(value) ? value : [value]
 
-/** Everything that is loaded. What iptables-nft has written is asked for in words as well, because JSON only names it. */
-export async function observeRuleset(runner: Pick<Runner, 'run'>): Promise<Ruleset> {
-  const text = await runner.run('nft', ['-j', 'list', 'ruleset'])
-  const words = text.includes('"xt"') ? await runner.run('nft', ['-a', 'list', 'ruleset']) : ''
-  return parseRuleset(text, words)
-}
-
 /** `json` of `nft -j list ruleset`, `words` of `nft -a list ruleset` or nothing. */
 export function parseRuleset(json: string, words = ''): Ruleset {
   const { nftables } = JSON.parse(json) as { readonly nftables: readonly Json[] }
@@ -69,9 +61,11 @@ export function parseRuleset(json: string, words = ''): Ruleset {
       })
     else if (kind === 'set' || kind === 'map') sets.set(`${place} ${of.name}`, listOf(of.elem))
     else if (kind === 'rule')
-      chains
-        .get(`${place} ${of.chain}`)
-        ?.rules.push({ expr: listOf(of.expr), text: texts.get(`${place} ${of.handle}`) })
+      chains.get(`${place} ${of.chain}`)?.rules.push({
+        handle: typeof of.handle === 'number' ? of.handle : undefined,
+        expr: listOf(of.expr),
+        text: texts.get(`${place} ${of.handle}`),
+      })
   }
   return { chains: [...chains.values()], sets }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { markRules } from '../../../../kubespan/inspect/mark-rules.ts'
-import { parseRuleset } from '../../../../kubespan/inspect/nft-ruleset.ts'
+import { markRules } from '../../../../kubespan/model/mark-rules.ts'
+import { parseRuleset } from '../../../../kubespan/model/nft-ruleset.ts'
 
 const mark = { meta: { key: 'mark' } }
 const ctMark = { ct: { key: 'mark' } }
@@ -30,6 +30,7 @@ const listing = (...statements: unknown[]): string =>
           family: 'inet',
           table: 'nb',
           chain: 'p',
+          handle: 7,
           expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: 'wt0' } }, statement],
         },
       })),
@@ -70,7 +71,16 @@ for (const [text, value, sets, keeps, isRestored] of cases)
   test(`meta mark set ${text}`, () =>
     assert.deepEqual(found(listing(set(value))), [
       {
-        ...{ family: 'inet', table: 'nb', chain: 'p', hook: 'prerouting', priority: -150 },
+        ...{
+          family: 'inet',
+          table: 'nb',
+          chain: 'p',
+          handle: 7,
+          type: 'filter',
+          hook: 'prerouting',
+          priority: -150,
+        },
+        ...{ spared: [], only: undefined },
         effect: { sets, keeps, isRestored },
       },
     ]))
@@ -116,3 +126,65 @@ test('what nft knows of iptables in words counts', () => {
 })
 
 test('an empty ruleset has none', () => assert.deepEqual(found('{"nftables":[{"metainfo":{}}]}'), []))
+
+test('a chain is where packets come to it from, by whatever jumps', () => {
+  const chain = (name: string, base: object = {}) => ({ chain: { family: 'ip', table: 't', name, ...base } })
+  const rule = (from: string, ...expr: unknown[]) => ({
+    rule: { family: 'ip', table: 't', chain: from, handle: 1, expr },
+  })
+  const jump = (target: string) => ({ jump: { target } })
+  const rules = found(
+    JSON.stringify({
+      nftables: [
+        chain('o', { type: 'route', hook: 'output', prio: 10 }),
+        chain('f', { type: 'filter', hook: 'output', prio: 10 }),
+        chain('a'),
+        chain('b'),
+        chain('unused'),
+        rule('o', { vmap: { key: mark, data: { set: [[1, jump('a')]] } } }),
+        rule('f', { goto: { target: 'b' } }),
+        rule('a', jump('b')),
+        rule('b', jump('a')),
+        rule('b', set(0)),
+        rule('unused', set(0)),
+      ],
+    }),
+  )
+  assert.deepEqual(
+    rules.map(({ chain, type, hook, priority }) => [chain, type, hook, priority]),
+    [
+      ['b', 'route', 'output', 10],
+      ['b', 'filter', 'output', 10],
+      ['unused', undefined, undefined, undefined],
+    ],
+  )
+})
+
+test('marks that a rule asks for, and those that its chain lets go before it, are known', () => {
+  const asks = (op: string, left: unknown, right: unknown) => ({ match: { op, left, right } })
+  const masked = { '&': [mark, 0x60] }
+  const rule = (handle: number, ...expr: unknown[]) => ({
+    rule: { family: 'ip', table: 't', chain: 'o', handle, expr },
+  })
+  const rules = found(
+    JSON.stringify({
+      nftables: [
+        { chain: { family: 'ip', table: 't', name: 'o', type: 'route', hook: 'output', prio: 10 } },
+        rule(1, set(1)),
+        rule(2, asks('==', masked, 0x40), { return: null }),
+        rule(3, asks('==', mark, 0x5), asks('==', { meta: { key: 'oifname' } }, 'a'), { accept: null }),
+        rule(4, asks('!=', mark, 0x7), set(1)),
+        rule(5, asks('==', mark, 0x8), set(1)),
+      ],
+    }),
+  )
+  const ours = { mask: 0x60, value: 0x40 }
+  assert.deepEqual(
+    rules.map(({ handle, spared, only }) => [handle, spared, only]),
+    [
+      [1, [], undefined],
+      [4, [ours, { mask: ALL, value: 7 }], undefined],
+      [5, [ours], { mask: ALL, value: 8 }],
+    ],
+  )
+})
