@@ -36,7 +36,7 @@ for (const shell of ['bash', 'zsh'] as const)
       'kubespanpeerspecs',
       'kubespanpeerstatuses',
     ])
-    assert.deepEqual(offered(shell, 'get', 'affiliates', '-o', ''), ['table', 'json', 'yaml'])
+    assert.deepEqual(offered(shell, 'get', 'affiliates', '-o', ''), ['table', 'json', 'yaml', 'wide'])
     assert.deepEqual(offered(shell, 'get', 'affiliates', '--na'), ['--namespace'])
     assert.deepEqual(offered(shell, 'config', ''), [
       'validate',
