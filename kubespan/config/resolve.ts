@@ -21,6 +21,7 @@ import {
 import type { HostFacts } from './host-facts.ts'
 import { KUBERNETES_DEFAULTS, kubernetesGiven, kubernetesProblems } from './kubernetes.ts'
 import type { DocumentKind, PlacedDocument, PlacedMachineConfig } from './placed.ts'
+import { placementProblems } from './placement-problems.ts'
 import { NO_METRICS } from './schema.ts'
 
 export interface Resolved {
@@ -289,14 +290,7 @@ class Resolver {
 
   #placement(node: PlacedDocument<'NodeConfig'> | undefined): Placement {
     const placement = this.#merge('placement', DEFAULT_PLACEMENT, node?.value.placement, node?.place)
-    const { wireguardFwmark, routeFwmark, fwmarkMask } = placement
-    const complain = (what: string): void => {
-      this.problems.push(`${node?.place}: placement: ${what}`)
-    }
-    if ((wireguardFwmark & fwmarkMask) >>> 0 !== wireguardFwmark)
-      complain('wireguardFwmark has bits outside fwmarkMask')
-    if ((routeFwmark & fwmarkMask) >>> 0 !== routeFwmark) complain('routeFwmark has bits outside fwmarkMask')
-    if (wireguardFwmark === routeFwmark) complain('wireguardFwmark and routeFwmark must differ')
+    for (const what of placementProblems(placement)) this.problems.push(`${node?.place}: placement: ${what}`)
     return placement
   }
 

@@ -1,9 +1,10 @@
 import type { Placement } from '../model/desired.ts'
 import type { MarkMatch, MarkRule } from '../model/mark-rules.ts'
+import { hex } from '../model/mark-words.ts'
 import type { PathFilterFact } from '../model/path-filters.ts'
 import { isMarkedAt } from '../model/return-path.ts'
 import type { Detour } from './detours.ts'
-import { hex, PRIORITY_FILTER } from './nft-words.ts'
+import { PRIORITY_FILTER } from './nft-words.ts'
 import { PRIORITY_AFTER_FILTERS } from './return-path.ts'
 
 /** What of the chains of others may take packets of the mesh. */

@@ -1,9 +1,10 @@
 import { STRAYS_COUNTER } from '../model/constants.ts'
 import type { DesiredState } from '../model/desired.ts'
+import { hex } from '../model/mark-words.ts'
 import { sparedSources } from './forwarded-sources.ts'
 import { NEIGHBOUR_DISCOVERY, passBy } from './nft-marking.ts'
 import type { NftChain } from './nft-types.ts'
-import { hex, PRIORITY_BEFORE_SOURCE_NAT } from './nft-words.ts'
+import { PRIORITY_BEFORE_SOURCE_NAT } from './nft-words.ts'
 
 /**
  * The last thing that a packet meets, once it is settled which link it leaves by. What is for the mesh leaves by our link, is one of

@@ -1,8 +1,9 @@
 import { MSS_OVERHEAD_V4_BYTES, MSS_OVERHEAD_V6_BYTES, OLDER } from '../model/constants.ts'
 import type { Bypass, DesiredState } from '../model/desired.ts'
+import { allBut, hex } from '../model/mark-words.ts'
 import { sparedSources } from './forwarded-sources.ts'
 import type { NftChain } from './nft-types.ts'
-import { allBut, hex, PRIORITY_FILTER, PRIORITY_MANGLE } from './nft-words.ts'
+import { PRIORITY_FILTER, PRIORITY_MANGLE } from './nft-words.ts'
 import { PRIORITY_AFTER_FILTERS } from './return-path.ts'
 
 /** Which packets are given the mark that leads into the tunnel, and which are not although they are for the mesh. */

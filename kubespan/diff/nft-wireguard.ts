@@ -1,6 +1,7 @@
 import type { DesiredState } from '../model/desired.ts'
+import { allBut, hex } from '../model/mark-words.ts'
 import type { NftChain } from './nft-types.ts'
-import { allBut, hex, PRIORITY_FILTER, PRIORITY_RAW } from './nft-words.ts'
+import { PRIORITY_FILTER, PRIORITY_RAW } from './nft-words.ts'
 
 /** What is done to packets of WireGuard itself. */
 

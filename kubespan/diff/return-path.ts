@@ -1,4 +1,5 @@
 import type { Placement } from '../model/desired.ts'
+import { allBut, hex } from '../model/mark-words.ts'
 import { STRETCHES, type Stretch } from '../model/return-path.ts'
 
 /** Where what is forwarded gets its mark: by it, the way back to a pod would be into the tunnel. */
@@ -11,7 +12,7 @@ export const PRIORITY_AFTER_FILTERS = 20
  * and is without it there. Of the rest of the mark nothing is touched.
  */
 export function returnPathChains({ linkName, routeFwmark, fwmarkMask }: Placement, first: readonly string[]) {
-  const keep = hex(~fwmarkMask >>> 0)
+  const keep = allBut(fwmarkMask)
   const mark = `meta mark set meta mark & ${keep} | ${hex(routeFwmark)}`
   const unmark = `meta mark set meta mark & ${keep}`
   const [from, into] = [`iifname "${linkName}"`, `oifname "${linkName}"`]
@@ -31,5 +32,3 @@ export function returnPathChains({ linkName, routeFwmark, fwmarkMask }: Placemen
     ]
   })
 }
-
-const hex = (value: number): string => `0x${value.toString(16)}`

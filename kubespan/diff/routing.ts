@@ -1,6 +1,7 @@
 import type { Family, Prefix } from '../../shared/net/address.ts'
 import { LAST_RESORT_PRIORITY, ROUTE_METRIC, UNREACHABLE_METRIC } from '../model/constants.ts'
 import type { DesiredState, Placement } from '../model/desired.ts'
+import { hex } from '../model/mark-words.ts'
 import type { Change } from './change.ts'
 import type { DefaultRoute, PolicyRule, RoutingView } from './routing-view.ts'
 
@@ -87,8 +88,6 @@ const ruleText = (rule: PolicyRule): string =>
 const routeKey = ({ family, dev, metric }: DefaultRoute): string => `${family} ${dev ?? ''} ${metric}`
 const routeText = (route: DefaultRoute): string =>
   `${routeKey(route)} ${route.mtuBytes ?? ''} ${route.isPlain}`
-
-const hex = (value: number): string => `0x${value.toString(16)}`
 
 /** The arguments of `ip` for one change; the first one names the family. */
 export function routingArguments(

@@ -2,6 +2,7 @@ import { familyOf, type Prefix } from '../../shared/net/address.ts'
 import type { Placement } from '../model/desired.ts'
 import type { OwnerView, Step } from '../model/explanation.ts'
 import type { Fate, FateGround, RouteAnswer } from '../model/fate.ts'
+import { hex } from '../model/mark-words.ts'
 
 export const nameOf = ({ label, publicKey }: OwnerView): string => (label === '' ? publicKey : label)
 
@@ -71,8 +72,6 @@ function describeForwarding({ address, routedBy }: Fate, { forwardedFrom }: Fate
     },
   ]
 }
-
-const hex = (value: number): string => `0x${value.toString(16)}`
 
 const fromOf = ({ unmarked }: Fate): string =>
   'refusal' in unmarked || unmarked.isLocal || unmarked.source === undefined ? '' : ` from ${unmarked.source}`

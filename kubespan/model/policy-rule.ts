@@ -1,4 +1,5 @@
 import { bitsOf, type Family, type Prefix, parsePrefix } from '../../shared/net/address.ts'
+import { hex } from './mark-words.ts'
 
 /** Any policy rule of this host, ours or not. */
 export interface AnyRule {
@@ -105,8 +106,6 @@ function actionOf(row: Partial<RuleRow>): RuleAction {
   if (row.table === undefined) return { kind: 'nop' }
   return { kind: 'lookup', table: Number(row.table), suppressed: row.suppress_prefixlen }
 }
-
-const hex = (value: number): string => `0x${value.toString(16)}`
 
 /** As `ip rule` would say it. */
 export const describeRule = (rule: AnyRule): string =>

@@ -3,14 +3,13 @@ import { prefixContains } from '../../../shared/net/address.ts'
 import { isOurs } from '../../diff/detours.ts'
 import { LAST_RESORT_PRIORITY } from '../../model/constants.ts'
 import { error, type Finding, info, ok, warning } from '../../model/finding.ts'
+import { hex } from '../../model/mark-words.ts'
 import { type AnyRule, describeRule } from '../../model/policy-rule.ts'
 import { describeLocalClaim } from '../../model/surroundings.ts'
 import type { Facts } from '../facts.ts'
 import { checkDetours } from './detours.ts'
 
 /** Numbers, names and addresses of ours that somebody else on this host uses as well. */
-
-const hex = (value: number): string => `0x${value.toString(16)}`
 const overlaps = (a: number, b: number): boolean => (a & b) !== 0
 
 const isLastResort = ({ action, fwmark, priority }: AnyRule, { placement }: Facts['settings']): boolean =>

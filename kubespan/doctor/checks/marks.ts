@@ -2,9 +2,8 @@ import { describeMarkDetour, takesOurMark } from '../../diff/chain-detours.ts'
 import type { Placement } from '../../model/desired.ts'
 import { type Finding, info, warning } from '../../model/finding.ts'
 import { type MarkRule, markRules } from '../../model/mark-rules.ts'
+import { hex } from '../../model/mark-words.ts'
 import type { Facts } from '../facts.ts'
-
-const hex = (value: number): string => `0x${value.toString(16)}`
 
 /** Rules of nft by which others give packets marks that are read as ours, or take ours away. */
 export function checkMarkRules({ firewall, settings: { placement } }: Facts): Finding[] {
