@@ -8,6 +8,7 @@ import {
   type LinkSettings,
   type LinkView,
   linkArguments,
+  settingPaths,
 } from '../diff/link.ts'
 import type { Host } from '../host/host.ts'
 import { ToolError } from '../host/tool-error.ts'
@@ -152,7 +153,7 @@ export async function applyLink(host: Host, desired: DesiredState, link: LinkVie
   const changes: Change[] = []
   if (link.kind === 'tun') await host.limitLog(logNameOf(linkName))
   let settings = await observeLinkSettings(host, linkName)
-  for (const operation of diffLinkSettings(linkName, settings))
+  for (const operation of diffLinkSettings(desired, settings))
     if (await host.writeSetting(operation.path, operation.value))
       changes.push(describeLinkOperation(operation))
   if (changes.length > 0) settings = await observeLinkSettings(host, linkName)
@@ -166,13 +167,17 @@ export async function applyLink(host: Host, desired: DesiredState, link: LinkVie
 }
 
 async function observeLinkSettings(host: Host, linkName: string): Promise<LinkSettings> {
-  const [rpFilterAll, rpFilterLink, disableIpv6] = await Promise.all(
-    ['ipv4/conf/all/rp_filter', `ipv4/conf/${linkName}/rp_filter`, `ipv6/conf/${linkName}/disable_ipv6`].map(
-      async (path) => {
-        const value = await host.readSetting(path)
-        return value === undefined ? undefined : Number(value)
-      },
-    ),
-  )
-  return { rpFilterAll, rpFilterLink, disableIpv6 }
+  const read = async (path: string): Promise<number | undefined> => {
+    const value = await host.readSetting(path)
+    return value === undefined ? undefined : Number(value)
+  }
+  const paths = settingPaths(linkName)
+  const [rpFilterAll, rpFilterLink, disableIpv6, forwardingV4, forwardingV6] = await Promise.all([
+    read(paths.rpFilterAll),
+    read(paths.rpFilterLink),
+    read(paths.disableIpv6),
+    read(paths.forwardingV4),
+    read(paths.forwardingV6),
+  ])
+  return { rpFilterAll, rpFilterLink, disableIpv6, forwardingV4, forwardingV6 }
 }

@@ -33,6 +33,8 @@ export function holdRouted(desired: DesiredState, table: NftTableView | undefine
     ...desired,
     routedV4: routed(4, desired.routedV4),
     routedV6: routed(6, desired.routedV6),
-    ...(sources === undefined ? {} : { forwarding: { sources: PrefixSet.of(sources).toPrefixes() } }),
+    ...(sources === undefined
+      ? {}
+      : { forwarding: { ...forwarding, sources: PrefixSet.of(sources).toPrefixes() } }),
   }
 }

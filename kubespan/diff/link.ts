@@ -1,5 +1,5 @@
 import { isUlaOfPurpose, ULA_PURPOSE } from '../../shared/identity/ula.ts'
-import { type Address, familyOf } from '../../shared/net/address.ts'
+import { type Address, type Family, familyOf } from '../../shared/net/address.ts'
 import { LINK_IPV4 } from '../model/constants.ts'
 import type { DesiredState } from '../model/desired.ts'
 import type { ObservedAddress } from '../model/observed.ts'
@@ -15,11 +15,14 @@ export interface LinkView {
   readonly addresses: readonly ObservedAddress[]
 }
 
-/** The settings that decide whether packets out of the tunnel are let in; undefined where the kernel has none. */
+/** The settings that decide what becomes of packets out of the tunnel; undefined where the kernel has none. */
 export interface LinkSettings {
   readonly rpFilterAll: number | undefined
   readonly rpFilterLink: number | undefined
   readonly disableIpv6: number | undefined
+  /** Of our link alone. That of IPv6 exists since Linux 6.17. */
+  readonly forwardingV4: number | undefined
+  readonly forwardingV6: number | undefined
 }
 
 export interface SettingOperation {
@@ -43,13 +46,29 @@ const RP_FILTER_STRICT = 1
 const RP_FILTER_LOOSE = 2
 
 /** What to set first, because what follows depends on whether that was allowed. */
-export function diffLinkSettings(linkName: string, settings: LinkSettings): SettingOperation[] {
-  const { rpFilterLink = 0, disableIpv6 = 0 } = settings
+export function diffLinkSettings(
+  { placement: { linkName }, forwarding }: Pick<DesiredState, 'placement' | 'forwarding'>,
+  settings: LinkSettings,
+): SettingOperation[] {
+  const { rpFilterLink = 0, disableIpv6 = 0, forwardingV4, forwardingV6 } = settings
+  const mustForward = (family: Family, value: number | undefined): boolean =>
+    value === 0 && forwarding?.byLink?.includes(family) === true
   return [
-    ...(rpFilterLink === 0 ? [] : [set(`ipv4/conf/${linkName}/rp_filter`, '0')]),
-    ...(disableIpv6 === 0 ? [] : [set(`ipv6/conf/${linkName}/disable_ipv6`, '0')]),
+    ...(rpFilterLink === 0 ? [] : [set(settingPaths(linkName).rpFilterLink, '0')]),
+    ...(disableIpv6 === 0 ? [] : [set(settingPaths(linkName).disableIpv6, '0')]),
+    ...(mustForward(4, forwardingV4) ? [set(settingPaths(linkName).forwardingV4, '1')] : []),
+    ...(mustForward(6, forwardingV6) ? [set(settingPaths(linkName).forwardingV6, '1')] : []),
   ]
 }
+
+/** Below /proc/sys/net. */
+export const settingPaths = (linkName: string): Readonly<Record<keyof LinkSettings, string>> => ({
+  rpFilterAll: 'ipv4/conf/all/rp_filter',
+  rpFilterLink: `ipv4/conf/${linkName}/rp_filter`,
+  disableIpv6: `ipv6/conf/${linkName}/disable_ipv6`,
+  forwardingV4: `ipv4/conf/${linkName}/forwarding`,
+  forwardingV6: `ipv6/conf/${linkName}/force_forwarding`,
+})
 
 const set = (path: string, value: string): SettingOperation => ({ kind: 'set', path, value })
 

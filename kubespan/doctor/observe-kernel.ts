@@ -36,7 +36,7 @@ export async function observeSysctls(
   linkName: string,
 ): Promise<ReadonlyMap<string, string | undefined>> {
   const paths = ['ipv4/conf/all/rp_filter', `ipv4/conf/${linkName}/rp_filter`]
-  const forwarding = await readForwarding(host).catch(() => [])
+  const forwarding = await readForwarding(host, linkName).catch(() => [])
   return new Map([
     ...forwarding,
     ...(await Promise.all(

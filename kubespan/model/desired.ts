@@ -1,4 +1,4 @@
-import type { Address, AddressPort, Prefix } from '../../shared/net/address.ts'
+import type { Address, AddressPort, Family, Prefix } from '../../shared/net/address.ts'
 import type { PublicKey } from './peer.ts'
 
 /** The names and numbers under which the daemon lives on this host; defaults in constants.ts. */
@@ -36,6 +36,8 @@ export interface Bypass {
 export interface ForwardingState {
   /** What this host has, and what it may speak for in the mesh: a minimal cover, ascending. */
   readonly sources: readonly Prefix[]
+  /** Families that only single links forward: what comes out of the tunnel is forwarded where our link is one of them. Absent: none. */
+  readonly byLink?: readonly Family[]
 }
 
 export interface LocalState {

@@ -1,4 +1,4 @@
-import type { Address, Prefix } from '../../shared/net/address.ts'
+import type { Address, Family, Prefix } from '../../shared/net/address.ts'
 
 export type NeighbourRole = 'gateway' | 'name server' | 'DHCP server'
 
@@ -23,9 +23,16 @@ export interface Surroundings {
   readonly networks: readonly OnLinkNetwork[]
   /** It forwards packets of others, of one family at least. */
   readonly forwards: boolean
+  /** Families that single links forward while the setting of all links is off: ours has to be told to. */
+  readonly forwardedByLink: readonly Family[]
 }
 
-export const NO_SURROUNDINGS: Surroundings = { neighbours: [], networks: [], forwards: false }
+export const NO_SURROUNDINGS: Surroundings = {
+  neighbours: [],
+  networks: [],
+  forwards: false,
+  forwardedByLink: [],
+}
 
 /** Something local that peers claim as well, and that is not sent to them. */
 export interface LocalClaim {

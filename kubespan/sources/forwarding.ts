@@ -1,3 +1,4 @@
+import type { Family } from '../../shared/net/address.ts'
 import type { KernelSettings, SettingPath } from '../host/kernel-settings.ts'
 
 /** Those of all links, which reach every link when they are written. IPv6 goes by its own alone. */
@@ -12,9 +13,13 @@ const IS_OF_FORWARDING =
 
 type Read = Map<SettingPath, string | undefined>
 
-/** All that decides whether this host forwards packets: where those of all links are on, these alone. */
+/**
+ * All that decides whether this host forwards packets: where those of all links are on, these alone. Our own link forwards because
+ * others do, and says nothing about them.
+ */
 export async function readForwarding(
   host: Pick<KernelSettings, 'readSetting' | 'listSettings'>,
+  ownLinkName: string,
 ): Promise<Read> {
   const read = async (paths: readonly SettingPath[]): Promise<Read> =>
     new Map(
@@ -28,7 +33,9 @@ export async function readForwarding(
   if (forwardsPackets(ofAll)) return ofAll
   const paths = await Promise.all(
     OF_A_LINK.map(async ({ directory, name }) =>
-      (await host.listSettings(directory)).map((link) => `${directory}/${link}/${name}`),
+      (await host.listSettings(directory))
+        .filter((link) => link !== ownLinkName)
+        .map((link) => `${directory}/${link}/${name}`),
     ),
   )
   return new Map([...ofAll, ...(await read(paths.flat()))])
@@ -36,4 +43,21 @@ export async function readForwarding(
 
 /** Whether packets of others are forwarded, of one family and from one link at least. */
 export const forwardsPackets = (settings: ReadonlyMap<SettingPath, string | undefined>): boolean =>
-  [...settings].some(([path, value]) => IS_OF_FORWARDING.test(path) && value !== undefined && value !== '0')
+  [...settings].some(([path, value]) => IS_OF_FORWARDING.test(path) && isOn(value))
+
+/** Families of which single links forward, and not all. */
+export function forwardedByLink(settings: ReadonlyMap<SettingPath, string | undefined>): Family[] {
+  const families = [
+    { family: 4, ofAll: 'ipv4/ip_forward', ofALink: /^ipv4\/conf\/.+\/forwarding$/ },
+    { family: 6, ofAll: 'ipv6/conf/all/forwarding', ofALink: /^ipv6\/conf\/.+\/force_forwarding$/ },
+  ] as const
+  return families
+    .filter(
+      ({ ofAll, ofALink }) =>
+        !isOn(settings.get(ofAll)) &&
+        [...settings].some(([path, value]) => ofALink.test(path) && isOn(value)),
+    )
+    .map(({ family }) => family)
+}
+
+const isOn = (value: string | undefined): boolean => value !== undefined && value !== '0'

@@ -18,7 +18,7 @@ import {
 } from '../../shared/net/address.ts'
 import type { Host } from '../host/host.ts'
 import type { Neighbour, OnLinkNetwork, Surroundings } from '../model/surroundings.ts'
-import { forwardsPackets, readForwarding } from './forwarding.ts'
+import { forwardedByLink, forwardsPackets, readForwarding } from './forwarding.ts'
 
 /** What of this host's routes is local to it. */
 export interface LocalRoutes {
@@ -40,7 +40,7 @@ export async function observeSurroundings(
   const [resolvers, leases, forwarding] = await Promise.all([
     Promise.all(RESOLVER_FILES.map((file) => readText(`${root}${file}`))),
     readLeases(root),
-    readForwarding(host),
+    readForwarding(host, ownLinkName),
   ])
   const { gateways, networks } = parseLocalRoutes(routes, ownLinkName)
   const linkOf = (address: Address): string | undefined =>
@@ -61,6 +61,7 @@ export async function observeSurroundings(
     neighbours: distinct(neighbours),
     networks,
     forwards: forwardsPackets(forwarding),
+    forwardedByLink: forwardedByLink(forwarding),
   }
 }
 

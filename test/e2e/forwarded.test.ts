@@ -144,3 +144,28 @@ for (const rpFilter of [0, 2] as const)
       assert.equal(await inClear(), before)
     })
   })
+
+test('a router of which single links forward, and not all, is one as well', { skip }, async () => {
+  const hosts = [publicHost('r', { pod: true }), publicHost('b')]
+  await using lab = await Lab.create(topology({ hosts }), { prefix: 'e2eperlink' })
+  const [r, b] = ['r', 'b'].map((name) => lab.host(name))
+  assert.ok(r?.pod && b?.v4)
+  const client = r.pod
+  await r.exec('sh', [
+    '-ec',
+    `cd /proc/sys/net
+    echo 0 > ipv4/ip_forward; echo 0 > ipv6/conf/all/forwarding
+    for link in ipv4/conf/*; do case $link in */all|*/default) ;; *) echo 1 > $link/forwarding ;; esac; done`,
+  ])
+  await translate(r, `10.244.${r.index}.10`, 'oifname "eth0"', `10.244.${b.index}.10`)
+  assert.equal(await fiveOfFive(client, b.v4), 5, 'before')
+
+  const unknown = { KubeSpanConfig: { advertiseKubernetesNetworks: false }, NodeConfig: { podCIDRs: [] } }
+  await using mesh = new Mesh(lab, { timing: FAST, documents: (host) => (host === r ? unknown : undefined) })
+  await mesh.startDiscovery()
+  for (const host of [r, b]) mesh.startDaemon(host)
+  await mesh.full(PATIENCE_MS)
+  await assertReaches(r, [b.v4])
+  await afterPeriod(mesh, r)
+  assert.equal(await fiveOfFive(client, b.v4), 5)
+})

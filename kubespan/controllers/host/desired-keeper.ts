@@ -83,7 +83,7 @@ export class DesiredKeeper {
       told,
       desired: {
         ...desired,
-        ...(surroundings.forwards ? { forwarding: this.#forward(input, ownAddresses) } : {}),
+        ...(surroundings.forwards ? { forwarding: this.#forward(input, ownAddresses, surroundings) } : {}),
         bypass: gatherBypass(input),
         isProvisional: !isComplete && !settings.allowDownPeerBypass,
         racePort,
@@ -91,10 +91,16 @@ export class DesiredKeeper {
     }
   }
 
-  #forward(input: DesireInput, ownAddresses: readonly Address[]): ForwardingState {
+  #forward(
+    input: DesireInput,
+    ownAddresses: readonly Address[],
+    { forwardedByLink: byLink }: Surroundings,
+  ): ForwardingState {
     const { settings, identity, kubernetesPodCidrs } = input
-    const parts = [settings.node, identity.address, ownAddresses, kubernetesPodCidrs]
-    return this.#forwarding.of(parts, () => planForwarding({ ...input, ...settings.node, ownAddresses }))
+    const parts = [settings.node, identity.address, ownAddresses, kubernetesPodCidrs, byLink]
+    return this.#forwarding.of(parts, () =>
+      planForwarding({ ...input, ...settings.node, ownAddresses, byLink }),
+    )
   }
 
   #prove({ settings, links, statuses, claims }: DesireInput, surroundings: Surroundings): Proofs {

@@ -11,6 +11,7 @@ export interface ForwardingInput {
   readonly kubernetesPodCidrs: readonly Prefix[] | undefined
   /** Of all nodes. */
   readonly clusterPodCidrs: readonly Prefix[]
+  readonly byLink: NonNullable<ForwardingState['byLink']>
 }
 
 /**
@@ -18,8 +19,11 @@ export interface ForwardingInput {
  * not advertised are among them: a network plugin masquerades them wherever they leave, and in clear to another node they must not.
  */
 export const planForwarding = (input: ForwardingInput): ForwardingState => {
-  const { identity, ownAddresses, podCidrs, kubernetesPodCidrs = [], clusterPodCidrs } = input
+  const { identity, ownAddresses, podCidrs, kubernetesPodCidrs = [], clusterPodCidrs, byLink } = input
   const networks = [...podCidrs, ...kubernetesPodCidrs, ...clusterPodCidrs].filter(isValidPrefix)
   const addresses = [identity.address, ...ownAddresses].map(hostPrefix)
-  return { sources: PrefixSet.of([...networks, ...addresses]).toPrefixes() }
+  return {
+    sources: PrefixSet.of([...networks, ...addresses]).toPrefixes(),
+    ...(byLink.length === 0 ? {} : { byLink }),
+  }
 }

@@ -14,13 +14,21 @@ import { addressOn } from '../../../support/links.ts'
 const MESH = 'fd11:2233:4455:6602::1:1/64'
 const LOOSE = '169.254.180.1/32'
 const good: LinkView = { kind: 'tun', isUp: true, mtuBytes: 1420, addresses: [addressOn(MESH)] }
-const settings: LinkSettings = { rpFilterAll: 0, rpFilterLink: 0, disableIpv6: 0 }
+const settings: LinkSettings = {
+  rpFilterAll: 0,
+  rpFilterLink: 0,
+  disableIpv6: 0,
+  forwardingV4: 0,
+  forwardingV6: undefined,
+}
 const commands = (link: LinkView, said: Partial<LinkSettings> = {}): string[] =>
   diffLink(desiredOf([]), link, { ...settings, ...said }).operations.map((operation) =>
     linkArguments('kubespan', operation).join(' '),
   )
 const warnings = (said: Partial<LinkSettings>): readonly string[] =>
   diffLink(desiredOf([]), good, { ...settings, ...said }).warnings
+const toSet = (desired: Parameters<typeof diffLinkSettings>[0], found: Partial<LinkSettings>): string[] =>
+  diffLinkSettings(desired, { ...settings, ...found }).map(({ path, value }) => `${path} ${value}`)
 
 test('a link that is as it should be is left alone', () => {
   assert.deepEqual(commands(good), [])
@@ -99,14 +107,29 @@ test('without IPv6 there is a warning instead of an address', () => {
 })
 
 test('settings of the link that stand in the way', () => {
-  const said = (found: LinkSettings) =>
-    diffLinkSettings('kubespan', found).map(({ path, value }) => `${path} ${value}`)
-  assert.deepEqual(said(settings), [])
+  const said = (found: Partial<LinkSettings>) => toSet(desiredOf([]), found)
+  assert.deepEqual(said({}), [])
   assert.deepEqual(said({ rpFilterAll: 2, rpFilterLink: 2, disableIpv6: 1 }), [
     'ipv4/conf/kubespan/rp_filter 0',
     'ipv6/conf/kubespan/disable_ipv6 0',
   ])
   assert.deepEqual(said({ rpFilterAll: undefined, rpFilterLink: undefined, disableIpv6: undefined }), [])
+})
+
+test('where single links forward, and not all, the link is one of them, of the families that do', () => {
+  const forwarding = { sources: [], byLink: [4, 6] as const }
+  const found = { forwardingV4: 0, forwardingV6: 0 }
+  assert.deepEqual(toSet(desiredOf([]), found), [])
+  assert.deepEqual(toSet({ ...desiredOf([]), forwarding: { sources: [] } }, found), [])
+  assert.deepEqual(toSet({ ...desiredOf([]), forwarding }, found), [
+    'ipv4/conf/kubespan/forwarding 1',
+    'ipv6/conf/kubespan/force_forwarding 1',
+  ])
+  assert.deepEqual(toSet({ ...desiredOf([]), forwarding: { sources: [], byLink: [4] } }, found), [
+    'ipv4/conf/kubespan/forwarding 1',
+  ])
+  const done = { forwardingV4: 1, forwardingV6: undefined }
+  assert.deepEqual(toSet({ ...desiredOf([]), forwarding }, done), [])
 })
 
 test('changes in the words of an operator', () => {
@@ -115,7 +138,7 @@ test('changes in the words of an operator', () => {
     { ...good, isUp: false, mtuBytes: 1, addresses: [addressOn(LOOSE)] },
     settings,
   )
-  const said = [...diffLinkSettings('kubespan', { ...settings, rpFilterLink: 1 }), ...operations].map(
+  const said = [...diffLinkSettings(desiredOf([]), { ...settings, rpFilterLink: 1 }), ...operations].map(
     describeLinkOperation,
   )
   assert.deepEqual(

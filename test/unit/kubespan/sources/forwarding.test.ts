@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { forwardsPackets, readForwarding } from '../../../../kubespan/sources/forwarding.ts'
+import { forwardedByLink, forwardsPackets, readForwarding } from '../../../../kubespan/sources/forwarding.ts'
 import { settingsIn } from '../../../support/settings-in.ts'
 
 const OFF = {
@@ -15,10 +15,13 @@ const OFF = {
 }
 
 const read = (settings: Readonly<Record<string, string>>) =>
-  readForwarding({
-    readSetting: async (path) => settings[path],
-    listSettings: async (directory) => settingsIn(Object.keys(settings), directory),
-  })
+  readForwarding(
+    {
+      readSetting: async (path) => settings[path],
+      listSettings: async (directory) => settingsIn(Object.keys(settings), directory),
+    },
+    'kubespan',
+  )
 
 const forwards = async (on: Readonly<Record<string, string>>): Promise<boolean> =>
   forwardsPackets(await read({ ...OFF, ...on }))
@@ -44,4 +47,17 @@ test('a kernel without IPv6, and one without settings, forward what they can', a
 
 test('single links are not looked at where all forward', async () => {
   assert.equal((await read({ ...OFF, 'ipv4/ip_forward': '1' })).size, 2)
+})
+
+test('families of which single links forward, and not all', async () => {
+  const byLink = async (on: Readonly<Record<string, string>>) =>
+    forwardedByLink(await read({ ...OFF, ...on }))
+  assert.deepEqual(await byLink({}), [])
+  assert.deepEqual(await byLink({ 'ipv4/conf/lan/forwarding': '1' }), [4])
+  assert.deepEqual(await byLink({ 'ipv6/conf/lan/force_forwarding': '1' }), [6])
+  assert.deepEqual(await byLink({ 'ipv4/ip_forward': '1', 'ipv4/conf/lan/forwarding': '1' }), [])
+})
+
+test('our own link, which forwards because others do, makes no router', async () => {
+  assert.equal(await forwards({ 'ipv4/conf/kubespan/forwarding': '1' }), false)
 })

@@ -21,7 +21,7 @@ test('when this host has an address more or less, as with a network of container
   const keeper = new DesiredKeeper(
     async (mustAskRoutes) => {
       asked.push(mustAskRoutes)
-      return { neighbours: [], networks: [], forwards: true }
+      return { neighbours: [], networks: [], forwards: true, forwardedByLink: [] }
     },
     clock,
     () => {},

@@ -9,6 +9,7 @@ const found = (gateway: string): Surroundings => ({
   neighbours: [{ address: gateway as Address, role: 'gateway', link: 'eth0' }],
   networks: [],
   forwards: false,
+  forwardedByLink: [],
 })
 
 function keeper() {

@@ -12,6 +12,7 @@ test('a node speaks for its own addresses and for its pods, advertised or not, a
     podCidrs: prefixes('10.244.1.0/24'),
     kubernetesPodCidrs: prefixes('10.244.2.9/24', '10.0.0.0/33'),
     clusterPodCidrs: prefixes('fd10:244::/48'),
+    byLink: [],
   })
   assert.deepEqual(sources, [
     '10.244.1.0/24',

@@ -24,6 +24,7 @@ const SURROUNDINGS: Surroundings = {
     { prefix: '2001:db8:1::/64' as Prefix, link: 'eth0' },
   ],
   forwards: false,
+  forwardedByLink: [],
 }
 
 const plan = (claims: Readonly<Record<string, readonly string[]>>, said: object = {}) => {
