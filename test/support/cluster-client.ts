@@ -35,6 +35,7 @@ export interface ClusterClientOptions {
 export class ClusterClient implements Disposable {
   readonly #client: Client
   readonly #metadata = new Metadata()
+  readonly #watches = new Set<ClientReadableStream<WatchResponse>>()
 
   constructor(endpoint: string, { ca, metadata = {} }: ClusterClientOptions = {}) {
     const channel = ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca)
@@ -78,13 +79,15 @@ export class ClusterClient implements Disposable {
   /** Messages as they come; it ends as the call ends, with an error when that has one. */
   watch(clusterId: string): ClientReadableStream<WatchResponse> {
     const request = create(WatchRequestSchema, { clusterId })
-    return this.#client.makeServerStreamRequest(
+    const stream = this.#client.makeServerStreamRequest(
       `${CLUSTER}/Watch`,
       (message) => Buffer.from(toBinary(WatchRequestSchema, message)),
       (bytes) => fromBinary(WatchResponseSchema, bytes),
       request,
       this.#metadata,
     )
+    this.#watches.add(stream)
+    return stream.once('end', () => this.#watches.delete(stream))
   }
 
   /** 1 when the service serves. */
@@ -94,7 +97,9 @@ export class ClusterClient implements Disposable {
     return answer.status
   }
 
+  /** Ends its watches too: one that goes on keeps the process of the test alive. */
   [Symbol.dispose](): void {
+    for (const stream of this.#watches) stream.on('error', () => {}).cancel()
     this.#client.close()
   }
 
