@@ -48,6 +48,7 @@ export const DEFAULT_TIMING: Timing = {
   liveWithin: 60_000,
   graceAfterLoss: 5 * 60_000,
   graceAfterDeletion: 60_000,
+  holdAfterLoss: 30 * 60_000,
   discoveryBackoffInitial: 500,
   discoveryBackoffCap: 60_000,
 }

@@ -209,6 +209,7 @@ export const NodeConfig = v.strictObject({
       liveWithin: v.optional(duration),
       graceAfterLoss: v.optional(duration),
       graceAfterDeletion: v.optional(duration),
+      holdAfterLoss: v.optional(duration),
       discoveryBackoffInitial: v.optional(duration),
       discoveryBackoffCap: v.optional(duration),
     }),

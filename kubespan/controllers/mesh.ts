@@ -190,7 +190,7 @@ export class MeshController implements AsyncDisposable {
     // Another one may be named before this pass ends.
     const forgotten = this.#forgotten.named
     const listed = this.#listed
-    const { conflicts, isComplete, challenged, claims, ...gathered } = gatherPeers(
+    const { conflicts, isComplete, challenged, claims, unsettled, ...gathered } = gatherPeers(
       {
         memory: this.#memory,
         ...listed,
@@ -200,10 +200,12 @@ export class MeshController implements AsyncDisposable {
         settings,
         forgotten,
         now,
+        wall: clock.wall(),
+        cachedUntil: this.#cache.heldUntil,
       },
       this.#gathered,
     )
-    const { specs, holdings } = gathered
+    const { specs, holdings, held } = gathered
     const memory = this.#memory.statuses
     const step = await this.#paths.step({
       ...{ specs, memory, view, identity, links, settings, challenged, now },
@@ -220,7 +222,7 @@ export class MeshController implements AsyncDisposable {
 
     const isCutOff = pool.statuses.some(({ connected }) => !connected)
     const { desired, told } = await this.#planned.desire({
-      ...{ settings, identity, specs, statuses, endpoints, claims },
+      ...{ settings, identity, specs, statuses, endpoints, claims, held },
       ...{ links, isComplete, racePort, isSuspect },
       goals: pool.goals,
       apiServers: kubernetes?.report?.apiServers ?? [],
@@ -234,9 +236,13 @@ export class MeshController implements AsyncDisposable {
       silent: silences({ statuses, suspectSince }),
     })
     const warnings = warningsOf({
-      ...{ conflicts, holdings, identityConflicts: identities.conflicts },
+      ...{ conflicts, holdings, unsettled, identityConflicts: identities.conflicts },
       local: [...named.warnings, ...(local?.warnings ?? [])],
       localClaims: told,
+      unvouched: {
+        ...{ retained: gathered.retained, isComplete },
+        stateOf: (publicKey) => statuses.get(publicKey)?.state,
+      },
       unpublished: pool.statuses.filter(({ isUnpublished }) => isUnpublished).map(describeUnpublished),
       kubernetes: kubernetes?.report,
     })

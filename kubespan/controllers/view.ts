@@ -26,6 +26,7 @@ import { planMembers } from '../plan/members/members.ts'
 import type { RetainedAffiliate } from '../plan/members/retain.ts'
 import type { HarvestedEndpoint } from '../plan/paths/harvest.ts'
 import type { Holding } from '../plan/peers/arbitrate-overlaps.ts'
+import type { HeldClaim } from '../plan/peers/claims.ts'
 import type { Contests } from '../plan/peers/contests.ts'
 import type { ClientStatus } from '../sources/discovery/client-options.ts'
 
@@ -42,6 +43,8 @@ export interface MeshMemory {
   readonly retained: readonly RetainedAffiliate[]
   /** Node id → the names of what told us. */
   readonly sources: ReadonlyMap<string, readonly string[]>
+  /** What of the mesh has no peer: dropped, not sent in clear. */
+  readonly held: readonly HeldClaim[]
   readonly specs: readonly PeerSpec[]
   readonly statuses: ReadonlyMap<PublicKey, PeerStatus>
   readonly holdings: ReadonlyMap<Prefix, Holding>
@@ -70,6 +73,7 @@ export const EMPTY_MEMORY: MeshMemory = {
   raw: [],
   retained: [],
   sources: new Map(),
+  held: [],
   specs: [],
   statuses: new Map(),
   holdings: new Map(),
@@ -120,11 +124,15 @@ export function describeDaemon(input: ViewInput): DaemonView {
   const { memory, settings, services, clock } = input
   const toWall = (at: Instant | undefined): UnixMilliseconds | undefined =>
     at === undefined ? undefined : Math.round(clock.wall() - clock.now() + at)
-  const local = memory.local === undefined ? [] : [{ affiliate: memory.local, unconfirmedUntil: undefined }]
+  const local =
+    memory.local === undefined
+      ? []
+      : [{ affiliate: memory.local, unconfirmedUntil: undefined, soleClaims: [] }]
   const affiliates = [...local, ...memory.retained]
     .map(
-      ({ affiliate, unconfirmedUntil }): AffiliateView => ({
+      ({ affiliate, unconfirmedUntil, held }: RetainedAffiliate): AffiliateView => ({
         ...affiliate,
+        ...(held === undefined ? {} : { held }),
         isLocal: affiliate === memory.local,
         sources: memory.sources.get(affiliate.nodeId) ?? (affiliate === memory.local ? [] : ['cache']),
         // What waits for a registry to speak has no end yet, and JSON no infinity.

@@ -1,5 +1,7 @@
 import type { KubernetesReport } from '../model/kubernetes.ts'
 import { describeLocalClaims } from '../model/surroundings.ts'
+import { describeUnvouched, type UnvouchedInput } from '../plan/members/describe-unvouched.ts'
+import { describeUnsettled, type UnsettledRecord } from '../plan/members/settle-records.ts'
 import { describeHolding } from '../plan/peers/arbitrate-overlaps.ts'
 import { describeConflict, type PeerConflict } from '../plan/peers/peer-specs.ts'
 import type { MeshLog } from './announce.ts'
@@ -12,6 +14,8 @@ export interface WarningsInput extends Pick<MeshMemory, 'holdings' | 'identityCo
   readonly unpublished: readonly string[]
   readonly kubernetes: KubernetesReport | undefined
   readonly conflicts: readonly PeerConflict[]
+  readonly unsettled: readonly UnsettledRecord[]
+  readonly unvouched: UnvouchedInput
   /** What others claim of what is local to this host. */
   readonly localClaims: MeshMemory['keptLocal']
 }
@@ -22,7 +26,9 @@ export const warningsOf = (input: WarningsInput): readonly string[] => [
   ...input.local,
   ...input.unpublished,
   ...(input.kubernetes?.problem === undefined ? [] : [`kubernetes: ${input.kubernetes.problem}`]),
+  ...describeUnvouched(input.unvouched),
   ...input.conflicts.map(describeConflict),
+  ...input.unsettled.flatMap((record) => describeUnsettled(record) ?? []),
   ...[...input.holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
   ...describeLocalClaims(input.localClaims),
 ]

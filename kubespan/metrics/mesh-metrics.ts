@@ -95,8 +95,17 @@ export const meshMetrics: readonly MeshMetric[] = [
   one(
     'gauge',
     'kubespan_affiliates_unconfirmed',
-    'Affiliates kept for their live tunnel only.',
-    (view) => view.affiliates.filter(({ unconfirmedUntil }) => unconfirmedUntil !== undefined).length,
+    'Affiliates that no source vouches for: live peers, and such as were lately.',
+    (view) =>
+      view.affiliates.filter(
+        ({ unconfirmedUntil, held }) => unconfirmedUntil !== undefined && held === undefined,
+      ).length,
+  ),
+  one(
+    'gauge',
+    'kubespan_prefixes_held',
+    'Prefixes of nodes that are given up: packets for them are dropped.',
+    (view) => view.affiliates.reduce((total, { held = [] }) => total + held.length, 0),
   ),
   perPeer('gauge', 'kubespan_peer_up', '1 while the peer is up.', ({ state }) => flag(state === 'up')),
   perPeer(

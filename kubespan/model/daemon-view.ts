@@ -109,8 +109,10 @@ export interface AffiliateView extends Affiliate {
   readonly isLocal: boolean
   /** Where it was learned from, as `service/<name>`, `k8s`, `cache`. */
   readonly sources: readonly string[]
-  /** Undefined while some source confirms it; else until when it is kept for its live tunnel; null: until a source speaks. */
+  /** Undefined while some source confirms it; else until when it stays as it is; null: while its tunnel is live, or until a source speaks. */
   readonly unconfirmedUntil: UnixMilliseconds | null | undefined
+  /** Of one that is given up as a peer: what is dropped because it owned it. */
+  readonly held?: readonly Prefix[]
 }
 
 export interface PeerView {

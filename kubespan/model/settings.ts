@@ -111,12 +111,14 @@ export interface Timing {
   readonly peerDownAfter: Milliseconds
   readonly endpointGrace: Milliseconds
   readonly affiliateTtl: Milliseconds
-  /** A tunnel is live when bytes arrived through it so recently; the record of a live peer is kept when it vanishes. */
+  /** A tunnel is live when bytes arrived through it so recently; a live peer stays whatever becomes of its record. */
   readonly liveWithin: Milliseconds
-  /** How long it is kept after it expired or went missing; 0 for not at all, as the protocol has it. */
+  /** For how long a silent peer is kept whose record expired or went missing; 0 for not at all, as the protocol has it. */
   readonly graceAfterLoss: Milliseconds
-  /** How long it is kept after somebody deleted it. */
+  /** For how long one is kept whose record somebody deleted. */
   readonly graceAfterDeletion: Milliseconds
+  /** For how long after that what it owned is dropped instead of sent in clear; 0 for not at all. */
+  readonly holdAfterLoss: Milliseconds
   readonly discoveryBackoffInitial: Milliseconds
   readonly discoveryBackoffCap: Milliseconds
 }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file affiliate.proto.
  */
 export const file_affiliate: GenFile = /*@__PURE__*/
-  fileDesc("Cg9hZmZpbGlhdGUucHJvdG8SF3NpZGVyby5kaXNjb3ZlcnkuY2xpZW50Ip8CCglBZmZpbGlhdGUSDwoHbm9kZV9pZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAwSEAoIaG9zdG5hbWUYAyABKAkSEAoIbm9kZW5hbWUYBCABKAkSFAoMbWFjaGluZV90eXBlGAUgASgJEhgKEG9wZXJhdGluZ19zeXN0ZW0YBiABKAkSOAoIa3ViZXNwYW4YByABKAsyIS5zaWRlcm8uZGlzY292ZXJ5LmNsaWVudC5LdWJlU3BhbkgAiAEBEkEKDWNvbnRyb2xfcGxhbmUYCCABKAsyJS5zaWRlcm8uZGlzY292ZXJ5LmNsaWVudC5Db250cm9sUGxhbmVIAYgBAUILCglfa3ViZXNwYW5CEAoOX2NvbnRyb2xfcGxhbmUiuQEKCEt1YmVTcGFuEhIKCnB1YmxpY19rZXkYASABKAkSDwoHYWRkcmVzcxgCIAEoDBI/ChRhZGRpdGlvbmFsX2FkZHJlc3NlcxgDIAMoCzIhLnNpZGVyby5kaXNjb3ZlcnkuY2xpZW50LklQUHJlZml4EkcKHGV4Y2x1ZGVfYWR2ZXJ0aXNlZF9hZGRyZXNzZXMYBCADKAsyIS5zaWRlcm8uZGlzY292ZXJ5LmNsaWVudC5JUFByZWZpeCIkCghJUFByZWZpeBIKCgJpcBgBIAEoDBIMCgRiaXRzGAIgASgNIiQKCEVuZHBvaW50EgoKAmlwGAEgASgMEgwKBHBvcnQYAiABKA0iJwoMQ29udHJvbFBsYW5lEhcKD2FwaV9zZXJ2ZXJfcG9ydBgBIAEoDWIGcHJvdG8z");
+  fileDesc("Cg9hZmZpbGlhdGUucHJvdG8SF3NpZGVyby5kaXNjb3ZlcnkuY2xpZW50IuACCglBZmZpbGlhdGUSDwoHbm9kZV9pZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAwSEAoIaG9zdG5hbWUYAyABKAkSEAoIbm9kZW5hbWUYBCABKAkSFAoMbWFjaGluZV90eXBlGAUgASgJEhgKEG9wZXJhdGluZ19zeXN0ZW0YBiABKAkSOAoIa3ViZXNwYW4YByABKAsyIS5zaWRlcm8uZGlzY292ZXJ5LmNsaWVudC5LdWJlU3BhbkgAiAEBEkEKDWNvbnRyb2xfcGxhbmUYCCABKAsyJS5zaWRlcm8uZGlzY292ZXJ5LmNsaWVudC5Db250cm9sUGxhbmVIAYgBARIkChZzZWFsZWRfYXRfbWlsbGlzZWNvbmRzGO0nIAEoBEgCiAEBQgsKCV9rdWJlc3BhbkIQCg5fY29udHJvbF9wbGFuZUIZChdfc2VhbGVkX2F0X21pbGxpc2Vjb25kcyK5AQoIS3ViZVNwYW4SEgoKcHVibGljX2tleRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEj8KFGFkZGl0aW9uYWxfYWRkcmVzc2VzGAMgAygLMiEuc2lkZXJvLmRpc2NvdmVyeS5jbGllbnQuSVBQcmVmaXgSRwocZXhjbHVkZV9hZHZlcnRpc2VkX2FkZHJlc3NlcxgEIAMoCzIhLnNpZGVyby5kaXNjb3ZlcnkuY2xpZW50LklQUHJlZml4IiQKCElQUHJlZml4EgoKAmlwGAEgASgMEgwKBGJpdHMYAiABKA0iJAoIRW5kcG9pbnQSCgoCaXAYASABKAwSDAoEcG9ydBgCIAEoDSInCgxDb250cm9sUGxhbmUSFwoPYXBpX3NlcnZlcl9wb3J0GAEgASgNYgZwcm90bzM");
 
 /**
  * Addresses are 4 bytes (IPv4) or 16 bytes (IPv6).
@@ -60,6 +60,14 @@ export type Affiliate = Message<"sidero.discovery.client.Affiliate"> & {
    * @generated from field: optional sidero.discovery.client.ControlPlane control_plane = 8;
    */
   controlPlane?: ControlPlane | undefined;
+
+  /**
+   * When the node sealed this, in milliseconds since 1970, always later than the time before: of two records of one node
+   * the later one counts, whoever brings it. Ours alone; others pass it over.
+   *
+   * @generated from field: optional uint64 sealed_at_milliseconds = 5101;
+   */
+  sealedAtMilliseconds?: bigint | undefined;
 };
 
 /**

@@ -1,3 +1,4 @@
+import type { UnixMilliseconds } from '../clock.ts'
 import type { Address, AddressPort, Prefix } from '../net/address.ts'
 
 /** SPEC 2.2: `init`, `join` and the empty text are other spellings on the wire; see codec.ts. */
@@ -26,4 +27,6 @@ export interface Affiliate {
   /** Always there; without KubeSpan its key is empty. */
   readonly kubespan: AffiliateKubeSpan
   readonly controlPlane: { readonly port: number } | undefined
+  /** When the node sealed it, by its own clock, and always later than before. Absent: a node of Talos, or no discovery service, says it. */
+  readonly sealedAt?: UnixMilliseconds
 }

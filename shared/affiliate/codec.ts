@@ -20,6 +20,8 @@ import type { Affiliate, AffiliateKubeSpan, MachineType } from './affiliate.ts'
 
 /** SPEC 2.1: 2048 bytes of data less nonce and tag. */
 export const AFFILIATE_PLAINTEXT_MAX_BYTES = 2020
+/** What the time of sealing adds to an affiliate: a tag of three bytes, and six of today's milliseconds. */
+export const SEALED_AT_BYTES = 9
 /** SPEC 1.2: a service refuses the call with one more. */
 export const AFFILIATE_ENDPOINTS_MAX = 64
 
@@ -33,10 +35,13 @@ const MACHINE_TYPES: ReadonlyMap<string, MachineType> = new Map([
 ])
 
 const PORT_MASK = 0xffff
+/** The last instant of ECMAScript's Date. */
+const SEALED_AT_MAX = 8_640_000_000_000_000n
 
 /** The message to be sealed. Endpoints are not part of it: they travel on their own, so that others may add some. */
 export function encodeAffiliate(affiliate: Affiliate): Uint8Array {
-  const { nodeId, hostname, nodename, machineType, operatingSystem, kubespan, controlPlane } = affiliate
+  const { nodeId, hostname, nodename, machineType, operatingSystem, kubespan, controlPlane, sealedAt } =
+    affiliate
   const message = create(AffiliateSchema, {
     nodeId,
     addresses: affiliate.addresses.map(addressToBytes),
@@ -46,6 +51,7 @@ export function encodeAffiliate(affiliate: Affiliate): Uint8Array {
     operatingSystem,
     ...(saysNothing(kubespan) ? {} : { kubespan: wireKubeSpan(kubespan) }),
     ...(controlPlane === undefined ? {} : { controlPlane: { apiServerPort: controlPlane.port } }),
+    ...(sealedAt === undefined ? {} : { sealedAtMilliseconds: BigInt(sealedAt) }),
   })
   return toBinary(AffiliateSchema, message)
 }
@@ -63,9 +69,14 @@ export function decodeAffiliate(bytes: Uint8Array): Affiliate | undefined {
       machineType: MACHINE_TYPES.get(message.machineType) ?? 'unknown',
       kubespan: plainKubeSpan(message.kubespan),
       controlPlane: message.controlPlane && { port: message.controlPlane.apiServerPort },
+      ...plainSealedAt(message.sealedAtMilliseconds),
     }
   )
 }
+
+/** A time that no clock of ours can show is none. */
+const plainSealedAt = (milliseconds: bigint | undefined): Pick<Affiliate, 'sealedAt'> =>
+  milliseconds === undefined || milliseconds > SEALED_AT_MAX ? {} : { sealedAt: Number(milliseconds) }
 
 export function encodeEndpoint(endpoint: AddressPort): Uint8Array {
   const { address, port } = splitAddressPort(endpoint)

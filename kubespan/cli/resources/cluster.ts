@@ -36,7 +36,8 @@ export const CLUSTER_RESOURCES: readonly ResourceType[] = [
         spec: {
           ...affiliate,
           sources: isLocal ? ['local'] : sources,
-          unconfirmedUntil: unconfirmedUntil === null ? 'a source speaks' : timestamp(unconfirmedUntil),
+          unconfirmedUntil:
+            unconfirmedUntil === null ? 'it is silent, or a source speaks' : timestamp(unconfirmedUntil),
         },
       })),
   },

@@ -21,7 +21,7 @@ import { SurroundingsKeeper } from './surroundings-keeper.ts'
 export interface DesireInput
   extends BypassSources,
     Pick<DesiredStateInput, 'identity' | 'specs' | 'statuses' | 'endpoints'>,
-    Required<Pick<DesiredStateInput, 'claims'>> {
+    Required<Pick<DesiredStateInput, 'claims' | 'held'>> {
   readonly settings: BypassSources['settings'] &
     Pick<DesiredStateInput, 'placement' | 'mtuBytes' | 'allowDownPeerBypass'> & {
       readonly timing: Pick<Timing, 'reconcileEvery'>

@@ -4,7 +4,7 @@ import { Last } from '../../../shared/last.ts'
 import { messageOf } from '../../../shared/message-of.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { RetainedAffiliate } from '../../plan/members/retain.ts'
-import type { CachedAffiliate } from '../../sources/affiliate-cache.ts'
+import { CACHE_AGE_MAX_MS, type CachedAffiliate } from '../../sources/affiliate-cache.ts'
 import type { AffiliateStore } from '../mesh-host.ts'
 
 /** Changes within this time are written together. */
@@ -33,6 +33,7 @@ export class CacheKeeper {
   #problem: string | undefined
   /** Node id → when a source last vouched for it: what is only kept grows old however often it is written. */
   #confirmedAt: ReadonlyMap<string, UnixMilliseconds> = new Map()
+  #heldUntil: ReadonlyMap<string, Instant> = new Map()
 
   constructor(store: AffiliateStore, clock: Clock, warn: (problem: string) => void) {
     this.#store = store
@@ -47,12 +48,22 @@ export class CacheKeeper {
     this.#loadedFor = cluster.id
     const entries = await this.#store.load(settings)
     this.#confirmedAt = new Map(entries.map(({ affiliate, confirmedAt }) => [affiliate.nodeId, confirmedAt]))
+    const age = this.#clock.wall() - this.#clock.now()
+    this.#heldUntil = new Map(
+      entries.map(({ affiliate, confirmedAt }) => [affiliate.nodeId, confirmedAt + CACHE_AGE_MAX_MS - age]),
+    )
     return entries.map(({ affiliate }) => affiliate)
+  }
+
+  /** Until when what a node of the cache owned is held, if no source has vouched for it since: as long as the cache is good. */
+  get heldUntil(): ReadonlyMap<string, Instant> {
+    return this.#heldUntil
   }
 
   async keep(settings: Settings, retained: readonly RetainedAffiliate[]): Promise<void> {
     // An empty mesh is no news worth losing the last known one for.
     if (settings.cluster === undefined || retained.length === 0) return
+    this.#dropVouchedFor(retained)
     this.#kept = { settings, retained }
     if (this.#clock.now() - this.#savedAt >= SAVE_EVERY) await this.flush()
   }
@@ -82,6 +93,16 @@ export class CacheKeeper {
       if (problem !== this.#problem) this.#warn(problem)
       this.#problem = problem
     }
+  }
+
+  #dropVouchedFor(retained: readonly RetainedAffiliate[]): void {
+    if (this.#heldUntil.size === 0) return
+    const vouchedFor = new Set(
+      retained.flatMap(({ affiliate, unconfirmedUntil }) =>
+        unconfirmedUntil === undefined ? [affiliate.nodeId] : [],
+      ),
+    )
+    this.#heldUntil = new Map([...this.#heldUntil].filter(([nodeId]) => !vouchedFor.has(nodeId)))
   }
 
   #entriesOf(retained: readonly RetainedAffiliate[]): readonly CachedAffiliate[] {

@@ -1,5 +1,5 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import type { Instant } from '../../../shared/clock.ts'
+import type { Instant, Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
 import { Last } from '../../../shared/last.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
@@ -7,10 +7,13 @@ import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import type { Settings } from '../../model/settings.ts'
 import { doubledIds, followDoubles, steadied, type Trails } from '../../plan/members/doubles.ts'
 import { joinTiers, type Tiers } from '../../plan/members/join-tiers.ts'
+import { answers, type Lives } from '../../plan/members/lives.ts'
 import { mergeAffiliates } from '../../plan/members/merge-affiliates.ts'
-import { type RetainedAffiliate, retainAffiliates } from '../../plan/members/retain.ts'
+import { peersOf, type RetainedAffiliate, retainAffiliates } from '../../plan/members/retain.ts'
+import { settleRecords, type UnsettledRecord } from '../../plan/members/settle-records.ts'
 import { type ServiceReport, uniteServices } from '../../plan/members/unite-services.ts'
 import { arbitrateOverlaps } from '../../plan/peers/arbitrate-overlaps.ts'
+import { claimedBy, type HeldClaim } from '../../plan/peers/claims.ts'
 import { type Contests, followContests, followKnown } from '../../plan/peers/contests.ts'
 import { type PeerPlan, planPeerSpecs } from '../../plan/peers/peer-specs.ts'
 import type { MeshMemory } from '../view.ts'
@@ -29,15 +32,19 @@ export interface GatherInput {
   /** Node ids that the user wants gone although a source lists them. */
   readonly ignored?: ReadonlySet<string>
   readonly now: Instant
+  readonly wall: UnixMilliseconds
+  /** Until when what the cache held is held, by node id. */
+  readonly cachedUntil?: ReadonlyMap<string, Instant>
 }
 
 export type Gathered = Pick<
   MeshMemory,
-  'raw' | 'retained' | 'sources' | 'holdings' | 'contests' | 'knownSince' | 'trails'
+  'raw' | 'retained' | 'sources' | 'held' | 'holdings' | 'contests' | 'knownSince' | 'trails'
 > &
   Pick<PeerPlan, 'specs' | 'conflicts' | 'claims'> & {
     /** Whether who should has told us all it knows since we started. */
     readonly isComplete: boolean
+    readonly unsettled: readonly UnsettledRecord[]
     /** Peers that hold what somebody else has begun to claim: whether they are still there is to be asked. */
     readonly challenged: ReadonlySet<PublicKey>
   }
@@ -46,6 +53,8 @@ export type Gathered = Pick<
 export class GatherRecall {
   readonly united = new Last<United>()
   readonly plan = new Last<PeerPlan>()
+  readonly heldPlan = new Last<PeerPlan>()
+  readonly held = new Last<readonly HeldClaim[]>()
   readonly contests = new Last<Contests>()
   readonly trails = new Last<Trails>()
   readonly current = new Last<readonly Affiliate[]>()
@@ -115,33 +124,36 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
       return trail === undefined ? affiliate : steadied(trail)
     }),
   )
-  const retained = recall.retained(current, memory.retained, () =>
+  const lives = livesOf(memory, now)
+  const settled = settleRecords({
+    ...{ standing: memory.retained, current, doubled: new Set(doubled), wall: input.wall },
+    ...{ ...lives, liveWithin: timing.liveWithin },
+  })
+  const retained = recall.retained(settled.current, memory.retained, () =>
     retainAffiliates({
       previous: memory.retained,
-      current,
+      current: settled.current,
       isComplete: tiers.isComplete,
       explicitDeletions: tiers.explicitDeletions,
       forgotten,
-      lastReceiveAt: new Map(
-        [...memory.statuses].flatMap(([key, { lastReceiveAt }]) =>
-          lastReceiveAt === undefined ? [] : [[key, lastReceiveAt]],
-        ),
-      ),
-      silentSince: silences(memory),
-      now,
+      owned: ownedBy(memory),
+      ...(input.cachedUntil === undefined ? {} : { cachedUntil: input.cachedUntil }),
+      claimsOf: claimedBy,
+      ...lives,
       settings: timing,
     }),
   )
 
-  const plan = (holdings: MeshMemory['holdings']): PeerPlan =>
-    recall.plan.of([retained, identity.nodeId, identity.publicKey, holdings], () =>
-      planPeerSpecs(
-        retained.map(({ affiliate }) => affiliate),
-        identity.nodeId,
-        { ownKey: identity.publicKey, holdings },
-      ),
+  const plan = (holdings: MeshMemory['holdings'], cache: Last<PeerPlan>, holders = NO_HOLDERS): PeerPlan =>
+    cache.of([retained, identity.nodeId, identity.publicKey, holdings, [...holders].join()], () =>
+      planPeerSpecs(peersOf(retained), identity.nodeId, {
+        ownKey: identity.publicKey,
+        ...{ holdings, holders },
+      }),
     )
-  const standing = plan(memory.holdings)
+  const byIds = plan(memory.holdings, recall.plan)
+  const holders = holdersOf(byIds.conflicts, memory, lives, timing.liveWithin)
+  const standing = holders.size === 0 ? byIds : plan(memory.holdings, recall.heldPlan, holders)
   const { raw, sources, isComplete } = tiers
   const knownSince = recall.knownSince.of([retained], () =>
     followKnown(
@@ -155,20 +167,25 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
     followContests({
       contested: standing.contested,
       before: memory.contests,
-      known: memory.retained.map(({ affiliate }) => affiliate),
+      known: peersOf(memory.retained),
       knownSince: memory.knownSince,
       now,
     }),
   )
+  const { unsettled } = settled
+  const doubted = unsettled.flatMap(({ why, publicKey }) => (why === 'older' ? [] : [publicKey]))
+  const heldOf = ({ refused }: PeerPlan): readonly HeldClaim[] =>
+    recall.held.of([retained, refused], () => [...heldIn(retained), ...refused])
+  const base = { raw, retained, sources, knownSince, trails, isComplete, unsettled, contests }
   if (standing.contested.size === 0 && memory.holdings.size === 0)
     return {
-      ...{ raw, retained, sources, knownSince, trails, isComplete, ...standing },
-      ...{ holdings: memory.holdings, contests, challenged: new Set() },
+      ...{ ...base, ...standing, held: heldOf(standing) },
+      ...{ holdings: memory.holdings, challenged: new Set(doubted) },
     }
   const holdings = arbitrateOverlaps({
     contested: standing.contested,
     holdings: memory.holdings,
-    ...livesOf(memory),
+    ...livesByNode(memory),
     contests,
     contestsBefore: memory.contests,
     listeningSince: input.listeningSince,
@@ -176,13 +193,58 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
     patience: timing.peerDownAfter,
   })
   const isSame = JSON.stringify([...holdings]) === JSON.stringify([...memory.holdings])
-  const { specs, conflicts, claims } = isSame ? standing : plan(holdings)
+  const settledPlan = isSame
+    ? standing
+    : plan(holdings, holders.size === 0 ? recall.plan : recall.heldPlan, holders)
   return {
-    ...{ raw, retained, sources, knownSince, trails, isComplete, specs, conflicts, claims, contests },
+    ...{ ...base, ...settledPlan, held: heldOf(settledPlan) },
     holdings: isSame ? memory.holdings : holdings,
-    challenged: challengedBy(contests, memory.contests, specs),
+    challenged: new Set([...doubted, ...challengedBy(contests, memory.contests, settledPlan.specs)]),
   }
 }
+
+const NO_HOLDERS: ReadonlyMap<PublicKey, string> = new Map()
+
+/** Who is up with a key that several are said to have. */
+function holdersOf(
+  conflicts: PeerPlan['conflicts'],
+  { specs }: Pick<MeshMemory, 'specs'>,
+  lives: Lives,
+  liveWithin: Milliseconds,
+): ReadonlyMap<PublicKey, string> {
+  const taken = new Set(
+    conflicts.flatMap((conflict) => (conflict.kind === 'taken key' ? conflict.publicKey : [])),
+  )
+  if (taken.size === 0) return NO_HOLDERS
+  return new Map(
+    specs
+      .filter(({ publicKey }) => taken.has(publicKey) && answers(publicKey, lives, liveWithin))
+      .map(({ publicKey, nodeId }) => [publicKey, nodeId]),
+  )
+}
+
+const heldIn = (retained: readonly RetainedAffiliate[]): readonly HeldClaim[] =>
+  retained.flatMap(({ affiliate: { nodeId, nodename }, held }) =>
+    held === undefined ? [] : [{ nodeId, label: nodename, prefixes: held }],
+  )
+
+/** What each node that is up is sent. */
+const ownedBy = ({ specs, statuses }: Pick<MeshMemory, 'specs' | 'statuses'>) =>
+  new Map(
+    specs
+      .filter(({ publicKey }) => statuses.get(publicKey)?.state === 'up')
+      .map(({ nodeId, allowedIps }) => [nodeId, allowedIps]),
+  )
+
+const livesOf = (memory: Pick<MeshMemory, 'statuses' | 'suspectSince'>, now: Instant): Lives => ({
+  lastReceiveAt: new Map(
+    [...memory.statuses].flatMap(([key, { lastReceiveAt }]) =>
+      lastReceiveAt === undefined ? [] : [[key, lastReceiveAt]],
+    ),
+  ),
+  silentSince: silences(memory),
+  now,
+})
 
 /** Since when each of the suspects is one. */
 export const followSuspects = (
@@ -204,7 +266,7 @@ export const silences = ({
   )
 
 /** How each node's peer was when it was last looked at. */
-function livesOf({ specs, statuses, suspectSince }: MeshMemory) {
+function livesByNode({ specs, statuses, suspectSince }: MeshMemory) {
   return {
     notUpSince: new Map(
       specs.map(({ nodeId, publicKey }) => [

@@ -1,86 +1,159 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { compareBytes } from '../../../shared/byte-order.ts'
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
-import type { PublicKey } from '../../model/peer.ts'
+import type { Prefix } from '../../../shared/net/address.ts'
+import { PrefixSet } from '../../../shared/net/prefix-set.ts'
+import { answers, type Lives } from './lives.ts'
 
 /** An affiliate and whether some registry still vouches for it. */
 export interface RetainedAffiliate {
   readonly affiliate: Affiliate
-  /** Undefined while confirmed; else until when it is kept. Infinity: until a registry has spoken at all. */
+  /**
+   * Undefined while confirmed; else until when it stays as it is. Infinity: as long as its tunnel is live, or until a registry has
+   * spoken at all.
+   */
   readonly unconfirmedUntil: Instant | undefined
   /** What it alone claimed when it was last confirmed: its key and addresses. Empty while it is confirmed. */
   readonly soleClaims: readonly string[]
+  /**
+   * Of one that is no peer any more: what it owned and nobody else has taken over. It is not sent to anybody, and not in clear
+   * either. Undefined while it is a peer.
+   */
+  readonly held?: readonly Prefix[]
 }
 
 export interface RetentionSettings {
   /** A tunnel is live when bytes arrived through it so recently. */
   readonly liveWithin: Milliseconds
-  /** How long an affiliate that expired or went missing is kept. 0: not at all, as the protocol has it. */
+  /** For how long a silent peer is kept whose record expired or went missing. 0: not at all, as the protocol has it. */
   readonly graceAfterLoss: Milliseconds
-  /** How long one is kept that somebody deleted. */
+  /** For how long one is kept whose record somebody deleted. */
   readonly graceAfterDeletion: Milliseconds
+  /** How long the prefixes of one that is not kept any more are held. */
+  readonly holdAfterLoss: Milliseconds
 }
-
-/** The path to a peer that is only thought dead is found again within this time. */
-const SILENT_AFTER: Milliseconds = 3_000
 
 export const RETENTION: RetentionSettings = {
   liveWithin: 60_000,
   graceAfterLoss: 300_000,
   graceAfterDeletion: 60_000,
+  holdAfterLoss: 1_800_000,
 }
 
-export interface RetentionInput {
+export interface RetentionInput extends Lives {
   /** The result of the last time; at start what the cache on disk held, by way of `unconfirmed`. */
   readonly previous: readonly RetainedAffiliate[]
   /** What the registries say now, merged. */
   readonly current: readonly Affiliate[]
   /** Whether any registry has told us all it knows since we started. */
   readonly isComplete: boolean
+  /** What anybody may have done who knows the cluster id: no more than a hint. */
   readonly explicitDeletions: ReadonlySet<string>
   /** Node ids that the user wants gone now, unless a registry vouches for them. */
   readonly forgotten: ReadonlySet<string>
-  /** When bytes of each peer last arrived. */
-  readonly lastReceiveAt: ReadonlyMap<PublicKey, Instant>
-  /** Since when each peer is not up, or its path seems dead: no live tunnel then depends on a record that somebody deleted. */
-  readonly silentSince?: ReadonlyMap<PublicKey, Instant>
-  readonly now: Instant
+  /** What each node id is sent that is up now: that is held for nobody else. */
+  readonly owned?: ReadonlyMap<string, readonly Prefix[]>
+  /** Until when what the cache held is held, by node id. */
+  readonly cachedUntil?: ReadonlyMap<string, Instant>
+  /** What an affiliate claims. */
+  readonly claimsOf: (affiliate: Affiliate) => readonly Prefix[]
   readonly settings: RetentionSettings
 }
 
 /**
- * Never cuts a live tunnel because a registry forgot the node behind it: that affiliate stays for a grace time as unconfirmed.
- * It goes at once when somebody else claims its key or one of its addresses - not one that others had all along, as
- * hosts have the address of a bridge - and what a registry says of the same node id replaces it, a new key included.
- * Sorted by node id.
+ * A registry vouches for members, and does not end them: whoever runs it, or knows the cluster id, can delete and withhold records,
+ * and the traffic of live nodes would leave in clear. So
+ *
+ * - a peer stays as long as its tunnel is live, whatever becomes of its record; what a registry says of the same node id, or
+ *   of another one with the same key, replaces it;
+ * - one that is silent is kept for a grace time, and then given up. Sooner when somebody else claims one of its
+ *   addresses - not one that others had all along, as hosts have the address of a bridge;
+ * - what it owned is held after that: dropped, until another member that is up has it, the user forgets the node, or
+ *   `holdAfterLoss` is over.
+ *
+ * Who says itself that it has left, sealed, is confirmed and claims nothing. Sorted by node id; the very `previous` where nothing
+ * has changed.
  */
-export function retainAffiliates(input: RetentionInput): RetainedAffiliate[] {
-  const { previous, current, forgotten, now } = input
+export function retainAffiliates(input: RetentionInput): readonly RetainedAffiliate[] {
+  const { previous, current, forgotten } = input
+  const before = new Map(previous.map((entry) => [entry.affiliate.nodeId, entry]))
   const confirmed = new Set(current.map(({ nodeId }) => nodeId))
   const missing = previous.filter(
-    ({ affiliate: { nodeId } }) => !confirmed.has(nodeId) && !forgotten.has(nodeId),
+    ({ affiliate: { nodeId, kubespan } }) =>
+      !confirmed.has(nodeId) && !forgotten.has(nodeId) && kubespan.publicKey !== '',
   )
   const isNew = missing.some(({ unconfirmedUntil }) => unconfirmedUntil === undefined)
   const known = isNew ? soleClaims(previous.map(({ affiliate }) => affiliate)) : undefined
-  const claimed = new Set(missing.length === 0 ? [] : current.flatMap(claimsOf))
+  const claimed = new Set(missing.length === 0 ? [] : current.flatMap(markersOf))
 
-  const kept = missing.flatMap((entry) => {
-    const sole =
-      entry.unconfirmedUntil === undefined ? (known?.get(entry.affiliate.nodeId) ?? []) : entry.soleClaims
-    const until = deadline(entry, input)
-    if (until <= now || sole.some((claim) => claimed.has(claim))) return []
-    return [{ affiliate: entry.affiliate, unconfirmedUntil: until, soleClaims: sole }]
+  const kept = missing.flatMap((entry): RetainedAffiliate[] => {
+    const { affiliate, unconfirmedUntil } = entry
+    const sole = unconfirmedUntil === undefined ? (known?.get(affiliate.nodeId) ?? []) : entry.soleClaims
+    const next = entry.held === undefined ? keep({ ...entry, soleClaims: sole }, claimed, input) : entry
+    return next.held === undefined ? [next] : hold(next, input)
   })
-  return [...current.map(confirm), ...kept].sort((a, b) =>
-    compareBytes(a.affiliate.nodeId, b.affiliate.nodeId),
-  )
+  const retained = [...current.map((affiliate) => confirm(affiliate, before)), ...kept]
+    .map((entry) => sameAs(before.get(entry.affiliate.nodeId), entry))
+    .sort((a, b) => compareBytes(a.affiliate.nodeId, b.affiliate.nodeId))
+  const isSame = retained.length === previous.length && retained.every((entry, n) => entry === previous[n])
+  return isSame ? previous : retained
 }
 
-const confirm = (affiliate: Affiliate): RetainedAffiliate => ({
-  affiliate,
-  unconfirmedUntil: undefined,
-  soleClaims: [],
-})
+function confirm(affiliate: Affiliate, before: ReadonlyMap<string, RetainedAffiliate>): RetainedAffiliate {
+  const known = before.get(affiliate.nodeId)
+  const isKnown = known?.affiliate === affiliate && known.unconfirmedUntil === undefined
+  return isKnown ? known : { affiliate, unconfirmedUntil: undefined, soleClaims: [] }
+}
+
+const sameAs = (before: RetainedAffiliate | undefined, now: RetainedAffiliate): RetainedAffiliate =>
+  before?.affiliate === now.affiliate &&
+  before.unconfirmedUntil === now.unconfirmedUntil &&
+  before.held?.join() === now.held?.join() &&
+  before.soleClaims.join() === now.soleClaims.join()
+    ? before
+    : now
+
+/** As a peer, or no longer. */
+function keep(
+  entry: RetainedAffiliate,
+  claimed: ReadonlySet<string>,
+  input: RetentionInput,
+): RetainedAffiliate {
+  const { affiliate, unconfirmedUntil: until = Number.POSITIVE_INFINITY, soleClaims: sole } = entry
+  const { isComplete, explicitDeletions, lastReceiveAt, now, settings } = input
+  if (!isComplete) return { ...entry, unconfirmedUntil: until }
+  const { publicKey } = affiliate.kubespan
+  const grace = explicitDeletions.has(affiliate.nodeId)
+    ? settings.graceAfterDeletion
+    : settings.graceAfterLoss
+  const heardAt = lastReceiveAt.get(publicKey) ?? -Infinity
+  // With a key that a registry says is another's, it is that one that answers.
+  const isLive = !claimed.has(publicKey) && answers(publicKey, input, settings.liveWithin)
+  if (grace > 0 && isLive) return { ...entry, unconfirmedUntil: Number.POSITIVE_INFINITY }
+  const keptUntil = grace === 0 ? -Infinity : heardAt + Math.max(grace, settings.liveWithin)
+  if (keptUntil > now && !claimed.has(publicKey) && !sole.some((claim) => claimed.has(claim)))
+    return { ...entry, unconfirmedUntil: keptUntil }
+  // It may have been heard long after a registry vouched for it last.
+  const holdFrom =
+    entry.unconfirmedUntil === undefined ? now : Math.max(heardAt, now - settings.holdAfterLoss)
+  const heldUntil = input.cachedUntil?.get(affiliate.nodeId) ?? holdFrom + settings.holdAfterLoss
+  return { ...entry, unconfirmedUntil: heldUntil, held: input.claimsOf(affiliate) }
+}
+
+/** What is still held of it; nothing at all once there is nothing. */
+function hold(entry: RetainedAffiliate, { owned, now }: RetentionInput): RetainedAffiliate[] {
+  const { affiliate, unconfirmedUntil: until = now, held = [] } = entry
+  if (until <= now) return []
+  const taken = [...(owned ?? [])].flatMap(([nodeId, prefixes]) =>
+    nodeId === affiliate.nodeId ? [] : prefixes,
+  )
+  const left = taken.length === 0 ? held : PrefixSet.of(held).subtract(PrefixSet.of(taken)).toPrefixes()
+  return left.length === 0 ? [] : [{ ...entry, held: left }]
+}
+
+/** Those that are peers, or would be with a key. */
+export const peersOf = (retained: readonly RetainedAffiliate[]): readonly Affiliate[] =>
+  retained.flatMap(({ affiliate, held }) => (held === undefined ? [affiliate] : []))
 
 /** Affiliates out of the cache: good until some registry has spoken. */
 export function unconfirmed(affiliates: readonly Affiliate[]): RetainedAffiliate[] {
@@ -107,22 +180,8 @@ export function nextDeadline(retained: readonly RetainedAffiliate[]): Instant | 
   return Number.isFinite(next) ? next : undefined
 }
 
-function deadline(
-  { affiliate: { nodeId, kubespan }, unconfirmedUntil: until }: RetainedAffiliate,
-  { isComplete, explicitDeletions, lastReceiveAt, silentSince, now, settings }: RetentionInput,
-): Instant {
-  if (!isComplete) return until ?? Number.POSITIVE_INFINITY
-  const isDeleted = explicitDeletions.has(nodeId)
-  const silence = now - (silentSince?.get(kubespan.publicKey) ?? now)
-  if (isDeleted && silence >= SILENT_AFTER) return -Infinity
-  if (until !== undefined && Number.isFinite(until))
-    return isDeleted ? Math.min(until, now + settings.graceAfterDeletion) : until
-  const isLive = now - (lastReceiveAt.get(kubespan.publicKey) ?? -Infinity) <= settings.liveWithin
-  return isLive ? now + (isDeleted ? settings.graceAfterDeletion : settings.graceAfterLoss) : -Infinity
-}
-
 /** What no two nodes should have: the key and every address, each as text. */
-const claimsOf = ({ addresses, kubespan }: Affiliate): string[] =>
+const markersOf = ({ addresses, kubespan }: Affiliate): string[] =>
   [kubespan.publicKey, kubespan.address ?? '', ...addresses, ...kubespan.additionalAddresses].filter(
     (claim) => claim !== '',
   )
@@ -130,7 +189,7 @@ const claimsOf = ({ addresses, kubespan }: Affiliate): string[] =>
 function soleClaims(affiliates: readonly Affiliate[]): ReadonlyMap<string, readonly string[]> {
   const claims = affiliates.map((affiliate) => ({
     nodeId: affiliate.nodeId,
-    own: [...new Set(claimsOf(affiliate))],
+    own: [...new Set(markersOf(affiliate))],
   }))
   const times = new Map<string, number>()
   for (const { own } of claims) for (const claim of own) times.set(claim, (times.get(claim) ?? 0) + 1)

@@ -34,50 +34,77 @@ export interface Claims {
   /** In the byte order of the node ids, which is the order of precedence. */
   readonly claims: readonly Claim[]
   readonly refusals: readonly Refusal[]
+  /** What those ask for who are turned away whole: nobody is sent it, and it is not sent in clear either. */
+  readonly refused: readonly HeldClaim[]
+}
+
+/** Prefixes of the mesh that have no peer. */
+export interface HeldClaim {
+  readonly nodeId: string
+  /** Their node's name; empty when it has none. */
+  readonly label: string
+  readonly prefixes: readonly Prefix[]
 }
 
 /** Standard base64 of exactly 32 bytes: `wg` would refuse the whole configuration for anything else. */
 const PUBLIC_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
 
 /**
- * Reads every affiliate but our own as a claim (SPEC 6.1). One key has one owner, the lowest id that can be a peer (SPEC 9,
- * N1); ours is never another's. Of what an affiliate advertises only the invalid part is dropped (N3).
+ * Reads every affiliate but our own as a claim (SPEC 6.1). One key has one owner: who is up with it, by `holders`, else the
+ * lowest id that can be a peer (SPEC 9, N1); ours is never another's. Of what an affiliate advertises only the invalid part is
+ * dropped (N3).
  */
 export function planClaims(
   affiliates: readonly Affiliate[],
   localNodeId: string,
   ownKey: PublicKey | undefined,
+  holders: ReadonlyMap<PublicKey, string> = new Map(),
 ): Claims {
   const claims: Claim[] = []
   const refusals: Refusal[] = []
-  const owners = new Map(ownKey === undefined ? [] : [[ownKey, localNodeId]])
+  const refused: HeldClaim[] = []
+  const owners = new Map([
+    ...affiliates.flatMap(({ nodeId, kubespan: { publicKey, address } }): [PublicKey, string][] =>
+      holders.get(publicKey) === nodeId && address !== undefined ? [[publicKey, nodeId]] : [],
+    ),
+    ...(ownKey === undefined ? [] : [[ownKey, localNodeId] as const]),
+  ])
 
   for (const affiliate of affiliates.toSorted((a, b) => compareBytes(a.nodeId, b.nodeId))) {
     const { nodeId, kubespan } = affiliate
     const { publicKey, address } = kubespan
     if (nodeId === localNodeId || publicKey === '') continue
-    const ownerId = owners.get(publicKey)
-    if (!PUBLIC_KEY.test(publicKey)) refusals.push({ kind: 'invalid key', nodeId, publicKey })
-    else if (address === undefined) refusals.push({ kind: 'no address', nodeId })
-    else if (ownerId !== undefined) refusals.push({ kind: 'taken key', nodeId, publicKey, ownerId })
+    const ownerId = owners.get(publicKey) ?? nodeId
+    const { prefixes, invalid } = claimedPrefixes(affiliate)
+    const refuse = (refusal: Refusal): void => {
+      refusals.push(refusal)
+      refused.push({ nodeId, label: affiliate.nodename, prefixes })
+    }
+    if (!PUBLIC_KEY.test(publicKey)) refuse({ kind: 'invalid key', nodeId, publicKey })
+    else if (address === undefined) refuse({ kind: 'no address', nodeId })
+    else if (ownerId !== nodeId) refuse({ kind: 'taken key', nodeId, publicKey, ownerId })
     else {
       owners.set(publicKey, nodeId)
-      const { prefixes, invalid } = claimedPrefixes(affiliate, address)
       claims.push({ affiliate, address, prefixes })
       for (const prefix of invalid) refusals.push({ kind: 'invalid prefix', nodeId, prefix })
     }
   }
-  return { claims, refusals }
+  return { claims, refusals, refused }
 }
 
-function claimedPrefixes({ addresses, kubespan }: Affiliate, address: Address) {
+/** What an affiliate would be sent if it were the only one; nothing without a key. */
+export const claimedBy = (affiliate: Affiliate): readonly Prefix[] =>
+  affiliate.kubespan.publicKey === '' ? [] : claimedPrefixes(affiliate).prefixes
+
+function claimedPrefixes({ addresses, kubespan }: Affiliate) {
   const advertised = [...kubespan.additionalAddresses, ...addresses.map(hostPrefix)]
   const { excludeAdvertisedNetworks } = kubespan
   const invalid = [...advertised, ...excludeAdvertisedNetworks].filter((prefix) => !isValidPrefix(prefix))
   const valid = new Set(advertised.filter(isValidPrefix).map(maskPrefix))
   const excluded = PrefixSet.of(excludeAdvertisedNetworks.filter(isValidPrefix))
   const kept = excluded.isEmpty ? valid : new Set([...valid].flatMap((prefix) => without(prefix, excluded)))
-  return { prefixes: [...kept.add(hostPrefix(address))], invalid }
+  if (kubespan.address !== undefined) kept.add(hostPrefix(kubespan.address))
+  return { prefixes: [...kept], invalid }
 }
 
 const without = (prefix: Prefix, excluded: PrefixSet): Prefix[] =>

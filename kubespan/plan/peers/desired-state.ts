@@ -13,6 +13,7 @@ import type { DesiredPeer, DesiredState, Placement } from '../../model/desired.t
 import type { Identity } from '../../model/identity.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../../model/peer.ts'
 import { type LocalClaim, NO_SURROUNDINGS, type Surroundings } from '../../model/surroundings.ts'
+import type { HeldClaim } from './claims.ts'
 import { type ClaimsOf, NO_PROOFS, type Proofs, planLocality } from './locality.ts'
 
 export interface DesiredStateInput {
@@ -27,6 +28,8 @@ export interface DesiredStateInput {
   readonly allowDownPeerBypass: boolean
   /** What each peer asks for, before it is joined to allowed IPs; by default these. */
   readonly claims?: ClaimsOf
+  /** What of the mesh has no peer: it is routed like what has one, and goes nowhere. */
+  readonly held?: readonly HeldClaim[]
   readonly surroundings?: Surroundings
   readonly proofs?: Proofs
   /** Of our own links. */
@@ -51,8 +54,8 @@ export const planDesiredState = (input: DesiredStateInput): DesiredState => plan
 /** The same, with what it keeps from peers. */
 export function planHost(input: DesiredStateInput, recall = new DesiredRecall()): DesiredPlan {
   const { placement, mtuBytes, identity, specs, statuses, endpoints, allowDownPeerBypass } = input
-  const { claims, surroundings, proofs, ownAddresses } = input
-  const parts = [specs, claims, surroundings, proofs, ownAddresses]
+  const { claims, held, surroundings, proofs, ownAddresses } = input
+  const parts = [specs, claims, held, surroundings, proofs, ownAddresses]
   const { told, ...routed } = recall.routed.of([...parts, ...(allowDownPeerBypass ? [statuses] : [])], () =>
     planRouted(
       allowDownPeerBypass ? specs.filter(({ publicKey }) => statuses.get(publicKey)?.state === 'up') : specs,
@@ -91,15 +94,28 @@ const isRoutable = (prefix: Prefix): boolean =>
 
 function planRouted(
   specs: readonly PeerSpec[],
-  { claims, surroundings, proofs = NO_PROOFS, ownAddresses = [] }: DesiredStateInput,
+  {
+    claims,
+    held = [],
+    surroundings,
+    proofs = NO_PROOFS,
+    ownAddresses = [],
+    allowDownPeerBypass,
+  }: DesiredStateInput,
 ): RoutedPlan {
   const { routed, neighbours, kept, told } = planLocality({
     surroundings: surroundings ?? NO_SURROUNDINGS,
     ...{ proofs, ownAddresses },
-    claims: specs.map(({ publicKey, label, nodeId, allowedIps }) => ({
-      label: label === '' ? nodeId : label,
-      prefixes: (claims?.get(publicKey) ?? allowedIps).filter(isRoutable),
-    })),
+    claims: [
+      ...specs.map(({ publicKey, label, nodeId, allowedIps }) => ({
+        label: label === '' ? nodeId : label,
+        prefixes: (claims?.get(publicKey) ?? allowedIps).filter(isRoutable),
+      })),
+      ...(allowDownPeerBypass ? [] : held).map(({ label, nodeId, prefixes }) => ({
+        label: label === '' ? nodeId : label,
+        prefixes: prefixes.filter(isRoutable),
+      })),
+    ],
   })
   const prefixes = routed.subtract(OF_ONE_LINK).toPrefixes()
   return {

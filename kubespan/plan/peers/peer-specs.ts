@@ -10,7 +10,7 @@ import {
 } from '../../../shared/net/address.ts'
 import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import type { Holding } from './arbitrate-overlaps.ts'
-import { planClaims, type Refusal } from './claims.ts'
+import { type HeldClaim, planClaims, type Refusal } from './claims.ts'
 import { settleOwnership } from './ownership.ts'
 
 export type PeerConflict =
@@ -31,6 +31,7 @@ export interface PeerPlan {
   readonly contested: ReadonlyMap<Prefix, readonly string[]>
   /** What each asks for, prefix by prefix: allowed IPs join what touches. */
   readonly claims: ReadonlyMap<PublicKey, readonly Prefix[]>
+  readonly refused: readonly HeldClaim[]
 }
 
 export interface PeerPlanOptions {
@@ -41,6 +42,8 @@ export interface PeerPlanOptions {
    * whatever the ids; without it the ids alone decide, as the protocol has it.
    */
   readonly holdings?: ReadonlyMap<Prefix, Holding>
+  /** Node ids of those that answer with a key, which they keep although others are said to have it. */
+  readonly holders?: ReadonlyMap<PublicKey, string>
 }
 
 /**
@@ -50,9 +53,9 @@ export interface PeerPlanOptions {
 export function planPeerSpecs(
   affiliates: readonly Affiliate[],
   localNodeId: string,
-  { ownKey, holdings }: PeerPlanOptions = {},
+  { ownKey, holdings, holders }: PeerPlanOptions = {},
 ): PeerPlan {
-  const { claims, refusals } = planClaims(affiliates, localNodeId, ownKey)
+  const { claims, refusals, refused } = planClaims(affiliates, localNodeId, ownKey, holders)
   const nodeIdOf = (rank: number): string => claims[rank]?.affiliate.nodeId ?? ''
   const { owned, overlaps, contested } = settleOwnership(
     claims.map(({ prefixes }) => prefixes),
@@ -74,6 +77,7 @@ export function planPeerSpecs(
     }),
   )
   return {
+    refused,
     specs: specs.sort((a, b) => compareBytes(a.publicKey, b.publicKey)),
     conflicts: [
       ...refusals,

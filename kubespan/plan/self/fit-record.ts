@@ -1,5 +1,9 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import { AFFILIATE_PLAINTEXT_MAX_BYTES, encodeAffiliate } from '../../../shared/affiliate/codec.ts'
+import {
+  AFFILIATE_PLAINTEXT_MAX_BYTES,
+  encodeAffiliate,
+  SEALED_AT_BYTES,
+} from '../../../shared/affiliate/codec.ts'
 import type { Address, Prefix } from '../../../shared/net/address.ts'
 import { PrefixSet } from '../../../shared/net/prefix-set.ts'
 
@@ -65,7 +69,7 @@ const withParts = (
 })
 
 const hasRoom = (affiliate: Affiliate): boolean =>
-  encodeAffiliate(affiliate).length <= AFFILIATE_PLAINTEXT_MAX_BYTES
+  encodeAffiliate(affiliate).length + SEALED_AT_BYTES <= AFFILIATE_PLAINTEXT_MAX_BYTES
 
 /** From the front. */
 function asManyAsFit<T>(all: readonly T[], recordWith: (some: readonly T[]) => Affiliate): readonly T[] {

@@ -1,6 +1,6 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { sealStamp } from '../../../shared/affiliate/seal.ts'
-import type { Milliseconds } from '../../../shared/clock.ts'
+import type { Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
 import { messageOf } from '../../../shared/message-of.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
@@ -10,7 +10,7 @@ import { checkWhenWanted } from './check-connection.ts'
 import { type ClientStatus, type DiscoveryClientOptions, rememberAddress } from './client-options.ts'
 import { DoubleWatch } from './double.ts'
 import { OthersRecord, tellOthers } from './others.ts'
-import { type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
+import { farewellOf, type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
 import { OwnSeals } from './own-seals.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
@@ -82,7 +82,7 @@ export class DiscoveryClient implements AsyncDisposable {
    * Oversized data is not sent at all (C5) and is told as the status' problem.
    */
   publish(affiliate: Affiliate): void {
-    const record = sealOwnRecord(affiliate, this.#options.key, this.#local)
+    const record = sealOwnRecord(affiliate, this.#options.key, this.#local, this.#nextSealedAt)
     if (record === this.#local) return
     if (record.problem !== undefined) this.#update({ problem: record.problem, isUnpublished: true })
     this.#local = record
@@ -92,7 +92,7 @@ export class DiscoveryClient implements AsyncDisposable {
   /** Publishes our record once more, sealed anew: who watches sees that we are there. */
   renew(): void {
     if (this.#local === undefined || this.#deletion !== undefined) return
-    this.#local = sealAnew(this.#local, this.#options.key)
+    this.#local = sealAnew(this.#local, this.#options.key, this.#nextSealedAt)
     this.#refreshWanted.set()
   }
 
@@ -112,7 +112,10 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#checkWanted.set()
   }
 
-  /** Takes our record out of the service and keeps it out. Resolves once the service has confirmed it. */
+  /**
+   * Takes our record out of the service and keeps it out: what is last said there of this node, sealed, is that it has left, and then
+   * it is deleted. Resolves once the service has confirmed both.
+   */
   leave(): Promise<void> {
     this.#deletion ??= Promise.withResolvers()
     this.#refreshWanted.set()
@@ -270,6 +273,7 @@ export class DiscoveryClient implements AsyncDisposable {
   async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<boolean> {
     const { ownId, ttl } = this.#options
     if (this.#deletion !== undefined) {
+      await this.#sayFarewell(transport, signal)
       await transport.remove(ownId, signal)
       this.#deletion.resolve()
       return true
@@ -285,6 +289,23 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#update({ problem: describeNoRoom(taken, endpoints.length), isUnpublished: false })
     return taken === endpoints.length
   }
+
+  /** A service that refuses it is left without one. */
+  async #sayFarewell(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
+    const { ownId, ttl, key } = this.#options
+    if (this.#local === undefined) return
+    const affiliate = farewellOf(this.#local.affiliate)
+    const { data, endpoints } = sealOwnRecord(affiliate, key, undefined, this.#nextSealedAt)
+    if (data === undefined) return
+    await this.#seals.add(sealStamp(data))
+    try {
+      await transport.update({ affiliateId: ownId, data, endpoints, ttl }, signal)
+    } catch (error) {
+      if (!(error instanceof RefusedCall)) throw error
+    }
+  }
+
+  readonly #nextSealedAt = (): UnixMilliseconds => this.#seals.nextSealedAt(this.#options.clock.wall())
 
   #setRoute(route: Route): void {
     this.#route = route

@@ -1,15 +1,23 @@
 import { readFile } from 'node:fs/promises'
+import type { UnixMilliseconds } from '../../../shared/clock.ts'
 import { replaceFile } from '../state-file.ts'
 
 /** Where it is kept across restarts which records are our own. */
 export interface SealStore {
-  load(): Promise<readonly string[]>
-  save(stamps: readonly string[]): Promise<void>
+  load(): Promise<StoredSeals>
+  save(seals: StoredSeals): Promise<void>
+}
+
+export interface StoredSeals {
+  readonly stamps: readonly string[]
+  /** When the last one was made. */
+  readonly sealedAt: UnixMilliseconds
 }
 
 /** So many are remembered: a record is sealed anew when something in it changes, and at each start. */
 const SEALS_MAX = 64
 const FORMAT = 'openspan seals 1'
+const NO_SEALS: StoredSeals = { stamps: [], sealedAt: 0 }
 
 /**
  * The stamps of the records that this node has sealed, in this run and before. A record under our id that opens with the cluster's
@@ -19,6 +27,7 @@ export class OwnSeals {
   readonly #warn: (problem: string) => void
   #store: SealStore | undefined
   #stamps: readonly string[] = []
+  #sealedAt: UnixMilliseconds = 0
   #saving: Promise<void> = Promise.resolve()
 
   constructor(warn: (problem: string) => void = () => {}) {
@@ -28,7 +37,15 @@ export class OwnSeals {
   /** Goes on from what an earlier run has left. */
   async resume(store: SealStore): Promise<void> {
     this.#store = store
-    this.#stamps = latest([...(await store.load()), ...this.#stamps])
+    const { stamps, sealedAt } = await store.load()
+    this.#stamps = latest([...stamps, ...this.#stamps])
+    this.#sealedAt = Math.max(this.#sealedAt, sealedAt)
+  }
+
+  /** When a record is sealed now: later than every one before, also when the clock of this host has gone back. */
+  nextSealedAt(wall: UnixMilliseconds): UnixMilliseconds {
+    this.#sealedAt = Math.max(this.#sealedAt + 1, Math.floor(wall))
+    return this.#sealedAt
   }
 
   has(stamp: string): boolean {
@@ -46,7 +63,7 @@ export class OwnSeals {
 
   async #save(): Promise<void> {
     try {
-      await this.#store?.save(this.#stamps)
+      await this.#store?.save({ stamps: this.#stamps, sealedAt: this.#sealedAt })
     } catch (error) {
       this.#warn(`it cannot be stored which records are our own: ${(error as Error).message}`)
     }
@@ -59,11 +76,13 @@ const latest = (stamps: readonly string[]): readonly string[] => [...new Set(sta
 export const sealFile = (path: string): SealStore => ({
   async load() {
     try {
-      const { format, stamps } = JSON.parse(await readFile(path, 'utf8'))
-      return format === FORMAT && Array.isArray(stamps) ? stamps.map(String) : []
+      const { format, stamps, sealedAt } = JSON.parse(await readFile(path, 'utf8'))
+      return format === FORMAT && Array.isArray(stamps)
+        ? { stamps: stamps.map(String), sealedAt: Number.isSafeInteger(sealedAt) ? sealedAt : 0 }
+        : NO_SEALS
     } catch {
-      return []
+      return NO_SEALS
     }
   },
-  save: (stamps) => replaceFile(path, `${JSON.stringify({ format: FORMAT, stamps })}\n`),
+  save: (seals) => replaceFile(path, `${JSON.stringify({ format: FORMAT, ...seals })}\n`),
 })

@@ -37,7 +37,7 @@ const gather = (
   forgotten: string[] = [],
 ) => ({
   ...memory,
-  ...gatherPeers({ memory, reports, identity, settings, forgotten: new Set(forgotten), now }),
+  ...gatherPeers({ memory, reports, identity, settings, forgotten: new Set(forgotten), now, wall: now }),
 })
 /** All peers are up and have just received. */
 const live = (memory: MeshMemory, now: number): MeshMemory => ({
@@ -51,15 +51,56 @@ const live = (memory: MeshMemory, now: number): MeshMemory => ({
 })
 const ids = ({ retained }: MeshMemory): string[] => retained.map(({ affiliate }) => affiliate.nodeId)
 
-test('a live peer that the service forgot stays for the grace time, a dead one goes at once', () => {
+test('a live peer that the service forgot stays, and of a silent one what it owned is held', () => {
   const known = live(gather(EMPTY_MEMORY, [report([node(1), node(2)])]), 1000)
   const lost = gather(known, [report([node(2)])], 2000)
   assert.deepEqual(ids(lost), ['n1', 'n2'])
-  assert.equal(lost.retained[0]?.unconfirmedUntil, 2000 + 300_000)
+  assert.equal(lost.retained[0]?.unconfirmedUntil, Infinity)
   assert.equal(lost.specs.length, 2)
-  assert.deepEqual(ids(gather(lost, [report([node(2)])], 2000 + 300_000)), ['n2'])
-  assert.deepEqual(ids(gather({ ...known, statuses: new Map() }, [report([node(2)])], 2000)), ['n2'])
+  const silent = gather(lost, [report([node(2)])], 2000 + 300_000)
+  assert.deepEqual(
+    silent.specs.map(({ nodeId }) => nodeId),
+    ['n2'],
+  )
+  assert.deepEqual(silent.held, [{ nodeId: 'n1', label: '', prefixes: ['192.0.2.1/32', 'fd00::1/128'] }])
   assert.deepEqual(ids(gather(lost, [report([node(2)])], 2001, ['n1'])), ['n2'], 'forgotten by command')
+})
+
+/** Who is sent what, and what has no peer. */
+const shares = ({ specs, held }: Pick<MeshMemory, 'specs' | 'held'>) => [
+  ...specs.map(({ nodeId, allowedIps }) => `${nodeId}: ${allowedIps.join(' ')}`),
+  ...held.map(({ nodeId, prefixes }) => `${nodeId} held: ${prefixes.join(' ')}`),
+]
+
+test('a key stays with who is up with it, whoever else is said to have it, and what that one claims is held', () => {
+  const thief = { ...node(1), kubespan: { ...node(1).kubespan, publicKey: key(2) } }
+  const first = gather(EMPTY_MEMORY, [report([node(2)])])
+  const alone = shares(first)
+  const known = live(first, 1000)
+  assert.deepEqual(shares(gather(known, [report([thief, node(2)])], 2000)), [
+    ...alone,
+    'n1 held: 192.0.2.1/32 fd00::1/128',
+  ])
+  const taken = gather(EMPTY_MEMORY, [report([thief, node(2)])])
+  assert.deepEqual(shares(taken).at(-1), 'n2 held: 192.0.2.2/32 fd00::2/128', 'when nobody is known to be up')
+  assert.deepEqual(shares(gather(live(taken, 1000), [report([node(2)])], 2000)).slice(0, 1), alone)
+})
+
+test('a record with another key waits while the peer answers, and the peer is asked whether it is there', () => {
+  const known = live(gather(EMPTY_MEMORY, [report([node(1)])]), 1000)
+  const replayed = { ...node(1), kubespan: { ...node(1).kubespan, publicKey: key(7) } }
+  const doubted = gather(known, [report([replayed])], 2000)
+  assert.deepEqual(
+    doubted.specs.map(({ publicKey }) => publicKey),
+    [key(1)],
+  )
+  assert.deepEqual([...doubted.challenged], [key(1)])
+  const silent = { ...doubted, suspectSince: new Map([[key(1), 3000]]) }
+  const renewed = gather(silent, [report([replayed])], 6000)
+  assert.deepEqual(
+    renewed.specs.map(({ publicKey }) => publicKey),
+    [key(7)],
+  )
 })
 
 test('we are nobody’s peer of our own', () => {
@@ -105,7 +146,15 @@ test('an address that moves goes to the newer claim once the path to its holder 
   const at = (memory: MeshMemory, nodes: readonly Affiliate[], now: number) => ({
     ...memory,
     ...gatherPeers({
-      ...{ memory, reports: [report(nodes)], identity, settings, forgotten: new Set<string>(), now },
+      ...{
+        memory,
+        reports: [report(nodes)],
+        identity,
+        settings,
+        forgotten: new Set<string>(),
+        now,
+        wall: now,
+      },
       ...start,
     }),
   })

@@ -84,7 +84,8 @@ test('two clients find each other, and a third learns both from the snapshot', a
   two.start()
   await quiet()
   assert.deepEqual([...one.table.affiliates.keys()], ['two'])
-  assert.deepEqual(two.table.affiliates.get('me')?.affiliate, node('me'))
+  const { sealedAt, ...affiliate } = two.table.affiliates.get('me')?.affiliate ?? node('nobody')
+  assert.deepEqual([affiliate, sealedAt], [node('me'), clock.wall()])
   await using late = world({ ownId: 'late', dial: service.dial, clock }).client
   late.start()
   await quiet()

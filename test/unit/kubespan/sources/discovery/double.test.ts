@@ -172,10 +172,13 @@ test('seals are remembered across runs, the latest 64, and a directory that cann
   assert.equal(again.has(sealStamp(Uint8Array.of(0, ...new Uint8Array(11)))), false)
 
   writeFileSync(path, '{"format":"openspan seals 1","stamps":7}')
-  assert.deepEqual(await sealFile(path).load(), [])
+  assert.deepEqual(await sealFile(path).load(), { stamps: [], sealedAt: 0 })
   const warnings: string[] = []
   const full = new OwnSeals((problem) => warnings.push(problem))
-  await full.resume({ load: async () => [], save: () => Promise.reject(new Error('ENOSPC')) })
+  await full.resume({
+    load: async () => ({ stamps: [], sealedAt: 0 }),
+    save: () => Promise.reject(new Error('ENOSPC')),
+  })
   await full.add('a')
   assert.match(warnings.join(), /own: ENOSPC/)
   assert.ok(full.has('a'))
