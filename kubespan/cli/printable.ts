@@ -1,14 +1,6 @@
-/** Control characters, marks that turn the direction of writing, characters without width, halves of characters. */
-const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu
+import { printable } from '../../shared/printable.ts'
 
-const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
-
-/**
- * Text as a terminal shows it instead of obeying it. Names, endpoints and error texts come from other machines; all of it
- * passes here before it is printed. The escapes are those of JSON, so inside its strings nothing is lost.
- */
-export const printable = (text: string): string =>
-  text.replace(UNSAFE, (character) => character.split('').map(escapeUnit).join(''))
+export { printable }
 
 /** The same for text of several lines. */
 export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')

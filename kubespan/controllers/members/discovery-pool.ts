@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import type { Clock } from '../../../shared/clock.ts'
+import type { Clock, Milliseconds } from '../../../shared/clock.ts'
 import type { Address, AddressPort } from '../../../shared/net/address.ts'
 import { backoffDelay, CLIENT_BACKOFF } from '../../../shared/reconcile/backoff.ts'
 import type { PeerSpec } from '../../model/peer.ts'
@@ -11,6 +11,7 @@ import {
   type ServiceEndpoint,
 } from '../../model/service-endpoint.ts'
 import type { Settings } from '../../model/settings.ts'
+import { believedAddresses } from '../../plan/members/believed-addresses.ts'
 import type { ServiceReport } from '../../plan/members/unite-services.ts'
 import { type HarvestedEndpoint, planTelling } from '../../plan/paths/harvest.ts'
 import { DiscoveryClient } from '../../sources/discovery/client.ts'
@@ -46,6 +47,8 @@ export class DiscoveryPool implements AsyncDisposable {
   readonly #seals: OwnSeals
   /** The state directory that its seals were read from. */
   #resumed: string | undefined
+  /** For how long what a service said counts that is cut off. */
+  #ttl: Milliseconds = 0
   #local: Affiliate | undefined
   #others: ReadonlyMap<string, readonly AddressPort[]> = new Map()
 
@@ -82,13 +85,14 @@ export class DiscoveryPool implements AsyncDisposable {
     return seen.toSorted((one, other) => other.at - one.at)[0]
   }
 
-  /** Our public addresses as any of the services saw them, without repetition. */
+  /** Our public addresses as the services tell them, without repetition. */
   get publicAddresses(): readonly Address[] {
-    return [...new Set([...this.#entries.values()].flatMap(({ client }) => client.status.publicAddresses))]
+    return believedAddresses(this.statuses, this.#options.clock.now(), this.#ttl)
   }
 
   /** Brings the clients in line with the settings: new ones start, changed ones are replaced, gone ones end. */
   async follow(settings: Settings, ownId: string): Promise<void> {
+    this.#ttl = settings.timing.affiliateTtl
     const { stateDirectory } = settings.node
     if (this.#resumed !== stateDirectory) {
       this.#resumed = stateDirectory

@@ -1,6 +1,6 @@
 import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
-import { type Address, familyOf } from '../../../shared/net/address.ts'
+import type { Address } from '../../../shared/net/address.ts'
 import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { DoubleSeen } from './double.ts'
 import type { OwnSeals } from './own-seals.ts'
@@ -34,10 +34,6 @@ const CHECK_EVERY_MAX: Milliseconds = 30_000
  */
 export const checkConnectionEvery = (ttl: Milliseconds): Milliseconds => Math.min(CHECK_EVERY_MAX, ttl / 10)
 
-/** One address per family: a dual-stack node that reconnects over the other family keeps both. */
-export const rememberAddress = (known: readonly Address[], seen: Address | undefined): readonly Address[] =>
-  seen === undefined ? known : [...known.filter((address) => familyOf(address) !== familyOf(seen)), seen]
-
 /** One line per change; a quiet client says nothing. */
 export interface ClientLog {
   info(fields: object, message: string): void
@@ -54,7 +50,7 @@ export interface ClientStatus {
   /** Some watch has told us everything: before that a missing affiliate means nothing. */
   readonly hasSnapshot: boolean
   readonly lastContactAt: Instant | undefined
-  /** Our addresses as the service saw them: the last one of each family. */
+  /** Our addresses as the service tells them: the last one of each family. */
   readonly publicAddresses: readonly Address[]
   /** When another machine was last seen to publish under our node id, and as what; undefined while none was. */
   readonly double?: DoubleSeen | undefined

@@ -7,14 +7,15 @@ import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort } from '../../model/service-endpoint.ts'
 import { checkWhenWanted } from './check-connection.ts'
-import { type ClientStatus, type DiscoveryClientOptions, rememberAddress } from './client-options.ts'
+import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
 import { DoubleWatch } from './double.ts'
 import { OthersRecord, tellOthers } from './others.ts'
 import { farewellOf, type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
 import { OwnSeals } from './own-seals.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
-import { type DiscoveryTransport, RefusedCall, toldAddress } from './transport.ts'
+import { NO_TOLD_ADDRESSES, rememberTold, type ToldAddresses, toldAddress } from './told-addresses.ts'
+import { type DiscoveryTransport, RefusedCall } from './transport.ts'
 import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
 
 /** SPEC 2.3. */
@@ -38,6 +39,7 @@ export class DiscoveryClient implements AsyncDisposable {
   #isRedialling = false
   #route: Route
   #table: AffiliateTable = EMPTY_TABLE
+  #told: ToldAddresses = NO_TOLD_ADDRESSES
   #local: OwnRecord | undefined
   readonly #others = new OthersRecord()
   #deletion: PromiseWithResolvers<void> | undefined
@@ -84,7 +86,7 @@ export class DiscoveryClient implements AsyncDisposable {
   publish(affiliate: Affiliate): void {
     const record = sealOwnRecord(affiliate, this.#options.key, this.#local, this.#nextSealedAt)
     if (record === this.#local) return
-    if (record.problem !== undefined) this.#update({ problem: record.problem, isUnpublished: true })
+    if (record.data === undefined) this.#update({ problem: record.problem, isUnpublished: true })
     this.#local = record
     this.#refreshWanted.set()
   }
@@ -177,14 +179,14 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#doubles.begins()
     try {
       const hello = await within(clock, HELLO_TIMEOUT, signal, 'Hello', (limit) => transport.hello(limit))
-      this.#update({
-        lastContactAt: clock.now(),
-        publicAddresses: rememberAddress(this.#status.publicAddresses, toldAddress(hello.clientIp)),
-      })
+      this.#update({ lastContactAt: clock.now() })
       if (hello.redirect !== undefined && hello.redirect !== '') {
         this.#follow(hello.redirect)
         return 'redirected'
       }
+      // Only of a place that serves us: a chain of redirects would have us publish each of its answers.
+      this.#told = rememberTold(this.#told, this.#status.endpoint, toldAddress(hello.clientIp))
+      this.#update({ publicAddresses: this.#told.addresses })
       // Watch before Update: a change that falls between the two would otherwise be missed.
       const reading = this.#read(transport.watch(signal))
       const serving = this.#serve(transport, signal, onHealthy)
@@ -286,7 +288,7 @@ export class DiscoveryClient implements AsyncDisposable {
       transport.update({ affiliateId: ownId, data, endpoints: some, ttl }, signal),
     )
     this.#doubles.published()
-    this.#update({ problem: describeNoRoom(taken, endpoints.length), isUnpublished: false })
+    this.#update({ problem: describeNoRoom(taken, endpoints.length) ?? local.problem, isUnpublished: false })
     return taken === endpoints.length
   }
 

@@ -65,7 +65,8 @@ export async function tellOthers(
     if (isOvertaken() || signal.aborted) return
     const { affiliateId } = telling
     if (affiliateId === ownId) continue
-    const endpoints = sealEndpoints(telling.endpoints, key)
+    const { sealed: endpoints } = sealEndpoints(telling.endpoints, key)
+    if (endpoints.length === 0) continue
     try {
       await within(clock, timeout, signal, 'refresh', (limit) =>
         transport.update({ affiliateId, endpoints, data: undefined, ttl }, limit),

@@ -1,5 +1,4 @@
 import type { Milliseconds } from '../../../shared/clock.ts'
-import { type Address, addressFromBytes, unmapped } from '../../../shared/net/address.ts'
 import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { WatchMessage } from './table.ts'
 
@@ -8,12 +7,6 @@ export interface HelloAnswer {
   readonly clientIp: Uint8Array
   /** `host:port` of the service that we should speak to instead. */
   readonly redirect: string | undefined
-}
-
-/** Our address as a service tells it. One whose proxy spells IPv4 addresses as IPv6 means the IPv4 address. */
-export function toldAddress(clientIp: Uint8Array): Address | undefined {
-  const address = addressFromBytes(clientIp)
-  return address && unmapped(address)
 }
 
 export interface UpdateCall {

@@ -115,6 +115,54 @@ test('an IPv4 address that a service tells as an IPv6 one is an IPv4 address', a
   assert.deepEqual(client.status.publicAddresses, ['203.0.113.7'])
 })
 
+test('what another place told of our address is forgotten once we are served elsewhere', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.start()
+  await quiet()
+  assert.deepEqual(client.status.publicAddresses, ['192.0.2.7'])
+  service.redirect = ({ host }) => (host === 'one' ? 'two:3000' : undefined)
+  service.clientIp = Uint8Array.from([0x20, 1, 0xd, 0xb8, ...new Uint8Array(11), 7])
+  service.endWatches()
+  await quiet()
+  await clock.advance(1000)
+  await quiet()
+  assert.deepEqual(client.status.publicAddresses, ['2001:db8::7'])
+})
+
+for (const [what, clientIp] of [
+  ['nothing', []],
+  ['a zone of 240 bytes', [...new Array(16).fill(0x20), ...new Array(240).fill(0x61)]],
+  ['the broadcast address', [255, 255, 255, 255]],
+] as const)
+  test(`a service that tells ${what} for our address is of no use for that, and does no harm`, async () => {
+    const { service, client, quiet } = world()
+    await using _ = client
+    service.clientIp = Uint8Array.from(clientIp)
+    client.publish(node('me'))
+    client.start()
+    await quiet()
+    assert.deepEqual(client.status.publicAddresses, [])
+    assert.equal(service.affiliates.has('me'), true)
+  })
+
+test('an endpoint that cannot be published is left out of our record, and said', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  const zoned = `[fe80::1%${'a'.repeat(240)}]:51820` as AddressPort
+  client.publish(nodeAt('me', [endpointOf('192.0.2.1:51820'), zoned]))
+  client.publishOthers(new Map([['two', [zoned]]]))
+  client.start()
+  await quiet()
+  assert.deepEqual(
+    service.updates.map(({ affiliateId, endpoints }) => [affiliateId, endpoints.length]),
+    [['me', 1]],
+  )
+  assert.equal(client.status.connected, true)
+  assert.equal(client.status.isUnpublished, false)
+  assert.match(client.status.problem ?? '', /no room for it: endpoint \[fe80/)
+})
+
 test('equal data is not sent twice, and is refreshed with the same ciphertext at half the TTL', async () => {
   const { service, client, quiet, clock } = world()
   await using _ = client
