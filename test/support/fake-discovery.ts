@@ -24,6 +24,11 @@ export class FakeDiscovery {
   refusesHello = false
   /** While set, calls never return until they are cancelled. */
   hangs = false
+  /** While set, updates are taken and forgotten. */
+  losesUpdates = false
+  /** While set, nothing is said until it is let go. */
+  isHoldingBack = false
+  #heldBack: WatchMessage[] = []
   readonly #watchers = new Set<{ queue: WatchMessage[]; wake: () => void; ended: boolean }>()
 
   get watchers(): number {
@@ -43,10 +48,25 @@ export class FakeDiscovery {
 
   /** Sends a message to every watcher as it is. */
   push(message: WatchMessage): void {
+    if (this.isHoldingBack) {
+      this.#heldBack.push(message)
+      return
+    }
     for (const watcher of this.#watchers) {
       watcher.queue.push(message)
       watcher.wake()
     }
+  }
+
+  letGo(): void {
+    this.isHoldingBack = false
+    for (const message of this.#heldBack.splice(0)) this.push(message)
+  }
+
+  /** As anybody may who knows the cluster id. */
+  remove(id: string): void {
+    if (this.affiliates.delete(id))
+      this.push({ affiliates: [{ id, data: new Uint8Array(), endpoints: [] }], deleted: true })
   }
 
   /** Ends every watch, as a service does that stops. */
@@ -72,6 +92,7 @@ export class FakeDiscovery {
       throw new RefusedCall('too many affiliates in the cluster', this.refuses.retryable)
     if (call.endpoints.length > this.room) throw new RefusedCall('too many endpoints in the affiliate', true)
     this.updates.push(call)
+    if (this.losesUpdates) return
     const known = this.affiliates.get(call.affiliateId)
     const affiliate: SealedAffiliate = {
       id: call.affiliateId,
@@ -84,8 +105,7 @@ export class FakeDiscovery {
 
   async #remove(id: string): Promise<void> {
     this.#mayFail()
-    if (this.affiliates.delete(id))
-      this.push({ affiliates: [{ id, data: new Uint8Array(), endpoints: [] }], deleted: true })
+    this.remove(id)
   }
 
   async *#watch(signal: AbortSignal): AsyncGenerator<WatchMessage> {

@@ -1,28 +1,22 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import { sealStamp } from '../../../shared/affiliate/seal.ts'
-import type { Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
+import type { Milliseconds } from '../../../shared/clock.ts'
 import { messageOf } from '../../../shared/message-of.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
+import { clipped } from '../../../shared/printable.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort } from '../../model/service-endpoint.ts'
 import { checkWhenWanted } from './check-connection.ts'
 import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
-import { DoubleWatch } from './double.ts'
-import { OthersRecord, tellOthers } from './others.ts'
-import { farewellOf, type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
 import { OwnSeals } from './own-seals.ts'
+import { Publisher } from './publisher.ts'
+import { TableReader } from './reader.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
-import { type AffiliateTable, applyWatchMessage, EMPTY_TABLE, type WatchMessage } from './table.ts'
+import type { AffiliateTable, WatchMessage } from './table.ts'
 import { NO_TOLD_ADDRESSES, rememberTold, type ToldAddresses, toldAddress } from './told-addresses.ts'
-import { type DiscoveryTransport, RefusedCall } from './transport.ts'
-import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
 
 /** SPEC 2.3. */
 export const HELLO_TIMEOUT: Milliseconds = 10_000
-export const REFRESH_TIMEOUT: Milliseconds = 30_000
-/** What takes up the room of ours at a service is gone within its own TTL. */
-const RETRIES_WITHIN_TTL = 6
 
 /**
  * One node's conversation with one discovery service (SPEC 2.3): Hello, Watch, Update, and again from
@@ -31,28 +25,23 @@ const RETRIES_WITHIN_TTL = 6
 export class DiscoveryClient implements AsyncDisposable {
   readonly #options: DiscoveryClientOptions
   readonly #stop = new AbortController()
-  readonly #refreshWanted = new Wake()
   readonly #checkWanted = new Wake()
+  readonly #publisher: Publisher
+  readonly #reader: TableReader
   #running: Promise<void> | undefined
   /** The session, or the pause before the next, that is under way. */
   #attempt: AbortController | undefined
   #isRedialling = false
   #route: Route
-  #table: AffiliateTable = EMPTY_TABLE
   #told: ToldAddresses = NO_TOLD_ADDRESSES
-  #local: OwnRecord | undefined
-  readonly #others = new OthersRecord()
-  #deletion: PromiseWithResolvers<void> | undefined
-  #status: ClientStatus
-  #reported = new Set<string>()
-  readonly #seals: OwnSeals
-  readonly #doubles: DoubleWatch
+  #status: Omit<ClientStatus, 'isUnpublished' | 'double'>
 
   constructor(options: DiscoveryClientOptions) {
     this.#options = options
     this.#route = routeTo(options.endpoint)
-    this.#seals = options.seals ?? new OwnSeals()
-    this.#doubles = new DoubleWatch(options.clock, () => this.renew())
+    const seals = options.seals ?? new OwnSeals()
+    this.#publisher = new Publisher(options, seals, options.onChange)
+    this.#reader = new TableReader(options, seals)
     this.#status = {
       name: options.name,
       endpoint: formatHostPort(options.endpoint),
@@ -61,18 +50,18 @@ export class DiscoveryClient implements AsyncDisposable {
       hasSnapshot: false,
       lastContactAt: undefined,
       publicAddresses: [],
-      isUnpublished: false,
       problem: 'not connected yet',
     }
   }
 
   /** What the service has told us so far. Survives a lost connection: absence of news is not news of absence. */
   get table(): AffiliateTable {
-    return this.#table
+    return this.#reader.table
   }
 
   get status(): ClientStatus {
-    return this.#status
+    const { problem, ...published } = this.#publisher.report
+    return { ...this.#status, ...published, problem: this.#status.problem ?? problem }
   }
 
   start(): void {
@@ -80,27 +69,20 @@ export class DiscoveryClient implements AsyncDisposable {
   }
 
   /**
-   * Sets what this node says of itself. Equal values are not sent again: the echo of our own update would loop.
-   * Oversized data is not sent at all (C5) and is told as the status' problem.
+   * Sets what this node says of itself. Never throws: what cannot be sent, as oversized data (C5), is told as the status' problem.
    */
   publish(affiliate: Affiliate): void {
-    const record = sealOwnRecord(affiliate, this.#options.key, this.#local, this.#nextSealedAt)
-    if (record === this.#local) return
-    if (record.data === undefined) this.#update({ problem: record.problem, isUnpublished: true })
-    this.#local = record
-    this.#refreshWanted.set()
+    this.#publisher.publish(affiliate)
   }
 
   /** Publishes our record once more, sealed anew: who watches sees that we are there. */
   renew(): void {
-    if (this.#local === undefined || this.#deletion !== undefined) return
-    this.#local = sealAnew(this.#local, this.#options.key, this.#nextSealedAt)
-    this.#refreshWanted.set()
+    this.#publisher.renew()
   }
 
   /** Sets the endpoints that we have seen working for others, by node id (SPEC 6.4, harvest). */
   publishOthers(endpoints: ReadonlyMap<string, readonly AddressPort[]>): void {
-    if (this.#others.want(endpoints)) this.#refreshWanted.set()
+    this.#publisher.publishOthers(endpoints)
   }
 
   /** Begins anew at once, on a new connection: the old one may be dead without anybody having said so. What was learned stays. */
@@ -114,19 +96,14 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#checkWanted.set()
   }
 
-  /**
-   * Takes our record out of the service and keeps it out: what is last said there of this node, sealed, is that it has left, and then
-   * it is deleted. Resolves once the service has confirmed both.
-   */
+  /** Takes our record out of the service and keeps it out. Resolves once the service has confirmed it. */
   leave(): Promise<void> {
-    this.#deletion ??= Promise.withResolvers()
-    this.#refreshWanted.set()
-    return this.#deletion.promise
+    return this.#publisher.leave()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    this.#doubles.end()
+    this.#publisher.end()
     await this.#running
   }
 
@@ -141,12 +118,14 @@ export class DiscoveryClient implements AsyncDisposable {
       try {
         const outcome = await this.#session(session.signal, () => {
           failures = 0
+          this.#setRoute(afterSuccess(this.#route))
+          this.#update({ lastContactAt: clock.now() })
         })
         if (outcome === 'redirected') continue
         this.#update({ problem: 'the service ended the watch' })
       } catch (error) {
         if (signal.aborted) break
-        this.#update({ problem: messageOf(error) })
+        this.#update({ problem: clipped(messageOf(error)) })
       } finally {
         signal.removeEventListener('abort', abort)
         session.abort()
@@ -175,8 +154,7 @@ export class DiscoveryClient implements AsyncDisposable {
   async #session(signal: AbortSignal, onHealthy: () => void): Promise<'redirected' | 'ended'> {
     const { clock, dial } = this.#options
     const transport = dial(this.#route.current)
-    this.#others.forgetTold()
-    this.#doubles.begins()
+    this.#publisher.begins()
     try {
       const hello = await within(clock, HELLO_TIMEOUT, signal, 'Hello', (limit) => transport.hello(limit))
       this.#update({ lastContactAt: clock.now() })
@@ -189,7 +167,7 @@ export class DiscoveryClient implements AsyncDisposable {
       this.#update({ publicAddresses: this.#told.addresses })
       // Watch before Update: a change that falls between the two would otherwise be missed.
       const reading = this.#read(transport.watch(signal))
-      const serving = this.#serve(transport, signal, onHealthy)
+      const serving = this.#publisher.serve(transport, signal, onHealthy)
       const checking = checkWhenWanted(transport, this.#checkWanted, clock, signal)
       const parts = [reading, serving, checking]
       // Whichever ends first ends the session; the others are cancelled with it, and their failures then are no news.
@@ -197,6 +175,7 @@ export class DiscoveryClient implements AsyncDisposable {
       await Promise.race(parts)
       return 'ended'
     } finally {
+      this.#publisher.ends()
       this.#update({ connected: false })
       transport.close()
     }
@@ -214,108 +193,28 @@ export class DiscoveryClient implements AsyncDisposable {
   }
 
   async #read(messages: AsyncIterable<WatchMessage>): Promise<void> {
-    const { clock, ownId, key, ttl, log, name } = this.#options
+    const { clock, log, name } = this.#options
     let isSnapshot = true
     for await (const message of messages) {
-      const change = applyWatchMessage(this.#table, message, isSnapshot, {
-        ...{ ownId, key, ttl, now: clock.now() },
-        isOwnSeal: (stamp) => this.#seals.has(stamp),
-      })
-      this.#table = change.table
-      for (const { id, what } of change.problems) {
-        const once = `${id} ${what}`
-        if (this.#reported.size < 1000 && !this.#reported.has(once)) {
-          this.#reported.add(once)
-          log.warn({ service: name, affiliate: id, problem: what }, 'part of an affiliate passed over')
-        }
-      }
-      if (change.ownIsMissing && !isSnapshot && this.#deletion === undefined) this.#refreshWanted.set()
-      if (change.foreign !== undefined) this.#update({ double: this.#doubles.sees(change.foreign) })
+      const reading = this.#reader.read([message], isSnapshot)
+      this.#publisher.sees(reading, isSnapshot)
       if (isSnapshot)
-        log.info({ service: name, affiliates: this.#table.affiliates.size }, 'discovery connected')
+        log.info({ service: name, affiliates: this.table.affiliates.size }, 'discovery connected')
       isSnapshot = false
-      this.#update({ connected: true, hasSnapshot: true, lastContactAt: clock.now() })
+      this.#update({ connected: true, hasSnapshot: true, lastContactAt: clock.now(), problem: undefined })
+      if (reading.isChanged) this.#options.onChange()
     }
   }
-
-  /** Refreshes when something changed, and at half the TTL when nothing did. */
-  async #serve(transport: DiscoveryTransport, signal: AbortSignal, onHealthy: () => void): Promise<void> {
-    const { clock, ttl, backoff, log, name } = this.#options
-    for (let refusals = 0; !signal.aborted; ) {
-      let pause = ttl / 2
-      this.#refreshWanted.clear()
-      try {
-        const refresh = (limit: AbortSignal): Promise<boolean> => this.#refresh(transport, limit)
-        if (!(await within(clock, REFRESH_TIMEOUT, signal, 'refresh', refresh)))
-          pause = ttl / RETRIES_WITHIN_TTL
-        refusals = 0
-        onHealthy()
-        this.#setRoute(afterSuccess(this.#route))
-        this.#update({ lastContactAt: clock.now() })
-        if (this.#deletion === undefined)
-          await tellOthers(this.#others, transport, {
-            ...{ ...this.#options, signal, timeout: REFRESH_TIMEOUT },
-            isOvertaken: () => this.#refreshWanted.isSet,
-          })
-      } catch (error) {
-        // The watch is fine although our record is refused: keep it, and try again later (C6).
-        if (!(error instanceof RefusedCall)) throw error
-        refusals += 1
-        this.#update({ problem: error.message, isUnpublished: true })
-        log.warn({ service: name, problem: error.message }, 'own record refused')
-        if (error.retryable) pause = backoff(refusals)
-      }
-      const alarm = clock.after(pause, () => this.#refreshWanted.set())
-      await this.#refreshWanted.wait(signal)
-      alarm[Symbol.dispose]()
-    }
-  }
-
-  /** False when the service has no room for all of our endpoints. */
-  async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<boolean> {
-    const { ownId, ttl } = this.#options
-    if (this.#deletion !== undefined) {
-      await this.#sayFarewell(transport, signal)
-      await transport.remove(ownId, signal)
-      this.#deletion.resolve()
-      return true
-    }
-    const local = this.#local
-    if (local?.data === undefined) return true
-    const { data, endpoints } = local
-    await this.#seals.add(sealStamp(data))
-    const taken = await updateWithRoom(endpoints, (some) =>
-      transport.update({ affiliateId: ownId, data, endpoints: some, ttl }, signal),
-    )
-    this.#doubles.published()
-    this.#update({ problem: describeNoRoom(taken, endpoints.length) ?? local.problem, isUnpublished: false })
-    return taken === endpoints.length
-  }
-
-  /** A service that refuses it is left without one. */
-  async #sayFarewell(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
-    const { ownId, ttl, key } = this.#options
-    if (this.#local === undefined) return
-    const affiliate = farewellOf(this.#local.affiliate)
-    const { data, endpoints } = sealOwnRecord(affiliate, key, undefined, this.#nextSealedAt)
-    if (data === undefined) return
-    await this.#seals.add(sealStamp(data))
-    try {
-      await transport.update({ affiliateId: ownId, data, endpoints, ttl }, signal)
-    } catch (error) {
-      if (!(error instanceof RefusedCall)) throw error
-    }
-  }
-
-  readonly #nextSealedAt = (): UnixMilliseconds => this.#seals.nextSealedAt(this.#options.clock.wall())
 
   #setRoute(route: Route): void {
     this.#route = route
     this.#update({ endpoint: formatHostPort(route.current), isRedirected: route.hops > 0 })
   }
 
+  /** That something was heard is no news by itself. */
   #update(change: Partial<ClientStatus>): void {
+    const before = JSON.stringify({ ...this.#status, lastContactAt: undefined })
     this.#status = { ...this.#status, ...change }
-    this.#options.onChange()
+    if (JSON.stringify({ ...this.#status, lastContactAt: undefined }) !== before) this.#options.onChange()
   }
 }

@@ -28,6 +28,8 @@ export class OwnSeals {
   #store: SealStore | undefined
   #stamps: readonly string[] = []
   #sealedAt: UnixMilliseconds = 0
+  /** Of those of this run, what they seal. */
+  #contents: ReadonlyMap<string, string> = new Map()
   #saving: Promise<void> = Promise.resolve()
 
   constructor(warn: (problem: string) => void = () => {}) {
@@ -52,8 +54,14 @@ export class OwnSeals {
     return this.#stamps.includes(stamp)
   }
 
+  /** Whether it was sealed in this run and says this. */
+  isOf(stamp: string, content: string): boolean {
+    return this.#contents.get(stamp) === content
+  }
+
   /** To be awaited before the record is published: else a copy of it that outlives us would look like somebody else's. */
-  async add(stamp: string): Promise<void> {
+  async add(stamp: string, content = ''): Promise<void> {
+    this.#contents = new Map([...this.#contents, [stamp, content] as const].slice(-SEALS_MAX))
     if (!this.has(stamp)) {
       this.#stamps = latest([...this.#stamps, stamp])
       this.#saving = this.#saving.then(() => this.#save())

@@ -59,50 +59,61 @@ export interface TableProblem {
   readonly what: 'data cannot be opened' | 'data belongs to another node' | 'endpoint cannot be opened'
 }
 
+/** That the service has deleted, or does not know, our own record; or under which seal it has one. */
+export type OwnSaid = 'missing' | { readonly stamp: string }
+
 export interface TableChange {
   readonly table: AffiliateTable
   readonly problems: readonly TableProblem[]
-  /** The service has deleted, or does not know, our own record. */
-  readonly ownIsMissing: boolean
+  readonly isChanged: boolean
+  /** What was said last of our own record; undefined for nothing. */
+  readonly own: OwnSaid | undefined
   /** What stands under our own id although we did not seal it. Never in a snapshot, which may be from another time. */
   readonly foreign: Affiliate | undefined
 }
 
 /**
- * Applies one Watch message (SPEC 2.2). The first message of a stream is a snapshot and replaces the table.
- * Nothing in a message can make this throw: whoever knows the cluster id may write into the cluster.
+ * Applies Watch messages one after the other (SPEC 2.2). The first message of a stream is a snapshot and replaces the table; it comes
+ * alone. Nothing in a message can make this throw: whoever knows the cluster id may write into the cluster.
  */
-export function applyWatchMessage(
+export function applyWatchMessages(
   table: AffiliateTable,
-  message: WatchMessage,
+  messages: readonly WatchMessage[],
   isSnapshot: boolean,
   context: TableContext,
 ): TableChange {
   const affiliates = new Map(isSnapshot ? [] : table.affiliates)
   const departures = new Map(isSnapshot ? [] : table.departures)
   const problems: TableProblem[] = []
-  let ownIsMissing = isSnapshot
+  let own: OwnSaid | undefined = isSnapshot ? 'missing' : undefined
   let foreign: Affiliate | undefined
+  let isChanged = isSnapshot
 
-  for (const sealed of message.affiliates) {
+  const said = messages.flatMap(({ affiliates, deleted }) =>
+    affiliates.map((sealed) => ({ sealed, deleted })),
+  )
+  for (const { sealed, deleted } of said) {
     if (sealed.id === context.ownId) {
-      ownIsMissing = message.deleted
-      foreign = isSnapshot || message.deleted ? undefined : openForeign(sealed, context)
+      own = deleted ? 'missing' : { stamp: sealStamp(sealed.data) }
+      foreign = isSnapshot || deleted ? undefined : openForeign(sealed, context)
       continue
     }
-    if (message.deleted) {
+    if (deleted) {
       const known = affiliates.get(sealed.id)
+      isChanged ||= known !== undefined
       if (known !== undefined)
         departures.set(sealed.id, { at: context.now, explicit: context.now - known.seenAt < context.ttl })
       affiliates.delete(sealed.id)
       continue
     }
-    const opened = open(sealed, table.affiliates.get(sealed.id), context, problems)
+    const known = (isSnapshot ? table : { affiliates }).affiliates.get(sealed.id)
+    const opened = open(sealed, known, context, problems)
     if (opened === undefined) continue
+    isChanged ||= opened.affiliate !== known?.affiliate || opened.stamp !== known.stamp
     affiliates.set(sealed.id, opened)
     departures.delete(sealed.id)
   }
-  return { table: { affiliates, departures }, problems, ownIsMissing, foreign }
+  return { table: { affiliates, departures }, problems, isChanged, own, foreign }
 }
 
 /** What bears our id, was sealed by a member, and not by us. What others add to our own record, as endpoints, leaves its seal. */

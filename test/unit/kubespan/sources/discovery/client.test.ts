@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { DiscoveryClient } from '../../../../../kubespan/sources/discovery/client.ts'
 import type { DiscoveryClientOptions } from '../../../../../kubespan/sources/discovery/client-options.ts'
+import { OwnSeals } from '../../../../../kubespan/sources/discovery/own-seals.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
 import {
   AFFILIATE_PLAINTEXT_MAX_BYTES,
@@ -256,14 +257,122 @@ for (const [what, answer, problem] of [
   })
 
 test('our record is published again at once when somebody deletes it', async () => {
-  const { service, client, quiet } = world()
+  const { service, client, quiet, clock } = world()
   await using _ = client
   client.publish(node('me'))
   client.start()
   await quiet()
-  service.push({ affiliates: [{ id: 'me', data: new Uint8Array(), endpoints: [] }], deleted: true })
+  await clock.advance(1_000)
+  service.remove('me')
   await quiet()
   assert.equal(service.updates.length, 2)
+  assert.equal(service.affiliates.has('me'), true)
+  await clock.advance(1_000_000)
+  assert.ok(service.updates.length <= 4, 'then there is peace')
+})
+
+test('who deletes our record without pause makes us publish twice a second and no oftener, and is told of', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  await clock.advance(1_000)
+  for (let turn = 0; turn < 50; turn += 1) {
+    service.remove('me')
+    await quiet()
+    await clock.advance(100)
+  }
+  const during = service.updates.length
+  assert.ok(during >= 10 && during <= 12, `${during} updates`)
+  assert.match(client.status.problem ?? '', /somebody else deletes our record there/)
+  await clock.advance(500)
+  await quiet()
+  assert.equal(service.affiliates.has('me'), true)
+  await clock.advance(70_000)
+  await quiet()
+  assert.equal(client.status.problem, undefined)
+})
+
+test('a deletion that nobody tells is made good after 1, 2, 4 … 30 s until the watch shows our record', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  service.losesUpdates = true
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  const times: number[] = []
+  let count = service.updates.length
+  for (let second = 1; second <= 125; second += 1) {
+    await clock.advance(1_000)
+    await quiet()
+    if (service.updates.length > count) times.push(second)
+    count = service.updates.length
+  }
+  assert.deepEqual(times, [1, 3, 7, 15, 31, 61, 91, 121])
+  assert.equal(client.status.isUnpublished, true)
+  assert.match(client.status.problem ?? '', /does not show our record, which it has taken/)
+  service.losesUpdates = false
+  await clock.advance(30_000)
+  await quiet()
+  assert.deepEqual([client.status.isUnpublished, client.status.problem], [false, undefined])
+  count = service.updates.length
+  await clock.advance(800_000)
+  assert.equal(service.updates.length, count, 'then there is peace')
+})
+
+test('an older record of ours that somebody puts in the place of ours does not stay', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  const old = service.affiliates.get('me')
+  client.publish(node('me', { hostname: 'renamed' }))
+  await quiet()
+  const count = service.updates.length
+  assert.ok(old)
+  service.push({ affiliates: [old], deleted: false })
+  await clock.advance(500)
+  await quiet()
+  assert.equal(service.updates.length, count + 1)
+  await clock.advance(100_000)
+  assert.equal(service.updates.length, count + 1)
+})
+
+test('a service that shows what it has taken with a delay is not told twice', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  service.isHoldingBack = true
+  client.publish(node('me', { hostname: 'renamed' }))
+  await quiet()
+  await clock.advance(400)
+  service.letGo()
+  await quiet()
+  await clock.advance(100_000)
+  assert.equal(service.updates.length, 2)
+})
+
+test('two connections to one service under two names do not take each other for strangers', async () => {
+  const seals = new OwnSeals()
+  const { service, client, quiet, clock } = world({ seals })
+  await using one = client
+  await using two = world({ seals, dial: service.dial, clock }).client
+  for (const each of [one, two]) {
+    each.publish(node('me'))
+    each.start()
+  }
+  await quiet()
+  await clock.advance(60_000)
+  await quiet()
+  for (const each of [one, two]) each.publish(node('me', { hostname: 'renamed' }))
+  await quiet()
+  await clock.advance(60_000)
+  await quiet()
+  assert.equal(service.updates.length, 4)
 })
 
 test('a redial begins anew at once, whether connected or in a pause, and forgets nothing', async () => {

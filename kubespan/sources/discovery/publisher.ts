@@ -1,0 +1,188 @@
+import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
+import { sealStamp } from '../../../shared/affiliate/seal.ts'
+import type { Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
+import type { AddressPort } from '../../../shared/net/address.ts'
+import { within } from '../../../shared/waiting.ts'
+import { Wake } from '../../../shared/wake.ts'
+import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
+import { type DoubleSeen, DoubleWatch } from './double.ts'
+import { OthersRecord, tellOthers } from './others.ts'
+import { type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
+import type { OwnSeals } from './own-seals.ts'
+import * as presence from './presence.ts'
+import type { Reading } from './reader.ts'
+import { type DiscoveryTransport, RefusedCall } from './transport.ts'
+import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
+
+/** SPEC 2.3. */
+export const REFRESH_TIMEOUT: Milliseconds = 30_000
+/** What takes up the room of ours at a service is gone within its own TTL. */
+const RETRIES_WITHIN_TTL = 6
+
+/** What one service is told by us, and whether it has it. */
+export class Publisher {
+  readonly #options: DiscoveryClientOptions
+  readonly #seals: OwnSeals
+  readonly #onChange: () => void
+  readonly #refreshWanted = new Wake()
+  readonly #others = new OthersRecord()
+  readonly #doubles: DoubleWatch
+  #local: OwnRecord | undefined
+  #presence = presence.NOT_PRESENT
+  #again: Disposable | undefined
+  #refusal: string | undefined
+  #noRoom: string | undefined
+  #told = ''
+  #double: DoubleSeen | undefined
+  #deletion: PromiseWithResolvers<void> | undefined
+
+  constructor(options: DiscoveryClientOptions, seals: OwnSeals, onChange: () => void) {
+    this.#options = options
+    this.#seals = seals
+    this.#onChange = onChange
+    this.#doubles = new DoubleWatch(options.clock, () => this.renew())
+  }
+
+  /** Whether others can learn of us there, and who else publishes under our id. */
+  get report(): Pick<ClientStatus, 'problem' | 'isUnpublished' | 'double'> {
+    return { ...this.#judge(), double: this.#double }
+  }
+
+  /** Equal values are not sent again: the echo of our own update would loop. What does not fit is not sent at all (C5). */
+  publish(affiliate: Affiliate): void {
+    const record = sealOwnRecord(affiliate, this.#options.key, this.#local, this.#nextSealedAt)
+    if (record === this.#local) return
+    this.#local = record
+    this.#presence = presence.changed(this.#presence)
+    this.#refreshWanted.set()
+    if (record.data === undefined) this.#onChange()
+  }
+
+  /** Publishes our record once more, sealed anew: who watches sees that we are there. */
+  renew(): void {
+    if (this.#local === undefined || this.#deletion !== undefined) return
+    this.#local = sealAnew(this.#local, this.#options.key, this.#nextSealedAt)
+    this.#refreshWanted.set()
+  }
+
+  publishOthers(endpoints: ReadonlyMap<string, readonly AddressPort[]>): void {
+    if (this.#others.want(endpoints)) this.#refreshWanted.set()
+  }
+
+  leave(): Promise<void> {
+    this.#deletion ??= Promise.withResolvers()
+    this.#refreshWanted.set()
+    return this.#deletion.promise
+  }
+
+  /** A connection begins: the service may not remember, and has shown nothing. */
+  begins(): void {
+    this.#others.forgetTold()
+    this.#doubles.begins()
+    this.#become({ ...presence.NOT_PRESENT, deletions: this.#presence.deletions })
+  }
+
+  /** A connection has ended. */
+  ends(): void {
+    this.#again?.[Symbol.dispose]()
+  }
+
+  end(): void {
+    this.ends()
+    this.#doubles.end()
+  }
+
+  /** Takes up what the Watch has said of our own record. */
+  sees({ own, foreign }: Reading, isSnapshot: boolean): void {
+    if (foreign !== undefined) this.#double = this.#doubles.sees(foreign)
+    if (own === undefined) return
+    const isDeletion = own === 'missing' && !isSnapshot && this.#deletion === undefined
+    const shown = own === 'missing' ? own : this.#judgeShown(own.stamp, foreign !== undefined)
+    this.#become(presence.shown(this.#presence, shown, isDeletion, this.#options.clock.now()))
+  }
+
+  /** Refreshes when something changed, and at half the TTL when nothing did. */
+  async serve(transport: DiscoveryTransport, signal: AbortSignal, onHealthy: () => void): Promise<void> {
+    const { clock, ttl, backoff, log, name } = this.#options
+    for (let refusals = 0; !signal.aborted; ) {
+      let pause = ttl / 2
+      this.#refreshWanted.clear()
+      try {
+        const refresh = (limit: AbortSignal): Promise<boolean> => this.#refresh(transport, limit)
+        if (!(await within(clock, REFRESH_TIMEOUT, signal, 'refresh', refresh)))
+          pause = ttl / RETRIES_WITHIN_TTL
+        refusals = 0
+        onHealthy()
+        if (this.#deletion === undefined)
+          await tellOthers(this.#others, transport, {
+            ...{ ...this.#options, signal, timeout: REFRESH_TIMEOUT },
+            isOvertaken: () => this.#refreshWanted.isSet,
+          })
+      } catch (error) {
+        // The watch is fine although our record is refused: keep it, and try again later (C6).
+        if (!(error instanceof RefusedCall)) throw error
+        refusals += 1
+        this.#refusal = error.message
+        this.#become(presence.refused(this.#presence))
+        log.warn({ service: name, problem: error.message }, 'own record refused')
+        if (error.retryable) pause = backoff(refusals)
+      }
+      const alarm = clock.after(pause, () => this.#refreshWanted.set())
+      await this.#refreshWanted.wait(signal)
+      alarm[Symbol.dispose]()
+    }
+  }
+
+  /** False when the service has no room for all of our endpoints. */
+  async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<boolean> {
+    const { ownId, ttl, clock } = this.#options
+    if (this.#deletion !== undefined) {
+      await transport.remove(ownId, signal)
+      this.#deletion.resolve()
+      return true
+    }
+    const local = this.#local
+    if (local?.data === undefined) return true
+    const { data, endpoints, plaintext } = local
+    this.#become(presence.sending(this.#presence))
+    await this.#seals.add(sealStamp(data), plaintext)
+    const taken = await updateWithRoom(endpoints, (some) =>
+      transport.update({ affiliateId: ownId, data, endpoints: some, ttl }, signal),
+    )
+    this.#doubles.published()
+    this.#refusal = undefined
+    this.#noRoom = describeNoRoom(taken, endpoints.length)
+    this.#become(presence.taken(this.#presence, clock.now()))
+    return taken === endpoints.length
+  }
+
+  readonly #nextSealedAt = (): UnixMilliseconds => this.#seals.nextSealedAt(this.#options.clock.wall())
+
+  /** Several connections to one service, under several names, each seal the same: what it says counts. */
+  #judgeShown(stamp: string, isForeign: boolean): presence.Shown {
+    if (this.#local !== undefined && this.#seals.isOf(stamp, this.#local.plaintext)) return 'ours'
+    return isForeign ? 'foreign' : 'outdated'
+  }
+
+  #become(next: presence.Presence): void {
+    const { clock } = this.#options
+    this.#presence = next
+    this.#again?.[Symbol.dispose]()
+    const isAway = this.#deletion !== undefined || this.#local?.data === undefined
+    const again = isAway ? undefined : presence.publishAgainIn(next, clock.now())
+    if (again === 0) this.#refreshWanted.set()
+    else if (again !== undefined) this.#again = clock.after(again, () => this.#refreshWanted.set())
+    const told = JSON.stringify(this.#judge())
+    if (told !== this.#told) this.#onChange()
+    this.#told = told
+  }
+
+  #judge(): Pick<ClientStatus, 'problem' | 'isUnpublished'> {
+    const local = this.#local
+    if (local !== undefined && local.data === undefined)
+      return { problem: local.problem, isUnpublished: true }
+    if (this.#refusal !== undefined) return { problem: this.#refusal, isUnpublished: true }
+    const absence = presence.describeAbsence(this.#presence, this.#options.clock.now())
+    return absence ?? { problem: this.#noRoom ?? local?.problem, isUnpublished: false }
+  }
+}
