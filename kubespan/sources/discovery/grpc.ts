@@ -17,17 +17,19 @@ import {
   HelloRequestSchema,
   HelloResponseSchema,
   WatchRequestSchema,
-  WatchResponseSchema,
 } from '../../../proto/gen/cluster_pb.ts'
 import type { Milliseconds } from '../../../shared/clock.ts'
+import { clipped } from '../../../shared/printable.ts'
 import { firstHop, type ProxySettings } from '../../model/proxy.ts'
-import { formatHostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
+import { formatHostPort, type HostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { WatchMessage } from './table.ts'
 import { type DiscoveryTransport, type HelloAnswer, RefusedCall, type UpdateCall } from './transport.ts'
+import { Turnstile } from './turnstile.ts'
+import { decodeWatchMessage, UnfitAnswer, WATCH_MESSAGE_MAX_BYTES } from './watch-decoder.ts'
 
 const SERVICE = '/sidero.discovery.server.Cluster'
-/** A snapshot of 1024 affiliates with 64 endpoints each stays below this; grpc's own default would not let it through. */
-const RECEIVE_MAX_BYTES = 64 << 20
+/** An address and the name of another service at most. The codec makes an object of every field that it does not know. */
+const ANSWER_MAX_BYTES = 16 << 10
 
 export interface GrpcSettings {
   readonly clusterId: string
@@ -50,11 +52,12 @@ export class GrpcTransport implements DiscoveryTransport {
     const channel: ChannelCredentials = endpoint.plaintext
       ? credentials.createInsecure()
       : credentials.createSsl(settings.rootCertificates())
-    this.#client = new Client(formatHostPort(firstHop(endpoint, settings.proxy)), channel, {
+    this.#client = new Client(targetOf(firstHop(endpoint, settings.proxy)), channel, {
       ...throughProxy(endpoint, settings.proxy),
       'grpc.keepalive_time_ms': Math.max(10_000, settings.keepalive),
       'grpc.keepalive_timeout_ms': 20_000,
-      'grpc.max_receive_message_length': RECEIVE_MAX_BYTES,
+      // Of a compressed message it counts what comes out as well. It cannot be told to take none.
+      'grpc.max_receive_message_length': WATCH_MESSAGE_MAX_BYTES,
       // A session of its own for every transport: closing one must not leave its socket to the next.
       'grpc.use_local_subchannel_pool': 1,
       'grpc.initial_reconnect_backoff_ms': 500,
@@ -99,18 +102,24 @@ export class GrpcTransport implements DiscoveryTransport {
   }
 
   async *watch(signal: AbortSignal): AsyncGenerator<WatchMessage> {
+    const turnstile = new Turnstile()
     const call = this.#client.makeServerStreamRequest(
       `${SERVICE}/Watch`,
       (request: Uint8Array) => asBuffer(request),
-      (bytes: Buffer) => fromBinary(WatchResponseSchema, bytes),
+      (bytes: Buffer) => bytes,
       toBinary(WatchRequestSchema, create(WatchRequestSchema, { clusterId: this.#settings.clusterId })),
+      { interceptors: [turnstile.interceptor] },
     )
     const cancel = (): void => call.cancel()
     signal.addEventListener('abort', cancel, { once: true })
     try {
-      for await (const message of call) yield message as WatchMessage
+      turnstile.open()
+      for await (const bytes of call) {
+        yield decodeWatchMessage(bytes)
+        turnstile.open()
+      }
     } catch (error) {
-      if (!signal.aborted) throw readable('Watch', error)
+      if (!signal.aborted) throw unfitOr('Watch', error)
     } finally {
       signal.removeEventListener('abort', cancel)
       call.cancel()
@@ -132,7 +141,10 @@ export class GrpcTransport implements DiscoveryTransport {
       const call = this.#client.makeUnaryRequest(
         `${SERVICE}/${method}`,
         (message: MessageShape<I>) => asBuffer(toBinary(input, message)),
-        (bytes: Buffer) => fromBinary(output, bytes),
+        (bytes: Buffer) => {
+          if (bytes.length > ANSWER_MAX_BYTES) throw new Error(`${bytes.length} bytes`)
+          return fromBinary(output, bytes)
+        },
         request,
         new Metadata({ waitForReady: false }),
         (error, answer) => {
@@ -160,10 +172,13 @@ function throughProxy(endpoint: ServiceEndpoint, proxy: ProxySettings | undefine
   return {
     ...direct,
     'grpc.default_authority': goal,
-    'grpc.http_connect_target': `dns:${goal}`,
+    'grpc.http_connect_target': targetOf(endpoint),
     ...(proxy.credentials !== undefined && { 'grpc.http_connect_creds': proxy.credentials }),
   }
 }
+
+/** The library has schemes of its own, and would take a host that is called like one for it, as `unix`. */
+const targetOf = (goal: HostPort): string => `dns:${formatHostPort(goal)}`
 
 /** toBinary hands out an exact array of its own, so a Buffer over it needs no second copy. */
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -185,11 +200,20 @@ setLogger({
   },
 })
 
+/** What is too long for us is not received; what the library says then begins so. */
+const TOO_LONG = /^Received message (?:larger|that decompresses)/
+
+function unfitOr(method: string, error: unknown): Error {
+  if (error instanceof UnfitAnswer) return error
+  const described = readable(method, error)
+  return TOO_LONG.test((error as ServiceError).details ?? '') ? new UnfitAnswer(described.message) : described
+}
+
 function readable(method: string, error: unknown): Error {
   const { code, details } = error as ServiceError
-  if (code === undefined) return error instanceof Error ? error : new Error(String(error))
+  if (code === undefined) return error instanceof Error ? error : new Error(clipped(String(error)))
   const why = details.includes(NOT_SAID) && complaint !== '' ? complaint : details
-  const message = `${method}: ${status[code]}: ${why}`
+  const message = `${method}: ${status[code]}: ${clipped(why)}`
   const refusal = REFUSALS.get(code)
   return refusal === undefined
     ? new Error(message, { cause: error })

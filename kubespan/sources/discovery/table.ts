@@ -15,6 +15,8 @@ export interface SealedAffiliate {
 export interface WatchMessage {
   readonly affiliates: readonly SealedAffiliate[]
   readonly deleted: boolean
+  /** Bytes on the wire, with what was passed over; absent where nobody counted. */
+  readonly size?: number
 }
 
 /** What one discovery service says of one affiliate. */
