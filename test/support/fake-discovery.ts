@@ -6,6 +6,7 @@ import {
   RefusedCall,
   type UpdateCall,
 } from '../../kubespan/sources/discovery/transport.ts'
+import { settle } from './manual-clock.ts'
 
 /** A discovery service in memory: one cluster, any number of connections, and the faults that a test asks for. */
 export class FakeDiscovery {
@@ -24,6 +25,10 @@ export class FakeDiscovery {
   refusesHello = false
   /** While set, calls never return until they are cancelled. */
   hangs = false
+  /** While set, a watch says nothing by itself. */
+  hasNoWatch = false
+  /** While set, a watch breaks with it. */
+  watchFault: Error | undefined
   /** While set, updates are taken and forgotten. */
   losesUpdates = false
   /** While set, nothing is said until it is let go. */
@@ -110,8 +115,14 @@ export class FakeDiscovery {
 
   async *#watch(signal: AbortSignal): AsyncGenerator<WatchMessage> {
     this.#mayFail()
+    if (this.watchFault !== undefined) {
+      // Our record has been taken by then.
+      for (let turn = 0; turn < 3; turn += 1) await settle()
+      throw this.watchFault
+    }
+    const snapshot = { affiliates: [...this.affiliates.values()], deleted: false }
     const watcher = {
-      queue: [{ affiliates: [...this.affiliates.values()], deleted: false }] as WatchMessage[],
+      queue: (this.hasNoWatch ? [] : [snapshot]) as WatchMessage[],
       wake: () => {},
       ended: false,
     }

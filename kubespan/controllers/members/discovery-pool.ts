@@ -3,6 +3,7 @@ import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Clock, Milliseconds } from '../../../shared/clock.ts'
 import type { Address, AddressPort } from '../../../shared/net/address.ts'
 import { backoffDelay, CLIENT_BACKOFF } from '../../../shared/reconcile/backoff.ts'
+import { Pacer } from '../../../shared/reconcile/pacer.ts'
 import type { PeerSpec } from '../../model/peer.ts'
 import {
   formatHostPort,
@@ -14,6 +15,7 @@ import type { Settings } from '../../model/settings.ts'
 import { believedAddresses } from '../../plan/members/believed-addresses.ts'
 import type { ServiceReport } from '../../plan/members/unite-services.ts'
 import { type HarvestedEndpoint, planTelling } from '../../plan/paths/harvest.ts'
+import { CHANGES_ALLOWANCE } from '../../sources/discovery/batches.ts'
 import { DiscoveryClient } from '../../sources/discovery/client.ts'
 import type { ClientLog, ClientStatus } from '../../sources/discovery/client-options.ts'
 import type { DoubleSeen } from '../../sources/discovery/double.ts'
@@ -45,6 +47,8 @@ export class DiscoveryPool implements AsyncDisposable {
   readonly #options: DiscoveryPoolOptions
   readonly #entries = new Map<string, Entry>()
   readonly #seals: OwnSeals
+  /** However many services there are, and whatever they say. */
+  readonly #changes: Pacer
   /** The state directory that its seals were read from. */
   #resumed: string | undefined
   /** For how long what a service said counts that is cut off. */
@@ -54,6 +58,7 @@ export class DiscoveryPool implements AsyncDisposable {
 
   constructor(options: DiscoveryPoolOptions) {
     this.#options = options
+    this.#changes = new Pacer(options.clock, CHANGES_ALLOWANCE, options.onChange)
     this.#seals = new OwnSeals((problem) => options.log.warn({}, problem))
   }
 
@@ -111,7 +116,7 @@ export class DiscoveryPool implements AsyncDisposable {
     }
     for (const [name, service] of wanted) {
       if (this.#entries.has(name) || settings.cluster === undefined) continue
-      const { clock, random, log, onChange, dial } = this.#options
+      const { clock, random, log, dial } = this.#options
       const { discoveryBackoffInitial, discoveryBackoffCap } = settings.timing
       const shape = { ...CLIENT_BACKOFF, initial: discoveryBackoffInitial, cap: discoveryBackoffCap }
       const client = new DiscoveryClient({
@@ -123,7 +128,7 @@ export class DiscoveryPool implements AsyncDisposable {
         dial: (endpoint) => dial(endpoint, settings),
         clock,
         backoff: (failures) => backoffDelay(shape, failures, random()),
-        onChange,
+        onChange: () => this.#changes.want(),
         log,
         seals: this.#seals,
       })
@@ -181,6 +186,7 @@ export class DiscoveryPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#changes[Symbol.dispose]()
     const entries = [...this.#entries.values()]
     this.#entries.clear()
     await Promise.all(entries.map(({ client }) => client[Symbol.asyncDispose]()))

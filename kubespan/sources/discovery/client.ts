@@ -6,6 +6,7 @@ import { clipped } from '../../../shared/printable.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
 import { formatHostPort } from '../../model/service-endpoint.ts'
+import { batches } from './batches.ts'
 import { checkWhenWanted } from './check-connection.ts'
 import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
 import { OwnSeals } from './own-seals.ts'
@@ -14,9 +15,14 @@ import { TableReader } from './reader.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import type { AffiliateTable, WatchMessage } from './table.ts'
 import { NO_TOLD_ADDRESSES, rememberTold, type ToldAddresses, toldAddress } from './told-addresses.ts'
+import { UnfitAnswer } from './watch-decoder.ts'
 
 /** SPEC 2.3. */
 export const HELLO_TIMEOUT: Milliseconds = 10_000
+/** A service that takes calls and answers no watch is of no use. It is waited for: a busy one lets callers stand in line. */
+const SILENCE_TOLD_AFTER: Milliseconds = 30_000
+/** Who sends what nobody may is asked again after the pause of so many failures at most: it may be mended. */
+const UNFIT_FAILURES_MAX = 7
 
 /**
  * One node's conversation with one discovery service (SPEC 2.3): Hello, Watch, Update, and again from
@@ -110,7 +116,7 @@ export class DiscoveryClient implements AsyncDisposable {
   async #run(): Promise<void> {
     const { clock, backoff, log } = this.#options
     const { signal } = this.#stop
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0, unfit = 0; !signal.aborted; ) {
       const session = new AbortController()
       this.#attempt = session
       const abort = (): void => session.abort()
@@ -122,9 +128,11 @@ export class DiscoveryClient implements AsyncDisposable {
           this.#update({ lastContactAt: clock.now() })
         })
         if (outcome === 'redirected') continue
+        unfit = 0
         this.#update({ problem: 'the service ended the watch' })
       } catch (error) {
         if (signal.aborted) break
+        unfit = error instanceof UnfitAnswer ? Math.min(UNFIT_FAILURES_MAX, unfit + 1) : 0
         this.#update({ problem: clipped(messageOf(error)) })
       } finally {
         signal.removeEventListener('abort', abort)
@@ -138,7 +146,8 @@ export class DiscoveryClient implements AsyncDisposable {
       }
       failures += 1
       this.#setRoute(afterFailure(this.#route))
-      const pause = backoff(failures)
+      // A record that is taken between two such answers is no sign of health.
+      const pause = backoff(Math.max(failures, unfit))
       log.warn(
         { service: this.#options.name, problem: this.#status.problem, pauseMilliseconds: Math.round(pause) },
         'discovery connection lost',
@@ -166,7 +175,7 @@ export class DiscoveryClient implements AsyncDisposable {
       this.#told = rememberTold(this.#told, this.#status.endpoint, toldAddress(hello.clientIp))
       this.#update({ publicAddresses: this.#told.addresses })
       // Watch before Update: a change that falls between the two would otherwise be missed.
-      const reading = this.#read(transport.watch(signal))
+      const reading = this.#read(transport.watch(signal), signal)
       const serving = this.#publisher.serve(transport, signal, onHealthy)
       const checking = checkWhenWanted(transport, this.#checkWanted, clock, signal)
       const parts = [reading, serving, checking]
@@ -192,11 +201,15 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#options.log.info({ service: name, endpoint }, 'discovery redirected')
   }
 
-  async #read(messages: AsyncIterable<WatchMessage>): Promise<void> {
+  async #read(messages: AsyncIterable<WatchMessage>, signal: AbortSignal): Promise<void> {
     const { clock, log, name } = this.#options
     let isSnapshot = true
-    for await (const message of messages) {
-      const reading = this.#reader.read([message], isSnapshot)
+    using silence = clock.after(SILENCE_TOLD_AFTER, () =>
+      this.#update({ problem: `it has not answered the watch for ${SILENCE_TOLD_AFTER / 1000} s` }),
+    )
+    for await (const batch of batches(messages, clock, signal)) {
+      silence[Symbol.dispose]()
+      const reading = this.#reader.read(batch, isSnapshot)
       this.#publisher.sees(reading, isSnapshot)
       if (isSnapshot)
         log.info({ service: name, affiliates: this.table.affiliates.size }, 'discovery connected')

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { DiscoveryClient } from '../../../../../kubespan/sources/discovery/client.ts'
 import type { DiscoveryClientOptions } from '../../../../../kubespan/sources/discovery/client-options.ts'
 import { OwnSeals } from '../../../../../kubespan/sources/discovery/own-seals.ts'
+import { UnfitAnswer } from '../../../../../kubespan/sources/discovery/watch-decoder.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
 import {
   AFFILIATE_PLAINTEXT_MAX_BYTES,
@@ -225,6 +226,73 @@ test('a Hello that hangs is given up', async () => {
   await clock.advance(10_000)
   await quiet()
   assert.match(client.status.problem ?? '', /Hello took longer than 10 s/)
+})
+
+test('a service that takes calls and never answers the watch is told of after 30 s, until it does', async () => {
+  const { service, client, quiet, clock } = world()
+  await using _ = client
+  service.hasNoWatch = true
+  service.isHoldingBack = true
+  client.publish(node('me'))
+  client.start()
+  await quiet()
+  await clock.advance(29_999)
+  assert.equal(client.status.problem, 'not connected yet')
+  await clock.advance(1)
+  assert.equal(client.status.problem, 'it has not answered the watch for 30 s')
+  await clock.advance(600_000)
+  await quiet()
+  assert.deepEqual([service.hellos, service.updates.length], [1, 1], 'it is waited for, in quiet')
+  service.letGo()
+  await quiet()
+  assert.deepEqual([client.status.connected, client.status.problem], [true, undefined])
+})
+
+test('a service that sends what nobody may is asked again after growing pauses, although it takes our record', async () => {
+  const { service, client, quiet, clock, pauses } = world()
+  await using _ = client
+  service.watchFault = new UnfitAnswer('the service tells of more than 1024 nodes at once')
+  client.publish(node('me'))
+  client.start()
+  for (let turn = 0; turn < 10; turn += 1) {
+    await quiet()
+    await clock.advance(1000)
+  }
+  assert.deepEqual(pauses, [1, 2, 3, 4, 5, 6, 7, 7, 7, 7])
+  assert.match(client.status.problem ?? '', /more than 1024 nodes/)
+  service.watchFault = undefined
+  await quiet()
+  await clock.advance(1000)
+  await quiet()
+  assert.equal(client.status.problem, undefined)
+})
+
+test('what a service says of why it fails is clipped, and no terminal obeys it', async () => {
+  const { service, client, quiet } = world()
+  await using _ = client
+  service.fault = new Error(`\u001b[2J${'x'.repeat(100_000)}`)
+  client.start()
+  await quiet()
+  assert.match(client.status.problem ?? '', /^\\u001b\[2Jx{100,240}…$/)
+})
+
+test('a service that goes on saying something else causes ten passes a second at most', async () => {
+  let passes = 0
+  const { service, client, quiet, clock } = world({ onChange: () => (passes += 1) })
+  await using _ = client
+  client.start()
+  await quiet()
+  await clock.advance(1_000)
+  passes = 0
+  for (let turn = 0; turn < 500; turn += 1) {
+    service.push({ affiliates: [sealed(node('two', { hostname: `${turn}` }))], deleted: false })
+    await clock.advance(10)
+  }
+  await quiet()
+  assert.ok(passes <= 31, `${passes} in 5 s`)
+  await clock.advance(1_000)
+  await quiet()
+  assert.equal(client.table.affiliates.get('two')?.affiliate.hostname, '499')
 })
 
 test('a redirect is followed with a Hello to the new place', async () => {

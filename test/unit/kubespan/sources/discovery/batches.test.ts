@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { batches } from '../../../../../kubespan/sources/discovery/batches.ts'
+import type { WatchMessage } from '../../../../../kubespan/sources/discovery/table.ts'
+import { ManualClock, settle } from '../../../../support/manual-clock.ts'
+
+const message = (affiliates = 1, size = 0): WatchMessage => ({
+  affiliates: new Array(affiliates).fill({ id: 'a', data: new Uint8Array(), endpoints: [] }),
+  deleted: false,
+  size,
+})
+
+/** A service that always has one more to say, unless the test gives a list. */
+class World {
+  readonly clock = new ManualClock()
+  readonly #stop = new AbortController()
+  asked = 0
+  readonly taken: { readonly at: number; readonly count: number }[] = []
+  readonly done: Promise<void>
+  failure: unknown
+
+  constructor(messages: () => AsyncIterable<WatchMessage>) {
+    this.done = this.#take(this.#counted(messages())).catch((error: unknown) => {
+      this.failure = error
+    })
+  }
+
+  async *#counted(messages: AsyncIterable<WatchMessage>): AsyncGenerator<WatchMessage> {
+    for await (const each of messages) {
+      this.asked += 1
+      yield each
+    }
+  }
+
+  async #take(messages: AsyncIterable<WatchMessage>): Promise<void> {
+    for await (const batch of batches(messages, this.clock, this.#stop.signal))
+      this.taken.push({ at: this.clock.now(), count: batch.length })
+  }
+
+  async pass(milliseconds: number): Promise<void> {
+    for (let passed = 0; passed < milliseconds; passed += 10) await this.clock.advance(10)
+  }
+}
+
+async function* endless(each: () => WatchMessage): AsyncGenerator<WatchMessage> {
+  for (;;) {
+    await settle()
+    yield each()
+  }
+}
+
+test('the first message comes alone and at once, the next few as they come', async () => {
+  const world = new World(async function* () {
+    for (let count = 0; count < 4; count += 1) yield message()
+  })
+  await world.done
+  assert.deepEqual(world.taken, new Array(4).fill({ at: 0, count: 1 }))
+})
+
+test('a service that goes on and on is taken in batches, ten in any second at most and five later', async () => {
+  const world = new World(() => endless(() => message()))
+  await world.pass(10_000)
+  const inSecond = (from: number) => world.taken.filter(({ at }) => at >= from && at < from + 1000).length
+  for (let from = 1; from < 9_000; from += 100)
+    assert.ok(inSecond(from) <= 10, `${inSecond(from)} from ${from}`)
+  assert.ok(world.taken.length <= 60 && world.taken.length >= 50, String(world.taken.length))
+  assert.ok(world.taken.at(-1)?.count ?? 0 > 1)
+})
+
+test('a service that says much is read no faster than it can be worked off', async () => {
+  const world = new World(() => endless(() => message(100)))
+  await world.pass(60_000)
+  const affiliates = world.asked * 100
+  assert.ok(affiliates < 4096 + 60 * 600 + 400, `${affiliates} affiliates`)
+  assert.ok(affiliates > 60 * 500)
+})
+
+test('what weighs much although it says nothing is read slowly as well', async () => {
+  const world = new World(() => endless(() => message(0, 8 << 20)))
+  await world.pass(60_000)
+  assert.ok(world.asked < 9, `${world.asked} messages of 8 MiB in a minute`)
+})
+
+test('a thousand nodes that start anew are read at once', async () => {
+  const world = new World(async function* () {
+    for (let count = 0; count < 2000; count += 1) yield message()
+  })
+  await world.pass(1_000)
+  await world.done
+  assert.equal(
+    world.taken.reduce((sum, { count }) => sum + count, 0),
+    2000,
+  )
+})
+
+test('what came before a stream breaks is not lost, and why it breaks is told', async () => {
+  const world = new World(async function* () {
+    for (let count = 0; count < 20; count += 1) yield message()
+    throw new Error('broken')
+  })
+  await world.pass(1_000)
+  await world.done
+  assert.equal(
+    world.taken.reduce((sum, { count }) => sum + count, 0),
+    20,
+  )
+  assert.match(String(world.failure), /broken/)
+  assert.equal(world.clock.armed, 0)
+})
