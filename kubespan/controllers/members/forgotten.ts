@@ -3,7 +3,7 @@ import type { KubernetesReport } from '../../model/kubernetes.ts'
 import { type ForgetPlan, planForget } from '../../plan/members/forget.ts'
 import type { ServiceReport } from '../../plan/members/unite-services.ts'
 import type { MeshMemory } from '../view.ts'
-import { silences } from './gather.ts'
+import { silences } from './lives.ts'
 
 /** What the sources list. */
 export interface Listed {

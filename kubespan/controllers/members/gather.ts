@@ -1,5 +1,5 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import type { Instant, Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
+import type { Instant, UnixMilliseconds } from '../../../shared/clock.ts'
 import { Last } from '../../../shared/last.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
@@ -7,7 +7,6 @@ import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import type { Settings } from '../../model/settings.ts'
 import { doubledIds, followDoubles, steadied, type Trails } from '../../plan/members/doubles.ts'
 import { joinTiers, type Tiers } from '../../plan/members/join-tiers.ts'
-import { answers, type Lives } from '../../plan/members/lives.ts'
 import { mergeAffiliates } from '../../plan/members/merge-affiliates.ts'
 import { peersOf, type RetainedAffiliate, retainAffiliates } from '../../plan/members/retain.ts'
 import { settleRecords, type UnsettledRecord } from '../../plan/members/settle-records.ts'
@@ -17,6 +16,7 @@ import { claimedBy, type HeldClaim } from '../../plan/peers/claims.ts'
 import { type Contests, followContests, followKnown } from '../../plan/peers/contests.ts'
 import { type PeerPlan, planPeerSpecs } from '../../plan/peers/peer-specs.ts'
 import type { MeshMemory } from '../view.ts'
+import { holdersOf, livesByNode, livesOf, NO_HOLDERS, ownedBy } from './lives.ts'
 
 export interface GatherInput {
   readonly memory: MeshMemory
@@ -125,14 +125,19 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
     }),
   )
   const lives = livesOf(memory, now)
-  const settled = settleRecords({
-    ...{ standing: memory.retained, current, doubled: new Set(doubled), wall: input.wall },
-    ...{ ...lives, liveWithin: timing.liveWithin },
-  })
-  const retained = recall.retained(settled.current, memory.retained, () =>
+  const settle = (said: readonly Affiliate[]) =>
+    settleRecords({
+      ...{ standing: memory.retained, current: said, doubled: new Set(doubled), wall: input.wall },
+      ...{ ...lives, liveWithin: timing.liveWithin },
+    })
+  const settled = settle(current)
+  // Of a node that nobody vouches for its last word counts, or nothing.
+  const left = settle(farewellsIn(tiers, memory)).current.filter(({ kubespan }) => kubespan.publicKey === '')
+  const counted = left.length === 0 ? settled.current : [...settled.current, ...left]
+  const retained = recall.retained(counted, memory.retained, () =>
     retainAffiliates({
       previous: memory.retained,
-      current: settled.current,
+      current: counted,
       isComplete: tiers.isComplete,
       explicitDeletions: tiers.explicitDeletions,
       forgotten,
@@ -203,80 +208,16 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   }
 }
 
-const NO_HOLDERS: ReadonlyMap<PublicKey, string> = new Map()
-
-/** Who is up with a key that several are said to have. */
-function holdersOf(
-  conflicts: PeerPlan['conflicts'],
-  { specs }: Pick<MeshMemory, 'specs'>,
-  lives: Lives,
-  liveWithin: Milliseconds,
-): ReadonlyMap<PublicKey, string> {
-  const taken = new Set(
-    conflicts.flatMap((conflict) => (conflict.kind === 'taken key' ? conflict.publicKey : [])),
+/** The last words of those that are known yet and have left. */
+const farewellsIn = ({ farewells }: Tiers, { retained }: Pick<MeshMemory, 'retained'>): Affiliate[] =>
+  farewells.filter(({ nodeId }) =>
+    retained.some(({ affiliate }) => affiliate.nodeId === nodeId && affiliate.kubespan.publicKey !== ''),
   )
-  if (taken.size === 0) return NO_HOLDERS
-  return new Map(
-    specs
-      .filter(({ publicKey }) => taken.has(publicKey) && answers(publicKey, lives, liveWithin))
-      .map(({ publicKey, nodeId }) => [publicKey, nodeId]),
-  )
-}
 
 const heldIn = (retained: readonly RetainedAffiliate[]): readonly HeldClaim[] =>
   retained.flatMap(({ affiliate: { nodeId, nodename }, held }) =>
     held === undefined ? [] : [{ nodeId, label: nodename, prefixes: held }],
   )
-
-/** What each node that is up is sent. */
-const ownedBy = ({ specs, statuses }: Pick<MeshMemory, 'specs' | 'statuses'>) =>
-  new Map(
-    specs
-      .filter(({ publicKey }) => statuses.get(publicKey)?.state === 'up')
-      .map(({ nodeId, allowedIps }) => [nodeId, allowedIps]),
-  )
-
-const livesOf = (memory: Pick<MeshMemory, 'statuses' | 'suspectSince'>, now: Instant): Lives => ({
-  lastReceiveAt: new Map(
-    [...memory.statuses].flatMap(([key, { lastReceiveAt }]) =>
-      lastReceiveAt === undefined ? [] : [[key, lastReceiveAt]],
-    ),
-  ),
-  silentSince: silences(memory),
-  now,
-})
-
-/** Since when each of the suspects is one. */
-export const followSuspects = (
-  before: MeshMemory['suspectSince'],
-  suspects: ReadonlySet<PublicKey>,
-  now: Instant,
-): MeshMemory['suspectSince'] => new Map(Array.from(suspects, (key) => [key, before.get(key) ?? now]))
-
-/** Since when each peer is not up, or its path seems dead. */
-export const silences = ({
-  statuses,
-  suspectSince,
-}: Pick<MeshMemory, 'statuses' | 'suspectSince'>): ReadonlyMap<PublicKey, Instant> =>
-  new Map(
-    [...statuses].flatMap(([key, { notUpSince }]) => {
-      const since = notUpSince ?? suspectSince.get(key)
-      return since === undefined ? [] : [[key, since]]
-    }),
-  )
-
-/** How each node's peer was when it was last looked at. */
-function livesByNode({ specs, statuses, suspectSince }: MeshMemory) {
-  return {
-    notUpSince: new Map(
-      specs.map(({ nodeId, publicKey }) => [
-        nodeId,
-        statuses.get(publicKey)?.notUpSince ?? suspectSince.get(publicKey),
-      ]),
-    ),
-    heardAt: new Map(specs.map(({ nodeId, publicKey }) => [nodeId, statuses.get(publicKey)?.lastReceiveAt])),
-  }
-}
 
 /** Who holds a prefix that somebody else has begun to claim. */
 function challengedBy(

@@ -1,3 +1,4 @@
+import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { RawAffiliate } from '../../model/affiliate.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
 import type { UnitedServices } from './unite-services.ts'
@@ -19,6 +20,8 @@ export interface Tiers {
   readonly sources: ReadonlyMap<string, readonly string[]>
   /** Node ids that nobody has any more and that somebody wanted gone. */
   readonly explicitDeletions: ReadonlySet<string>
+  /** Of nodes that nobody vouches for any more: that they have left, in their own word. */
+  readonly farewells: readonly Affiliate[]
   /** False while a missing affiliate means nothing. */
   readonly isComplete: boolean
 }
@@ -49,6 +52,7 @@ export function joinTiers({ services, hasServices, kubernetes, isPatient }: Tier
     ],
     sources,
     explicitDeletions: new Set(departed.filter((nodeId) => !sources.has(nodeId))),
+    farewells: services.farewells.filter(({ nodeId }) => !sources.has(nodeId)),
     isComplete: spoken.includes(true) && (!isPatient || !spoken.includes(false)),
   }
 }

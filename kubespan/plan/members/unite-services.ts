@@ -19,7 +19,10 @@ export interface ServiceReport {
     }
   >
   /** What it deleted by a message since its last snapshot. */
-  readonly departures: ReadonlyMap<string, { readonly at: Instant; readonly explicit: boolean }>
+  readonly departures: ReadonlyMap<
+    string,
+    { readonly at: Instant; readonly explicit: boolean; readonly farewell?: Affiliate }
+  >
 }
 
 export interface UnitedServices {
@@ -28,6 +31,8 @@ export interface UnitedServices {
   readonly vouchers: ReadonlyMap<string, readonly string[]>
   /** Node ids that no service has any more and that somebody wanted gone. */
   readonly explicitDeletions: ReadonlySet<string>
+  /** Of nodes that nobody vouches for any more: that they have left, in their own word. */
+  readonly farewells: readonly Affiliate[]
   /** False until some service has told us all it knows: before that a missing affiliate means nothing. */
   readonly isComplete: boolean
 }
@@ -58,7 +63,7 @@ export function uniteServices(
       const record = service.affiliates.get(nodeId)
       return record === undefined || isOvertaken(service, nodeId, live) ? [] : [{ service, ...record }]
     })
-    const newest = said.toSorted((a, b) => b.changedAt - a.changedAt)[0]
+    const newest = said.toSorted(latestFirst)[0]
     if (newest === undefined) continue
     const endpoints = [newest, ...said].flatMap(({ affiliate }) => affiliate.kubespan.endpoints)
     const kubespan = { ...newest.affiliate.kubespan, endpoints: [...new Set(endpoints)] }
@@ -74,9 +79,22 @@ export function uniteServices(
     raw,
     vouchers,
     explicitDeletions: new Set(departed.map(([nodeId]) => nodeId).filter((nodeId) => !vouchers.has(nodeId))),
+    farewells: sorted.flatMap(({ departures }) =>
+      [...departures].flatMap(([nodeId, { farewell }]) =>
+        farewell === undefined || vouchers.has(nodeId) ? [] : [farewell],
+      ),
+    ),
     isComplete: sorted.some(({ lastContactAt }) => lastContactAt !== undefined),
   }
 }
+
+/** By what their node says of when it sealed them, where it does; else by when we were told. */
+const latestFirst = (a: SaidRecord, b: SaidRecord): number => {
+  const [one, other] = [a.affiliate.sealedAt, b.affiliate.sealedAt]
+  return one === undefined || other === undefined || one === other ? b.changedAt - a.changedAt : other - one
+}
+
+type SaidRecord = ServiceReport['affiliates'] extends ReadonlyMap<string, infer T> ? T : never
 
 /** Whether a connected service has seen the affiliate leave since the one that is cut off last spoke. */
 const isOvertaken = (service: ServiceReport, nodeId: string, live: readonly ServiceReport[]): boolean =>

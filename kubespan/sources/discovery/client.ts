@@ -102,7 +102,10 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#checkWanted.set()
   }
 
-  /** Takes our record out of the service and keeps it out. Resolves once the service has confirmed it. */
+  /**
+   * Takes our record out of the service and keeps it out: what is last said there of this node, sealed, is that it has left, and then
+   * it is deleted. Resolves once the service has confirmed that.
+   */
   leave(): Promise<void> {
     return this.#publisher.leave()
   }

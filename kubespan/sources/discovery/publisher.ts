@@ -2,12 +2,12 @@ import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { sealStamp } from '../../../shared/affiliate/seal.ts'
 import type { Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
-import { within } from '../../../shared/waiting.ts'
+import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
 import type { ClientStatus, DiscoveryClientOptions } from './client-options.ts'
 import { type DoubleSeen, DoubleWatch } from './double.ts'
 import { OthersRecord, tellOthers } from './others.ts'
-import { type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
+import { farewellOf, type OwnRecord, sealAnew, sealOwnRecord } from './own-record.ts'
 import type { OwnSeals } from './own-seals.ts'
 import * as presence from './presence.ts'
 import type { Reading } from './reader.ts'
@@ -18,6 +18,10 @@ import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
 export const REFRESH_TIMEOUT: Milliseconds = 30_000
 /** What takes up the room of ours at a service is gone within its own TTL. */
 const RETRIES_WITHIN_TTL = 6
+/** A service that does not show our last word within this time has not told others either, and will not. */
+const FAREWELL_LIMIT: Milliseconds = 2_000
+/** Replicas of one service tell others a little later than us. */
+const FAREWELL_STANDS: Milliseconds = 250
 
 /** What one service is told by us, and whether it has it. */
 export class Publisher {
@@ -35,6 +39,9 @@ export class Publisher {
   #told = ''
   #double: DoubleSeen | undefined
   #deletion: PromiseWithResolvers<void> | undefined
+  #hasLeft = false
+  /** What is last said of this node. */
+  #farewell: { readonly stamp: string; readonly shown: Wake } | undefined
 
   constructor(options: DiscoveryClientOptions, seals: OwnSeals, onChange: () => void) {
     this.#options = options
@@ -96,6 +103,7 @@ export class Publisher {
   sees({ own, foreign }: Reading, isSnapshot: boolean): void {
     if (foreign !== undefined) this.#double = this.#doubles.sees(foreign)
     if (own === undefined) return
+    if (own !== 'missing' && own.stamp === this.#farewell?.stamp) this.#farewell.shown.set()
     const isDeletion = own === 'missing' && !isSnapshot && this.#deletion === undefined
     const shown = own === 'missing' ? own : this.#judgeShown(own.stamp, foreign !== undefined)
     this.#become(presence.shown(this.#presence, shown, isDeletion, this.#options.clock.now()))
@@ -137,7 +145,9 @@ export class Publisher {
   async #refresh(transport: DiscoveryTransport, signal: AbortSignal): Promise<boolean> {
     const { ownId, ttl, clock } = this.#options
     if (this.#deletion !== undefined) {
+      if (!this.#hasLeft) await this.#sayFarewell(transport, signal)
       await transport.remove(ownId, signal)
+      this.#hasLeft = true
       this.#deletion.resolve()
       return true
     }
@@ -157,6 +167,31 @@ export class Publisher {
   }
 
   readonly #nextSealedAt = (): UnixMilliseconds => this.#seals.nextSealedAt(this.#options.clock.wall())
+
+  /**
+   * Says, sealed, that this node has left, and waits until the service has told others: of what is deleted in the same moment it would
+   * tell nothing. One that refuses it is left without.
+   */
+  async #sayFarewell(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
+    const { ownId, ttl, key, clock } = this.#options
+    if (this.#local === undefined) return
+    const record = sealOwnRecord(farewellOf(this.#local.affiliate), key, undefined, this.#nextSealedAt)
+    const { data, endpoints, plaintext } = record
+    if (data === undefined) return
+    const stamp = sealStamp(data)
+    await this.#seals.add(stamp, plaintext)
+    const shown = new Wake()
+    this.#farewell = { stamp, shown }
+    try {
+      await transport.update({ affiliateId: ownId, data, endpoints, ttl }, signal)
+    } catch (error) {
+      if (!(error instanceof RefusedCall)) throw error
+      return
+    }
+    using _limit = clock.after(FAREWELL_LIMIT, () => shown.set())
+    await shown.wait(signal)
+    await sleep(clock, FAREWELL_STANDS, signal)
+  }
 
   /** Several connections to one service, under several names, each seal the same: what it says counts. */
   #judgeShown(stamp: string, isForeign: boolean): presence.Shown {

@@ -34,6 +34,8 @@ export interface DiscoveredAffiliate {
 export interface Departure {
   readonly at: Instant
   readonly explicit: boolean
+  /** The last that it said of itself, sealed, where that was that it is no part of the mesh any more. */
+  readonly farewell?: Affiliate
 }
 
 /** Everything one discovery service has told us: a whole value, replaced and never mutated. */
@@ -53,12 +55,18 @@ export interface TableContext {
   readonly ttl: Milliseconds
   /** Whether we sealed what bears this stamp. */
   readonly isOwnSeal?: (stamp: string) => boolean
+  /** Whether a record gave way to another before. */
+  readonly isSuperseded?: (nodeId: string, stamp: string) => boolean
 }
 
 /** Something in a message that was passed over. Said once per kind and affiliate by the caller, never fatal. */
 export interface TableProblem {
   readonly id: string
-  readonly what: 'data cannot be opened' | 'data belongs to another node' | 'endpoint cannot be opened'
+  readonly what:
+    | 'data cannot be opened'
+    | 'data belongs to another node'
+    | 'endpoint cannot be opened'
+    | 'an old record again'
 }
 
 /** That the service has deleted, or does not know, our own record; or under which seal it has one. */
@@ -68,6 +76,8 @@ export interface TableChange {
   readonly table: AffiliateTable
   readonly problems: readonly TableProblem[]
   readonly isChanged: boolean
+  /** Seals of records that gave way to others, by node id. */
+  readonly superseded: readonly (readonly [nodeId: string, stamp: string])[]
   /** What was said last of our own record; undefined for nothing. */
   readonly own: OwnSaid | undefined
   /** What stands under our own id although we did not seal it. Never in a snapshot, which may be from another time. */
@@ -87,6 +97,7 @@ export function applyWatchMessages(
   const affiliates = new Map(isSnapshot ? [] : table.affiliates)
   const departures = new Map(isSnapshot ? [] : table.departures)
   const problems: TableProblem[] = []
+  const superseded: [string, string][] = []
   let own: OwnSaid | undefined = isSnapshot ? 'missing' : undefined
   let foreign: Affiliate | undefined
   let isChanged = isSnapshot
@@ -103,8 +114,7 @@ export function applyWatchMessages(
     if (deleted) {
       const known = affiliates.get(sealed.id)
       isChanged ||= known !== undefined
-      if (known !== undefined)
-        departures.set(sealed.id, { at: context.now, explicit: context.now - known.seenAt < context.ttl })
+      if (known !== undefined) departures.set(sealed.id, departureOf(known, context))
       affiliates.delete(sealed.id)
       continue
     }
@@ -112,11 +122,17 @@ export function applyWatchMessages(
     const opened = open(sealed, known, context, problems)
     if (opened === undefined) continue
     isChanged ||= opened.affiliate !== known?.affiliate || opened.stamp !== known.stamp
+    if (known !== undefined && known.stamp !== opened.stamp) superseded.push([sealed.id, known.stamp])
     affiliates.set(sealed.id, opened)
     departures.delete(sealed.id)
   }
-  return { table: { affiliates, departures }, problems, isChanged, own, foreign }
+  return { table: { affiliates, departures }, problems, isChanged, superseded, own, foreign }
 }
+
+const departureOf = ({ affiliate, seenAt }: DiscoveredAffiliate, { now, ttl }: TableContext): Departure => ({
+  ...{ at: now, explicit: now - seenAt < ttl },
+  ...(affiliate.kubespan.publicKey === '' ? { farewell: affiliate } : {}),
+})
 
 /** What bears our id, was sealed by a member, and not by us. What others add to our own record, as endpoints, leaves its seal. */
 function openForeign(
@@ -133,10 +149,15 @@ function openForeign(
 function open(
   sealed: SealedAffiliate,
   known: DiscoveredAffiliate | undefined,
-  { key, now }: TableContext,
+  { key, now, isSuperseded }: TableContext,
   problems: TableProblem[],
 ): DiscoveredAffiliate | undefined {
   if (sealed.data.length === 0) return known
+  const stamp = sealStamp(sealed.data)
+  if (isSuperseded?.(sealed.id, stamp) === true) {
+    problems.push({ id: sealed.id, what: 'an old record again' })
+    return known
+  }
   const plaintext = key.openAffiliate(sealed.data)
   const decoded = plaintext && decodeAffiliate(plaintext)
   if (decoded === undefined) {
@@ -161,7 +182,6 @@ function open(
     kubespan: { ...decoded.kubespan, endpoints: hasKubeSpan ? endpoints : [] },
   }
   const isSame = known !== undefined && JSON.stringify(known.affiliate) === JSON.stringify(affiliate)
-  const stamp = sealStamp(sealed.data)
   return isSame
     ? { affiliate: known.affiliate, seenAt: now, changedAt: known.changedAt, stamp }
     : { affiliate, seenAt: now, changedAt: now, stamp }

@@ -169,3 +169,24 @@ test('an address that moves goes to the newer claim once the path to its holder 
   assert.deepEqual([...moved.challenged], [], 'once')
   assert.equal(holder(at({ ...moved, suspectSince: new Map() }, [node(1), withVip(2)], 70_000)), 'n2')
 })
+
+test('a node that has said itself that it leaves is gone at once, live or not, and nothing of it is held', () => {
+  const sealed = (affiliate: Affiliate, sealedAt: number): Affiliate => ({ ...affiliate, sealedAt })
+  const known = live(gather(EMPTY_MEMORY, [report([sealed(node(1), 500), node(2)])]), 1000)
+  const farewell = (sealedAt: number) =>
+    report([node(2)], {
+      departures: new Map([
+        ['n1', { at: 1, explicit: true, farewell: sealed(affiliateOf({ nodeId: 'n1' }), sealedAt) }],
+      ]),
+    })
+  const left = gather(known, [farewell(501)], 2000)
+  assert.deepEqual(
+    left.specs.map(({ nodeId }) => nodeId),
+    ['n2'],
+  )
+  assert.deepEqual(left.held, [])
+  assert.deepEqual(ids(gather(left, [farewell(501)], 2001)), ['n2'])
+  const replayed = gather(known, [farewell(499)], 2000)
+  assert.deepEqual(ids(replayed), ['n1', 'n2'], 'one of long ago changes nothing')
+  assert.equal(replayed.retained[0]?.unconfirmedUntil, Infinity, 'and vouches for nobody')
+})

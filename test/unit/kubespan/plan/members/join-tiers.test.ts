@@ -10,6 +10,7 @@ const services = (change: Partial<UnitedServices> = {}): UnitedServices => ({
   raw: [],
   vouchers: new Map(),
   explicitDeletions: new Set(),
+  farewells: [],
   isComplete: true,
   ...change,
 })

@@ -150,7 +150,9 @@ test('who has left does not answer', async () => {
   const world = new World()
   await using one = world.machine('192.0.2.1')
   await world.quiet()
-  await one.leave()
+  const leaving = one.leave()
+  await world.pass(3_000)
+  await leaving
   const before = world.service.updates.length
   world.service.push({ affiliates: [sealed('192.0.2.2')], deleted: false })
   await world.pass(10_000)

@@ -11,7 +11,7 @@ import {
 } from '../../../../../kubespan/sources/discovery/table.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../../../../shared/affiliate/codec.ts'
-import { ClusterKey } from '../../../../../shared/affiliate/seal.ts'
+import { ClusterKey, sealStamp } from '../../../../../shared/affiliate/seal.ts'
 import { type AddressPort, parseAddressPort } from '../../../../../shared/net/address.ts'
 
 const key = ClusterKey.fromSecret(randomBytes(32).toString('base64')) as ClusterKey
@@ -121,6 +121,38 @@ test('a deletion within the TTL was a wish, one after it may be expiry', () => {
     at(2),
   )
   assert.equal(back.table.departures.size, 0)
+})
+
+test('a record that gave way to another is passed over when it comes again, also in a snapshot', () => {
+  const [old, current] = [seal(affiliate('a', 'old')), seal(affiliate('a', 'new'))]
+  const first = applyWatchMessage(EMPTY_TABLE, update(old), true, at(1))
+  const second = applyWatchMessage(first.table, update(current), false, at(2))
+  assert.deepEqual(second.superseded, [['a', sealStamp(old.data)]])
+  const isSuperseded = (id: string, stamp: string): boolean => id === 'a' && stamp === sealStamp(old.data)
+  const context = { ...at(3), isSuperseded }
+  const replayed = applyWatchMessage(second.table, update(old), false, context)
+  assert.equal(replayed.table.affiliates.get('a')?.affiliate.kubespan.publicKey, 'new')
+  assert.deepEqual(replayed.problems, [{ id: 'a', what: 'an old record again' }])
+  const snapshot = applyWatchMessage(EMPTY_TABLE, update(old), true, context)
+  assert.deepEqual([...snapshot.table.affiliates.keys()], [])
+  assert.equal(applyWatchMessage(second.table, update(current), false, context).superseded.length, 0)
+})
+
+test('whose last word was that it has left departs with that word', () => {
+  const first = applyWatchMessage(
+    EMPTY_TABLE,
+    update(seal(affiliate('a')), seal(affiliate('b'))),
+    true,
+    at(1),
+  )
+  const { table } = applyWatchMessages(
+    first.table,
+    [update(seal(affiliate('a', ''))), deletion('a'), deletion('b')],
+    false,
+    at(2),
+  )
+  assert.equal(table.departures.get('a')?.farewell?.nodeId, 'a')
+  assert.equal(table.departures.get('b')?.farewell, undefined)
 })
 
 test('what cannot be opened is passed over and an older decoded one stays', () => {

@@ -1,0 +1,75 @@
+import type { Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { PublicKey } from '../../model/peer.ts'
+import { answers, type Lives } from '../../plan/members/lives.ts'
+import type { PeerPlan } from '../../plan/peers/peer-specs.ts'
+import type { MeshMemory } from '../view.ts'
+
+/** Since when each of the suspects is one. */
+export const followSuspects = (
+  before: MeshMemory['suspectSince'],
+  suspects: ReadonlySet<PublicKey>,
+  now: Instant,
+): MeshMemory['suspectSince'] => new Map(Array.from(suspects, (key) => [key, before.get(key) ?? now]))
+
+/** Since when each peer is not up, or its path seems dead. */
+export const silences = ({
+  statuses,
+  suspectSince,
+}: Pick<MeshMemory, 'statuses' | 'suspectSince'>): ReadonlyMap<PublicKey, Instant> =>
+  new Map(
+    [...statuses].flatMap(([key, { notUpSince }]) => {
+      const since = notUpSince ?? suspectSince.get(key)
+      return since === undefined ? [] : [[key, since]]
+    }),
+  )
+
+/** How each node's peer was when it was last looked at. */
+export function livesByNode({ specs, statuses, suspectSince }: MeshMemory) {
+  return {
+    notUpSince: new Map(
+      specs.map(({ nodeId, publicKey }) => [
+        nodeId,
+        statuses.get(publicKey)?.notUpSince ?? suspectSince.get(publicKey),
+      ]),
+    ),
+    heardAt: new Map(specs.map(({ nodeId, publicKey }) => [nodeId, statuses.get(publicKey)?.lastReceiveAt])),
+  }
+}
+
+export const NO_HOLDERS: ReadonlyMap<PublicKey, string> = new Map()
+
+/** Who is up with a key that several are said to have. */
+export function holdersOf(
+  conflicts: PeerPlan['conflicts'],
+  { specs }: Pick<MeshMemory, 'specs'>,
+  lives: Lives,
+  liveWithin: Milliseconds,
+): ReadonlyMap<PublicKey, string> {
+  const taken = new Set(
+    conflicts.flatMap((conflict) => (conflict.kind === 'taken key' ? conflict.publicKey : [])),
+  )
+  if (taken.size === 0) return NO_HOLDERS
+  return new Map(
+    specs
+      .filter(({ publicKey }) => taken.has(publicKey) && answers(publicKey, lives, liveWithin))
+      .map(({ publicKey, nodeId }) => [publicKey, nodeId]),
+  )
+}
+
+/** What each node that is up is sent. */
+export const ownedBy = ({ specs, statuses }: Pick<MeshMemory, 'specs' | 'statuses'>) =>
+  new Map(
+    specs
+      .filter(({ publicKey }) => statuses.get(publicKey)?.state === 'up')
+      .map(({ nodeId, allowedIps }) => [nodeId, allowedIps]),
+  )
+
+export const livesOf = (memory: Pick<MeshMemory, 'statuses' | 'suspectSince'>, now: Instant): Lives => ({
+  lastReceiveAt: new Map(
+    [...memory.statuses].flatMap(([key, { lastReceiveAt }]) =>
+      lastReceiveAt === undefined ? [] : [[key, lastReceiveAt]],
+    ),
+  ),
+  silentSince: silences(memory),
+  now,
+})
