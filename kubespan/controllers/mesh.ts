@@ -222,11 +222,10 @@ export class MeshController implements AsyncDisposable {
     }
 
     const isCutOff = pool.statuses.some(({ connected }) => !connected)
-    const { desired, told } = await this.#planned.desire({
+    const { desired, told, passing } = await this.#planned.desire({
       ...{ settings, identity, specs, statuses, endpoints, claims, held },
       ...{ links, isComplete, racePort, isSuspect },
-      goals: pool.goals,
-      apiServers: kubernetes?.report?.apiServers ?? [],
+      ...{ goals: pool.goals, kubernetes: kubernetes?.report },
       kubernetesPodCidrs: kubernetes?.report?.own?.podCidrs,
       addressesOf: (names) => host.addressesOf(names, isCutOff),
     })
@@ -239,7 +238,7 @@ export class MeshController implements AsyncDisposable {
     const warnings = warningsOf({
       ...{ conflicts, holdings, unsettled, identityConflicts: identities.conflicts },
       local: [...named.warnings, ...(local?.warnings ?? [])],
-      localClaims: told,
+      ...{ localClaims: told, passing },
       unvouched: {
         ...{ retained: gathered.retained, isComplete },
         stateOf: (publicKey) => statuses.get(publicKey)?.state,

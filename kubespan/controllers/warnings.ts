@@ -18,6 +18,8 @@ export interface WarningsInput extends Pick<MeshMemory, 'holdings' | 'identityCo
   readonly unvouched: UnvouchedInput
   /** What others claim of what is local to this host. */
   readonly localClaims: MeshMemory['keptLocal']
+  /** Of what the mesh may come up through, and is not let past the tunnel. */
+  readonly passing: readonly string[]
 }
 
 /** What somebody should look at, most important first. */
@@ -31,6 +33,7 @@ export const warningsOf = (input: WarningsInput): readonly string[] => [
   ...input.unsettled.flatMap((record) => describeUnsettled(record) ?? []),
   ...[...input.holdings].map(([prefix, holding]) => describeHolding(prefix, holding)),
   ...describeLocalClaims(input.localClaims),
+  ...input.passing,
 ]
 
 /** A warning is a line in the log when it appears, not in every pass that it stands. */

@@ -70,8 +70,10 @@ export interface KubernetesReport {
   readonly doubles: readonly DoubledNode[]
   /** Undefined while our Node object is not known. */
   readonly own: OwnNode | undefined
-  /** Where API servers are: what must be reachable outside the tunnel. Sorted. */
+  /** Where API servers are, as the credentials have it and the API itself: what must be reachable outside the tunnel. Sorted. */
   readonly apiServers: readonly AddressPort[]
+  /** The same of a name in the credentials, as a name server says. */
+  readonly resolvedApiServers?: readonly AddressPort[]
   /** Why it does not do all that it should. */
   readonly problem: string | undefined
 }

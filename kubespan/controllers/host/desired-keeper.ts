@@ -5,6 +5,7 @@ import type { DesiredState, ForwardingState } from '../../model/desired.ts'
 import type { ObservedLink } from '../../model/observed.ts'
 import type { Settings, Timing } from '../../model/settings.ts'
 import type { LocalClaim, Surroundings } from '../../model/surroundings.ts'
+import { describeKept, type OwnedSpace, planOwned } from '../../plan/peers/bypass.ts'
 import { DesiredRecall, type DesiredStateInput, planHost } from '../../plan/peers/desired-state.ts'
 import { planForwarding } from '../../plan/peers/forwarding.ts'
 import {
@@ -40,6 +41,8 @@ export interface Desire {
   readonly desired: DesiredState
   /** What stays local although peers claim it. */
   readonly told: readonly LocalClaim[]
+  /** For people: what is not let past the tunnel although the mesh may come up through it. */
+  readonly passing: readonly string[]
 }
 
 /** What is wanted of this host. What it remembers is which neighbours are peers, for as long as this host is where it is. */
@@ -50,6 +53,7 @@ export class DesiredKeeper {
   readonly #forwarding = new Last<ForwardingState>()
   readonly #claimants = new Last<Claimants>()
   readonly #places = new Last<string>()
+  readonly #owned = new Last<OwnedSpace>()
   #proofs: Proofs = NO_PROOFS
   #where = ''
   #lastOwn = ''
@@ -79,16 +83,33 @@ export class DesiredKeeper {
       },
       this.#recall,
     )
+    const { bypass, kept } = gatherBypass(input, this.#ownedBy(input, desired))
     return {
       told,
+      passing: kept.map((goal) => describeKept(goal, labelled(input))),
       desired: {
         ...desired,
         ...(surroundings.forwards ? { forwarding: this.#forward(input, ownAddresses, surroundings) } : {}),
-        bypass: gatherBypass(input),
+        bypass,
         isProvisional: !isComplete && !settings.allowDownPeerBypass,
         racePort,
       },
     }
+  }
+
+  #ownedBy({ claims, held, specs, identity }: DesireInput, desired: DesiredState): OwnedSpace {
+    const { routedV4, routedV6 } = desired
+    return this.#owned.of([routedV4, routedV6, claims, held, specs, identity.subnet], () =>
+      planOwned({
+        routed: [...routedV4, ...routedV6],
+        subnet: identity.subnet,
+        claimed: [
+          ...[...claims.values()].flat(),
+          ...held.flatMap(({ prefixes }) => prefixes),
+          ...specs.flatMap(({ allowedIps }) => allowedIps),
+        ],
+      }),
+    )
   }
 
   #forward(
@@ -121,6 +142,11 @@ export class DesiredKeeper {
 /** Another place may have another machine under the same address. */
 const whereIs = (links: readonly ObservedLink[], { neighbours }: Surroundings, ownLinkName: string): string =>
   JSON.stringify([ownAddresses(links, ownLinkName), neighbours])
+
+const labelled = ({ specs, held }: Pick<DesireInput, 'specs' | 'held'>) =>
+  [...specs.map(({ allowedIps, ...spec }) => ({ ...spec, prefixes: allowedIps })), ...held].map(
+    ({ label, nodeId, prefixes }) => ({ label: label || nodeId, prefixes }),
+  )
 
 const addressesOf = (links: readonly ObservedLink[], ownLinkName: string): readonly Address[] =>
   links

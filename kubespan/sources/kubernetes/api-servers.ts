@@ -25,6 +25,7 @@ export class ApiServers {
   readonly #options: ApiServersOptions
   #endpoint: string | undefined
   #named: readonly AddressPort[] = []
+  #resolved: readonly AddressPort[] = []
   #behind: readonly AddressPort[] | undefined
 
   constructor(options: ApiServersOptions) {
@@ -36,9 +37,14 @@ export class ApiServers {
     return this.#endpoint
   }
 
-  /** The addresses of that. */
+  /** That, when it is an address. */
   get named(): readonly AddressPort[] {
     return this.#named
+  }
+
+  /** The addresses of that, when it is a name. */
+  get resolved(): readonly AddressPort[] {
+    return this.#resolved
   }
 
   /** The addresses behind the Service; undefined while not known. */
@@ -54,8 +60,9 @@ export class ApiServers {
       const { host, port } = via
       this.#endpoint = formatHostPort(via)
       const literal = parseAddress(host)
-      const addresses = literal === undefined ? await resolve(host) : [literal]
-      this.#named = addresses.map((address) => addressPortOf(address, port))
+      const resolved = literal === undefined ? await resolve(host) : []
+      this.#named = literal === undefined ? [] : [addressPortOf(literal, port)]
+      this.#resolved = resolved.map((address) => addressPortOf(address, port))
     } catch {
       // Whoever tries to connect meets the same failure, and tells it.
     }

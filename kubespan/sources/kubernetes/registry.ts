@@ -217,7 +217,7 @@ export class KubernetesRegistry implements AsyncDisposable {
       name: record.view.name,
       podCidrs: (record.view.podCIDRs ?? []).map(parsePrefix).filter((prefix) => prefix !== undefined),
     }
-    const { endpoint, named, behind } = this.#servers
+    const { endpoint, named, resolved, behind } = this.#servers
     const noMatch = this.#isSynced && 'problem' in this.#match ? this.#match.problem : undefined
     const problems = [this.#readProblem, noMatch, this.#annotator.problem]
     return {
@@ -231,6 +231,7 @@ export class KubernetesRegistry implements AsyncDisposable {
       doubles: this.#table.doubles(own && { name: own.name, nodeId: this.#options.ownId }),
       own: own ?? (this.#isSynced ? undefined : this.#remembered.own),
       apiServers: [...new Set([...named, ...(behind ?? this.#remembered.apiServers)])].sort(),
+      resolvedApiServers: resolved,
       problem: problems.filter((problem) => problem !== undefined).join('; ') || undefined,
     }
   }

@@ -33,8 +33,8 @@ test('when this host has an address more or less, as with a network of container
       links,
       isSuspect: false,
       identity: { address: 'fd00::1', subnet: 'fd00::/64' },
-      ...{ specs: [], claims: new Map(), statuses: new Map(), endpoints: new Map() },
-      ...{ goals: [], apiServers: [], addressesOf: () => new Map() },
+      ...{ specs: [], claims: new Map(), held: [], statuses: new Map(), endpoints: new Map() },
+      ...{ goals: [], addressesOf: () => new Map() },
     } as unknown as DesireInput)
   }
   const eth0 = link('eth0', '192.0.2.7')

@@ -343,25 +343,26 @@ test('our Node is found by address once our addresses are known', async () => {
   assert.equal(annotations('ip-192-0-2-1')[ANNOTATION.nodeId], 'me')
 })
 
-test('where the API servers are: as the credentials name them, and behind the Service', async () => {
+test('where the API servers are: behind the Service, and apart from these as a name server says', async () => {
   const { registry, api, clock } = world()
   api.server = new URL('https://api.example')
   api.putSlice(['192.0.2.50', '192.0.2.51'])
   await using _registry = registry
   registry.start()
   await quiet()
-  assert.deepEqual(registry.report.apiServers, ['192.0.2.50:6443', '192.0.2.51:6443', '198.51.100.7:443'])
+  assert.deepEqual(registry.report.apiServers, ['192.0.2.50:6443', '192.0.2.51:6443'])
   api.putSlice(['192.0.2.52'])
   await quiet()
-  assert.deepEqual(registry.report.apiServers, ['192.0.2.52:6443', '198.51.100.7:443'])
+  assert.deepEqual(registry.report.apiServers, ['192.0.2.52:6443'])
   api.putSlice([])
   await quiet()
-  assert.deepEqual(registry.report.apiServers, ['192.0.2.52:6443', '198.51.100.7:443'])
+  assert.deepEqual(registry.report.apiServers, ['192.0.2.52:6443'])
   api.endWatches(new ApiError(410, 'gone'))
   api.putSlice(['192.0.2.53'])
   await quiet()
   await clock.advance(5000)
-  assert.deepEqual(registry.report.apiServers, ['192.0.2.53:6443', '198.51.100.7:443'])
+  assert.deepEqual(registry.report.apiServers, ['192.0.2.53:6443'])
+  assert.deepEqual(registry.report.resolvedApiServers, ['198.51.100.7:443'])
 })
 
 test('a slice that may not be read is asked for rarely, one that cannot be read soon', async () => {
