@@ -197,7 +197,7 @@ export class MeshController implements AsyncDisposable {
         ...listed,
         ignored: this.#forgotten.ignored(listed),
         listeningSince: this.#listeningSince,
-        identity,
+        ...{ identity, links },
         settings,
         forgotten,
         now,

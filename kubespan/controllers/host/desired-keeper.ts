@@ -15,7 +15,7 @@ import {
   type Proofs,
   proveNeighbours,
 } from '../../plan/peers/locality.ts'
-import { ownAddresses } from '../../plan/self/own-addresses.ts'
+import { hostAddresses, ownAddresses } from '../../plan/self/own-addresses.ts'
 import { type BypassSources, gatherBypass } from './bypass.ts'
 import { SurroundingsKeeper } from './surroundings-keeper.ts'
 
@@ -68,7 +68,7 @@ export class DesiredKeeper {
 
   async desire(input: DesireInput): Promise<Desire> {
     const { settings, links, isComplete, racePort, isSuspect } = input
-    const ownAddresses = this.#own.of([links], () => addressesOf(links, settings.placement.linkName))
+    const ownAddresses = this.#own.of([links], () => hostAddresses(links, settings.placement.linkName))
     // Of containers nobody tells us.
     const hasOthers = ownAddresses.join() !== this.#lastOwn
     this.#lastOwn = ownAddresses.join()
@@ -147,10 +147,3 @@ const labelled = ({ specs, held }: Pick<DesireInput, 'specs' | 'held'>) =>
   [...specs.map(({ allowedIps, ...spec }) => ({ ...spec, prefixes: allowedIps })), ...held].map(
     ({ label, nodeId, prefixes }) => ({ label: label || nodeId, prefixes }),
   )
-
-const addressesOf = (links: readonly ObservedLink[], ownLinkName: string): readonly Address[] =>
-  links
-    .filter(({ name }) => name !== ownLinkName)
-    .flatMap(({ addresses }) =>
-      addresses.filter(({ scope }) => scope === 'global' || scope === 'site').map(({ address }) => address),
-    )

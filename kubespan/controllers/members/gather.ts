@@ -1,8 +1,10 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Instant, UnixMilliseconds } from '../../../shared/clock.ts'
 import { Last } from '../../../shared/last.ts'
+import { hostPrefix, type Prefix } from '../../../shared/net/address.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
+import type { ObservedLink } from '../../model/observed.ts'
 import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import type { Settings } from '../../model/settings.ts'
 import { doubledIds, followDoubles, steadied, type Trails } from '../../plan/members/doubles.ts'
@@ -15,6 +17,8 @@ import { arbitrateOverlaps } from '../../plan/peers/arbitrate-overlaps.ts'
 import { claimedBy, type HeldClaim } from '../../plan/peers/claims.ts'
 import { type Contests, followContests, followKnown } from '../../plan/peers/contests.ts'
 import { type PeerPlan, planPeerSpecs } from '../../plan/peers/peer-specs.ts'
+import type { OwnPrefixes } from '../../plan/peers/senseless-claims.ts'
+import { hostAddresses } from '../../plan/self/own-addresses.ts'
 import type { MeshMemory } from '../view.ts'
 import { holdersOf, livesByNode, livesOf, NO_HOLDERS, ownedBy } from './lives.ts'
 
@@ -25,7 +29,9 @@ export interface GatherInput {
   readonly kubernetes?: KubernetesReport | undefined
   /** Since the daemon began to listen. */
   readonly listeningSince?: Instant
-  readonly identity: Pick<Identity, 'nodeId' | 'publicKey'>
+  readonly identity: Pick<Identity, 'nodeId' | 'publicKey'> & Partial<Pick<Identity, 'address'>>
+  /** Of this host. */
+  readonly links?: readonly ObservedLink[]
   readonly settings: Settings
   /** Node ids that the user wants gone, unless a source vouches for them. */
   readonly forgotten: ReadonlySet<string>
@@ -57,6 +63,8 @@ export class GatherRecall {
   readonly held = new Last<readonly HeldClaim[]>()
   readonly contests = new Last<Contests>()
   readonly trails = new Last<Trails>()
+  readonly own = new Last<OwnPrefixes>()
+  readonly ownHost = new Last<readonly Prefix[]>()
   readonly current = new Last<readonly Affiliate[]>()
   readonly knownSince = new Last<MeshMemory['knownSince']>()
   readonly #reported = new Map<string, ServiceReport['affiliates']>()
@@ -149,11 +157,12 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
     }),
   )
 
+  const own = ownPrefixes(input, recall)
   const plan = (holdings: MeshMemory['holdings'], cache: Last<PeerPlan>, holders = NO_HOLDERS): PeerPlan =>
-    cache.of([retained, identity.nodeId, identity.publicKey, holdings, [...holders].join()], () =>
+    cache.of([retained, identity.nodeId, identity.publicKey, own, holdings, [...holders].join()], () =>
       planPeerSpecs(peersOf(retained), identity.nodeId, {
         ownKey: identity.publicKey,
-        ...{ holdings, holders },
+        ...{ own, holdings, holders },
       }),
     )
   const byIds = plan(memory.holdings, recall.plan)
@@ -218,6 +227,19 @@ const heldIn = (retained: readonly RetainedAffiliate[]): readonly HeldClaim[] =>
   retained.flatMap(({ affiliate: { nodeId, nodename }, held }) =>
     held === undefined ? [] : [{ nodeId, label: nodename, prefixes: held }],
   )
+
+/** The very value of last time as long as this host has the same addresses. */
+function ownPrefixes(
+  { identity, links = [], settings }: GatherInput,
+  recall: GatherRecall,
+): OwnPrefixes | undefined {
+  const { address } = identity
+  if (address === undefined) return undefined
+  const host = recall.ownHost.of([links, settings.placement.linkName], () =>
+    hostAddresses(links, settings.placement.linkName).map(hostPrefix),
+  )
+  return recall.own.of([address, host.join()], () => ({ mesh: hostPrefix(address), host: new Set(host) }))
+}
 
 /** Who holds a prefix that somebody else has begun to claim. */
 function challengedBy(

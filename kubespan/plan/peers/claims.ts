@@ -9,13 +9,16 @@ import {
 } from '../../../shared/net/address.ts'
 import { PrefixSet } from '../../../shared/net/prefix-set.ts'
 import type { PublicKey } from '../../model/peer.ts'
+import { type OwnPrefixes, partSenseless } from './senseless-claims.ts'
 
 /** What one affiliate asks for, before it is weighed against the others. */
 export interface Claim {
   readonly affiliate: Affiliate
   readonly address: Address
-  /** Masked and distinct, exclusions taken out, the KubeSpan address always among them. */
+  /** Masked and distinct, exclusions and what makes no sense taken out, the KubeSpan address always among them. */
   readonly prefixes: readonly Prefix[]
+  /** Single addresses of this very host: whoever asks is not sent them. */
+  readonly ours: readonly Prefix[]
 }
 
 /** Why an affiliate, or a part of what it asks for, was turned away. */
@@ -29,6 +32,7 @@ export type Refusal =
       readonly ownerId: string
     }
   | { readonly kind: 'invalid prefix'; readonly nodeId: string; readonly prefix: Prefix }
+  | { readonly kind: 'senseless prefixes'; readonly nodeId: string; readonly prefixes: readonly Prefix[] }
 
 export interface Claims {
   /** In the byte order of the node ids, which is the order of precedence. */
@@ -52,13 +56,14 @@ const PUBLIC_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
 /**
  * Reads every affiliate but our own as a claim (SPEC 6.1). One key has one owner: who is up with it, by `holders`, else the
  * lowest id that can be a peer (SPEC 9, N1); ours is never another's. Of what an affiliate advertises only the invalid part is
- * dropped (N3).
+ * dropped (N3), and what makes no sense.
  */
 export function planClaims(
   affiliates: readonly Affiliate[],
   localNodeId: string,
   ownKey: PublicKey | undefined,
   holders: ReadonlyMap<PublicKey, string> = new Map(),
+  own?: OwnPrefixes,
 ): Claims {
   const claims: Claim[] = []
   const refusals: Refusal[] = []
@@ -85,7 +90,9 @@ export function planClaims(
     else if (ownerId !== nodeId) refuse({ kind: 'taken key', nodeId, publicKey, ownerId })
     else {
       owners.set(publicKey, nodeId)
-      claims.push({ affiliate, address, prefixes })
+      const { senseless, ...parted } = partSenseless(prefixes, own)
+      claims.push({ affiliate, address, ...parted })
+      if (senseless.length > 0) refusals.push({ kind: 'senseless prefixes', nodeId, prefixes: senseless })
       for (const prefix of invalid) refusals.push({ kind: 'invalid prefix', nodeId, prefix })
     }
   }
@@ -94,7 +101,9 @@ export function planClaims(
 
 /** What an affiliate would be sent if it were the only one; nothing without a key. */
 export const claimedBy = (affiliate: Affiliate): readonly Prefix[] =>
-  affiliate.kubespan.publicKey === '' ? [] : claimedPrefixes(affiliate).prefixes
+  affiliate.kubespan.publicKey === ''
+    ? []
+    : partSenseless(claimedPrefixes(affiliate).prefixes, undefined).prefixes
 
 function claimedPrefixes({ addresses, kubespan }: Affiliate) {
   const advertised = [...kubespan.additionalAddresses, ...addresses.map(hostPrefix)]

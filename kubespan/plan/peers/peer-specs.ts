@@ -12,6 +12,7 @@ import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import type { Holding } from './arbitrate-overlaps.ts'
 import { type HeldClaim, planClaims, type Refusal } from './claims.ts'
 import { settleOwnership } from './ownership.ts'
+import type { OwnPrefixes } from './senseless-claims.ts'
 
 export type PeerConflict =
   | Refusal
@@ -37,6 +38,8 @@ export interface PeerPlan {
 export interface PeerPlanOptions {
   /** Our own key, which no peer may have. */
   readonly ownKey?: PublicKey
+  /** Addresses of this host, which no peer may have either. */
+  readonly own?: OwnPrefixes | undefined
   /**
    * Prefixes that arbitrateOverlaps handed over. When given, even empty, a more specific prefix wins over a broader one
    * whatever the ids; without it the ids alone decide, as the protocol has it.
@@ -53,9 +56,9 @@ export interface PeerPlanOptions {
 export function planPeerSpecs(
   affiliates: readonly Affiliate[],
   localNodeId: string,
-  { ownKey, holdings, holders }: PeerPlanOptions = {},
+  { ownKey, own, holdings, holders }: PeerPlanOptions = {},
 ): PeerPlan {
-  const { claims, refusals, refused } = planClaims(affiliates, localNodeId, ownKey, holders)
+  const { claims, refusals, refused } = planClaims(affiliates, localNodeId, ownKey, holders, own)
   const nodeIdOf = (rank: number): string => claims[rank]?.affiliate.nodeId ?? ''
   const { owned, overlaps, contested } = settleOwnership(
     claims.map(({ prefixes }) => prefixes),
@@ -88,7 +91,9 @@ export function planPeerSpecs(
         prefixes,
       })),
     ],
-    claims: new Map(claims.map(({ affiliate, prefixes }) => [affiliate.kubespan.publicKey, prefixes])),
+    claims: new Map(
+      claims.map(({ affiliate, prefixes, ours }) => [affiliate.kubespan.publicKey, [...prefixes, ...ours]]),
+    ),
     contested: new Map(Array.from(contested, ([prefix, ranks]) => [prefix, ranks.map(nodeIdOf)])),
   }
 }
@@ -111,6 +116,8 @@ export function describeConflict(conflict: PeerConflict): string {
       return `${who} is ignored: its public key belongs to ${conflict.ownerId}`
     case 'invalid prefix':
       return `${who} names an impossible prefix, which is ignored: ${conflict.prefix}`
+    case 'senseless prefixes':
+      return `${who} claims what no other machine can have, which is refused: ${conflict.prefixes.join(', ')}`
     case 'overlap':
       return `${who} also claims what belongs to ${conflict.ownerId}: ${conflict.prefixes.join(', ')}`
     default:

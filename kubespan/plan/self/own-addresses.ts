@@ -1,3 +1,4 @@
+import type { Address } from '../../../shared/net/address.ts'
 import { isUsable, type ObservedLink } from '../../model/observed.ts'
 
 /**
@@ -15,3 +16,11 @@ export const ownAddresses = (links: readonly ObservedLink[], ownLinkName: string
     )
     .sort()
     .join()
+
+/** Of this host, as far as others may have them too: whatever of its links leaves them. */
+export const hostAddresses = (links: readonly ObservedLink[], ownLinkName: string): readonly Address[] =>
+  links
+    .filter(({ name }) => name !== ownLinkName)
+    .flatMap(({ addresses }) =>
+      addresses.filter(({ scope }) => scope === 'global' || scope === 'site').map(({ address }) => address),
+    )

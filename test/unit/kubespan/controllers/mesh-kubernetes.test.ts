@@ -248,3 +248,32 @@ test('nothing is let go of before it is known who is in the mesh, unless clear t
   await lax.mesh.pass()
   assert.equal(lax.desired()?.isProvisional, false)
 })
+
+test('what a member claims without sense, and where a name server leads to one, is told and does nothing', async () => {
+  const { mesh, kubernetes, view, desired } = world()
+  const you = affiliateOf({
+    nodeId: 'you',
+    nodename: 'other',
+    publicKey: key(2),
+    address: 'fd00::2' as Address,
+    addresses: ['192.0.2.1', '192.0.2.2'] as Address[],
+    additionalAddresses: ['169.254.0.0/16', 'fd00::1/128'] as Prefix[],
+  })
+  kubernetes.report = {
+    ...REPORT,
+    affiliates: new Map([['you', you]]),
+    resolvedApiServers: ['192.0.2.2:6443', '192.0.2.9:6443'] as AddressPort[],
+  }
+  await mesh.pass()
+  assert.deepEqual(desired()?.peers[0]?.allowedIps, ['192.0.2.2/32', 'fd00::2/128'])
+  // Should the address move away from here, what is sent to it goes nowhere.
+  assert.deepEqual(desired()?.routedV4, ['192.0.2.1/32', '192.0.2.2/32'])
+  assert.deepEqual(desired()?.bypass?.destinations, ['192.0.2.100:6443', '192.0.2.9:6443'])
+  const { warnings } = view()
+  for (const told of [
+    'affiliate you claims what no other machine can have, which is refused: 169.254.0.0/16, fd00::1/128',
+    '192.0.2.2:6443, an address of the API server, belongs to other, so it is reached through the tunnel only; bypass.destinations lets it pass by',
+  ])
+    assert.ok(warnings.includes(told), `${told}, in ${warnings.join('; ')}`)
+  assert.ok(warnings.some((line) => line.includes('192.0.2.1') && line.includes('this host itself')))
+})
