@@ -1,4 +1,3 @@
-import { fullBudget, type PacketBudget } from '../../kubespan/plan/paths/packet-budget.ts'
 import {
   NO_RACES,
   planRaces,
@@ -7,6 +6,8 @@ import {
   type RaceMemory,
 } from '../../kubespan/plan/paths/plan-races.ts'
 import { onInitiation, takeCopies } from '../../kubespan/plan/paths/race.ts'
+import { earnAt, fullRaceBudget, type RaceBudget } from '../../kubespan/plan/paths/race-budget.ts'
+import { callsOf } from '../../kubespan/plan/paths/race-turns.ts'
 import { type RankedEndpoint, rankEndpoints } from '../../kubespan/plan/paths/rank-endpoints.ts'
 import type { AddressPort, Prefix } from '../../shared/net/address.ts'
 import { linkOf } from './links.ts'
@@ -40,7 +41,7 @@ export class SimulatedNode {
   readonly #received = new Map<string, number>()
   readonly #rankings = new Map<string, Ranked>()
   #memory: RaceMemory = NO_RACES
-  #budget: PacketBudget = fullBudget(RACES.budget, 0)
+  #budget: RaceBudget = fullRaceBudget(RACES.budget, 0)
   #nextPass = Number.POSITIVE_INFINITY
   #nextCopies = Number.POSITIVE_INFINITY
 
@@ -93,6 +94,7 @@ export class SimulatedNode {
     })
     const plan = planRaces(peers, this.#memory, now, RACES)
     this.#memory = plan.memory
+    this.#budget = earnAt(this.#budget, plan.won, RACES.budget, now)
     for (const { publicKey, endpoint, reason } of plan.ends) {
       this.onRace(reason)
       const peer = this.kernel.peers.get(publicKey)
@@ -136,6 +138,7 @@ export class SimulatedNode {
       this.#budget,
       this.timeline.now,
       RACES,
+      { calls: callsOf(this.#memory.rests, this.#memory.races), vainSince: this.#memory.vainSince },
     )
     this.#memory = { ...this.#memory, races }
     this.#budget = budget

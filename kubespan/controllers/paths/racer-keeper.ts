@@ -46,7 +46,7 @@ export class RacerKeeper implements AsyncDisposable {
           ...RACES,
           headStart,
           concurrentRaces,
-          budget: { packetsPerSecond, burst: packetsPerSecond },
+          budget: { ...RACES.budget, packetsPerSecond, burst: packetsPerSecond },
         },
       })
     } catch (error) {

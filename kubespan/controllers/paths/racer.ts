@@ -2,7 +2,6 @@ import type { Clock, Instant } from '../../../shared/clock.ts'
 import { type Address, type AddressPort, addressPortOf, parseAddress } from '../../../shared/net/address.ts'
 import type { RaceSockets } from '../../host/race-sockets.ts'
 import type { PublicKey } from '../../model/peer.ts'
-import { fullBudget, type PacketBudget } from '../../plan/paths/packet-budget.ts'
 import {
   NO_RACES,
   planRaces,
@@ -14,6 +13,8 @@ import {
   type RaceStart,
 } from '../../plan/paths/plan-races.ts'
 import { isInitiation, onInitiation, takeCopies } from '../../plan/paths/race.ts'
+import { earnAt, fullRaceBudget, type RaceBudget } from '../../plan/paths/race-budget.ts'
+import { callsOf } from '../../plan/paths/race-turns.ts'
 
 export interface RacerOptions {
   readonly clock: Clock
@@ -54,18 +55,21 @@ export class Racer implements AsyncDisposable {
   readonly #settings: RaceSettings
   readonly #relays = new Map<PublicKey, Relay>()
   #memory: RaceMemory = NO_RACES
-  #budget: PacketBudget
+  #budget: RaceBudget
+  #calls: ReadonlyMap<Address, number> = new Map()
   #alarm: Disposable | undefined
 
   constructor(options: RacerOptions) {
     this.#options = options
     this.#settings = options.settings ?? RACES
-    this.#budget = fullBudget(this.#settings.budget, options.clock.now())
+    this.#budget = fullRaceBudget(this.#settings.budget, options.clock.now())
   }
 
   async plan(peers: readonly RacePeer[], now: Instant): Promise<RaceOrders> {
     const plan = planRaces(peers, this.#memory, now, this.#settings)
     this.#memory = plan.memory
+    this.#calls = callsOf(plan.memory.rests, plan.memory.races)
+    this.#budget = earnAt(this.#budget, plan.won, this.#settings.budget, now)
     const endpoints = new Map<PublicKey, AddressPort>()
     for (const { publicKey, endpoint } of plan.ends) {
       this.#relays.get(publicKey)?.close()
@@ -146,6 +150,7 @@ export class Racer implements AsyncDisposable {
       this.#budget,
       now,
       this.#settings,
+      { calls: this.#calls, vainSince: this.#memory.vainSince },
     )
     this.#memory = { ...this.#memory, races }
     this.#budget = budget

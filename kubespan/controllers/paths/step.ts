@@ -8,6 +8,7 @@ import { isRelay } from '../../plan/paths/peer-look.ts'
 import { beginTrial, stepPeers } from '../../plan/paths/peer-step.ts'
 import type { RacePeer } from '../../plan/paths/plan-races.ts'
 import { QUICK_ROTATION, type Rotation, stepRotation } from '../../plan/paths/quick-rotation.ts'
+import { candidatesOfRound } from '../../plan/paths/race-candidates.ts'
 import type { RaceOrders, Racer } from './racer.ts'
 import type { Rank } from './rankings.ts'
 
@@ -133,13 +134,9 @@ export function stepByRotation(
     const isLeftOnRelay = isRelay(view?.peers.get(key)?.endpoint)
     const isSuspect = status.state === 'up' && (suspects.has(key) || isLeftOnRelay)
     if (status.state === 'up' && !isSuspect) continue
-    const ranked = rank(spec, status.heardFrom ?? status.endpoint)
-    const { rotation, endpoint } = stepRotation(
-      ranked,
-      isSuspect ? undefined : before.get(key),
-      now,
-      QUICK_ROTATION,
-    )
+    const rotated = isSuspect ? undefined : before.get(key)
+    const ranked = candidatesOfRound(rank(spec, status.heardFrom ?? status.endpoint), rotated)
+    const { rotation, endpoint } = stepRotation(ranked, rotated, now, QUICK_ROTATION)
     rotations.set(key, rotation)
     if (endpoint === undefined) continue
     endpoints.set(key, endpoint)

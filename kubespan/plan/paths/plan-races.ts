@@ -1,8 +1,9 @@
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
-import type { AddressPort } from '../../../shared/net/address.ts'
+import { type Address, type AddressPort, splitAddressPort } from '../../../shared/net/address.ts'
 import type { PublicKey } from '../../model/peer.ts'
 import { NO_ROUNDS, planRounds, ROUNDS, type RoundMemory, type RoundSettings } from './quick-rounds.ts'
 import { COPIES, type CopySettings, onHeard, type Race, reviseRace, startRace } from './race.ts'
+import { candidatesFor } from './race-candidates.ts'
 import { compareUrgency, isRested, outOfTurn, type Rest, restAfter, type TurnSettings } from './race-turns.ts'
 import type { RankedEndpoint } from './rank-endpoints.ts'
 
@@ -49,9 +50,16 @@ export interface RaceMemory {
   readonly races: ReadonlyMap<PublicKey, Race>
   readonly rests: ReadonlyMap<PublicKey, Rest>
   readonly rounds: RoundMemory
+  /** Since when races are run and nobody has come up; undefined while nobody is raced or rests. */
+  readonly vainSince: Instant | undefined
 }
 
-export const NO_RACES: RaceMemory = { races: new Map(), rests: new Map(), rounds: NO_ROUNDS }
+export const NO_RACES: RaceMemory = {
+  races: new Map(),
+  rests: new Map(),
+  rounds: NO_ROUNDS,
+  vainSince: undefined,
+}
 
 export interface RaceStart {
   readonly publicKey: PublicKey
@@ -77,6 +85,8 @@ export interface RacePlan {
   readonly memory: RaceMemory
   readonly starts: readonly RaceStart[]
   readonly ends: readonly RaceEnd[]
+  /** Where peers came up that were raced. */
+  readonly won: readonly Address[]
   /** When to plan again even if nothing happens; undefined when nobody races or rests. */
   readonly nextAt: Instant | undefined
 }
@@ -91,16 +101,16 @@ export function planRaces(
   now: Instant,
   settings: RaceSettings,
 ): RacePlan {
-  const known = new Map(peers.map((peer) => [peer.publicKey, peer]))
+  const known = new Map(peers.map((peer) => [peer.publicKey, withCandidates(peer, memory.rests)]))
   const races = new Map<PublicKey, Race>()
   const rests = new Map([...memory.rests].filter(([key]) => isRaceable(known.get(key))))
   const starts: RaceStart[] = []
   const ends: RaceEnd[] = []
   const lose = (race: Race): void => {
     const lost = (rests.get(race.publicKey)?.lost ?? 0) + 1
-    rests.set(race.publicKey, { lost, until: now + restAfter(lost, settings) })
     // While it rests the kernel tries one candidate by itself, each time another.
     const endpoint = race.ranked[(lost - 1) % race.ranked.length]?.endpoint
+    rests.set(race.publicKey, { lost, until: now + restAfter(lost, settings), endpoint })
     ends.push({ publicKey: race.publicKey, reason: 'lost', endpoint })
   }
 
@@ -122,7 +132,7 @@ export function planRaces(
     }
   }
 
-  const waiting = peers
+  const waiting = [...known.values()]
     .filter((peer) => isRaceable(peer) && !races.has(peer.publicKey) && isRested(peer, rests, now))
     .sort((a, b) => compareUrgency(a, b, rests))
   for (const race of outOfTurn(races, waiting.length, now, settings)) {
@@ -137,9 +147,12 @@ export function planRaces(
 
   const won = new Set(ends.flatMap(({ publicKey, reason }) => (reason === 'up' ? [publicKey] : [])))
   const rounds = planRounds(races, won, memory.rounds, now, settings.rounds)
+  const vainSince =
+    races.size === 0 && rests.size === 0 ? undefined : won.size > 0 ? now : (memory.vainSince ?? now)
   const turns = rounds.writes.map((turn) => ({ ...turn, isRetry: true, reset: true }))
   return {
-    memory: { races, rests, rounds: rounds.memory },
+    memory: { races, rests, rounds: rounds.memory, vainSince },
+    won: [...won].flatMap((key) => addressOf(known.get(key))),
     starts: [...starts.filter(({ publicKey }) => races.has(publicKey)), ...turns],
     ends,
     nextAt: earliest(nextPlan(races, rests, waiting.length > starting.length, now, settings), rounds.nextAt),
@@ -148,6 +161,14 @@ export function planRaces(
 
 const earliest = (one: Instant | undefined, other: Instant | undefined): Instant | undefined =>
   one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
+
+const withCandidates = (peer: RacePeer, rests: RaceMemory['rests']): RacePeer => {
+  const ranked = candidatesFor(peer.ranked, rests.get(peer.publicKey)?.lost ?? 0)
+  return ranked === peer.ranked ? peer : { ...peer, ranked }
+}
+
+const addressOf = (peer: RacePeer | undefined): readonly Address[] =>
+  peer?.endpoint === undefined ? [] : [splitAddressPort(peer.endpoint).address]
 
 const isRaceable = (peer: RacePeer | undefined): peer is RacePeer =>
   peer !== undefined && peer.state !== 'up' && peer.ranked.length > 0

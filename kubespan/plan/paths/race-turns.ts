@@ -1,4 +1,5 @@
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
+import { type Address, type AddressPort, splitAddressPort } from '../../../shared/net/address.ts'
 import type { PublicKey } from '../../model/peer.ts'
 import type { Race } from './race.ts'
 
@@ -15,6 +16,8 @@ export interface TurnSettings {
 export interface Rest {
   readonly lost: number
   readonly until: Instant
+  /** Where the kernel calls it meanwhile. */
+  readonly endpoint?: AddressPort | undefined
 }
 
 type Rests = ReadonlyMap<PublicKey, Rest>
@@ -34,6 +37,17 @@ export function compareUrgency(a: Waiting, b: Waiting, rests: Rests): number {
   const suspicion = Number(b.state === 'suspect') - Number(a.state === 'suspect')
   const [left, right] = [rests.get(a.publicKey), rests.get(b.publicKey)]
   return suspicion || (left?.lost ?? 0) - (right?.lost ?? 0) || (left?.until ?? 0) - (right?.until ?? 0)
+}
+
+/** How many peers that rest the kernel calls at each address. */
+export function callsOf(rests: Rests, races: ReadonlyMap<PublicKey, unknown>): ReadonlyMap<Address, number> {
+  const calls = new Map<Address, number>()
+  for (const [key, { endpoint }] of rests) {
+    if (endpoint === undefined || races.has(key)) continue
+    const { address } = splitAddressPort(endpoint)
+    calls.set(address, (calls.get(address) ?? 0) + 1)
+  }
+  return calls
 }
 
 /** The longest running races, as many as peers wait without a place and as have had their turn. */

@@ -1,7 +1,7 @@
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
-import type { AddressPort } from '../../../shared/net/address.ts'
+import { type Address, type AddressPort, splitAddressPort } from '../../../shared/net/address.ts'
 import type { PublicKey } from '../../model/peer.ts'
-import { type BudgetSettings, nextTokenAt, type PacketBudget, refill } from './packet-budget.ts'
+import { allow, NO_LOAD, type RaceBudget, type RaceBudgetSettings, type RaceLoad } from './race-budget.ts'
 import type { RankedEndpoint } from './rank-endpoints.ts'
 
 export interface CopySettings {
@@ -14,14 +14,21 @@ export interface CopySettings {
   readonly lag: Milliseconds
   /** When each candidate is sent the initiation, from its arrival on. More than once, because packets get lost and NATs need both ends. */
   readonly copiesAt: readonly Milliseconds[]
-  readonly budget: BudgetSettings
+  readonly budget: RaceBudgetSettings
 }
 
 export const COPIES: CopySettings = {
   headStart: 20,
   lag: 50,
   copiesAt: [0, 250, 750, 1750],
-  budget: { packetsPerSecond: 1000, burst: 1000 },
+  budget: {
+    packetsPerSecond: 1000,
+    burst: 1000,
+    vainAfter: 60_000,
+    vainPacketsPerSecond: 50,
+    // A kernel that finds nobody calls again after 5 s.
+    perAddress: { packetsPerSecond: 10, burst: 30, perWin: 8, most: 240, callsPerSecond: 0.2 },
+  },
 }
 
 /** One peer whose endpoint is a relay of ours: what the kernel sends there is copied to every candidate. */
@@ -37,6 +44,8 @@ export interface Race {
   readonly initiationAt: Instant | undefined
   /** Copies of it that are still to be sent, in order of time. */
   readonly pending: readonly PendingCopy[]
+  /** How many copies were sent. */
+  readonly served: number
   /** What had arrived from the peer when the kernel was last made to begin, and when more than that was first seen. */
   readonly receiveBytes: number
   readonly heardAt: Instant | undefined
@@ -47,6 +56,7 @@ export interface Race {
 interface PendingCopy {
   readonly at: Instant
   readonly endpoint: AddressPort
+  readonly address: Address
 }
 
 const INITIATION_BYTES = 148
@@ -70,6 +80,7 @@ export const startRace = (
   ranked,
   initiationAt: undefined,
   pending: [],
+  served: 0,
   receiveBytes,
   heardAt: undefined,
   retries: 0,
@@ -106,43 +117,44 @@ export function reviseRace(
 
 export interface DueCopies {
   readonly races: ReadonlyMap<PublicKey, Race>
-  readonly budget: PacketBudget
+  readonly budget: RaceBudget
   readonly copies: readonly { readonly publicKey: PublicKey; readonly endpoint: AddressPort }[]
   /** When there is more to send; undefined when nothing waits. */
   readonly nextAt: Instant | undefined
 }
 
-/** The copies to send now, the longest due first. What the budget does not allow waits. */
+/** The copies to send now, the longest due first. What the budgets do not allow waits. */
 export function takeCopies(
   races: ReadonlyMap<PublicKey, Race>,
-  budget: PacketBudget,
+  budget: RaceBudget,
   now: Instant,
   settings: CopySettings,
+  load: RaceLoad = NO_LOAD,
 ): DueCopies {
-  const filled = refill(budget, settings.budget, now)
-  const due = [...races.values()]
-    .flatMap(({ publicKey, pending }) => pending.map((copy) => ({ publicKey, ...copy })))
-    .filter(({ at }) => at <= now)
-    .sort(byTime)
-    .slice(0, Math.floor(filled.tokens))
-  const left = { ...filled, tokens: filled.tokens - due.length }
+  const due = [...races.values()].flatMap(({ publicKey, pending, served }) =>
+    pending.filter(({ at }) => at <= now).map((copy) => ({ ...copy, copy, publicKey, served })),
+  )
+  const { allowed, ...left } = allow(due, budget, now, settings.budget, load)
 
-  const sent = Map.groupBy(due, ({ publicKey }) => publicKey)
+  const sent = Map.groupBy(allowed, ({ publicKey }) => publicKey)
   const after = new Map(
-    Array.from(races, ([key, race]) => [
-      key,
-      // Due copies are taken from the front in order of time, race by race.
-      { ...race, pending: race.pending.slice(sent.get(key)?.length ?? 0) },
-    ]),
+    Array.from(races, ([key, race]) => {
+      const copies = new Set(sent.get(key)?.map(({ copy }) => copy))
+      if (copies.size === 0) return [key, race]
+      const pending = race.pending.filter((copy) => !copies.has(copy))
+      return [key, { ...race, pending, served: race.served + copies.size }]
+    }),
   )
-  const next = Math.min(
-    ...Array.from(after.values(), ({ pending }) => pending[0]?.at ?? Number.POSITIVE_INFINITY),
+  const later = Array.from(
+    races.values(),
+    ({ pending }) => pending.find(({ at }) => at > now)?.at ?? Infinity,
   )
+  const next = Math.min(...later, left.nextAt ?? Infinity)
   return {
     races: after,
-    budget: left,
-    copies: due.map(({ publicKey, endpoint }) => ({ publicKey, endpoint })),
-    nextAt: Number.isFinite(next) ? Math.max(next, nextTokenAt(left, settings.budget)) : undefined,
+    budget: left.budget,
+    copies: allowed.map(({ publicKey, endpoint }) => ({ publicKey, endpoint })),
+    nextAt: Number.isFinite(next) ? next : undefined,
   }
 }
 
@@ -150,9 +162,15 @@ const schedule = (
   ranked: readonly RankedEndpoint[],
   from: Instant,
   { headStart, copiesAt }: CopySettings,
-): PendingCopy[] =>
-  copiesAt
-    .flatMap((wave) => ranked.map(({ endpoint, rank }) => ({ at: from + wave + rank * headStart, endpoint })))
+): PendingCopy[] => {
+  const goals = ranked.map(({ endpoint, rank }) => ({
+    endpoint,
+    rank,
+    address: splitAddressPort(endpoint).address,
+  }))
+  return copiesAt
+    .flatMap((wave) => goals.map(({ rank, ...goal }) => ({ at: from + wave + rank * headStart, ...goal })))
     .sort(byTime)
+}
 
 const byTime = (a: PendingCopy, b: PendingCopy): number => a.at - b.at

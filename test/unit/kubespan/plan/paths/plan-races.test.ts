@@ -156,7 +156,7 @@ test('what is learned of a peer during its race goes into the race', () => {
   planner.plan(10, peer('a', { ranked: endpoints(2) }))
   const revised = planner.memory.races.get('a')
   assert.equal(revised?.ranked.length, 2)
-  assert.deepEqual(revised?.pending[1], { at: 10, endpoint: '192.0.2.1:1' })
+  assert.deepEqual(revised?.pending[1], { at: 10, endpoint: '192.0.2.1:1', address: '192.0.2.1' })
   planner.plan(20, peer('a', { ranked: endpoints(2) }))
   assert.equal(planner.memory.races.get('a'), revised, 'nothing new, nothing changed')
 })

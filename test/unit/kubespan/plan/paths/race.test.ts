@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fullBudget, type PacketBudget } from '../../../../../kubespan/plan/paths/packet-budget.ts'
 import {
   COPIES,
   isInitiation,
@@ -11,6 +10,7 @@ import {
   startRace,
   takeCopies,
 } from '../../../../../kubespan/plan/paths/race.ts'
+import { fullRaceBudget } from '../../../../../kubespan/plan/paths/race-budget.ts'
 import type { RankedEndpoint } from '../../../../../kubespan/plan/paths/rank-endpoints.ts'
 import type { AddressPort } from '../../../../../shared/net/address.ts'
 
@@ -21,12 +21,7 @@ const raceOf = (publicKey: string, candidates: RankedEndpoint[], isFollower = fa
   startRace(publicKey, { ranked: candidates, isFollower, receiveBytes: 0 }, 0)
 
 /** Sends what is due whenever something is, and notes `time last-number-of-the-address`. */
-function run(
-  races: Race[],
-  until: number,
-  settings = COPIES,
-  budget: PacketBudget = fullBudget(settings.budget, 0),
-) {
+function run(races: Race[], until: number, settings = COPIES, budget = fullRaceBudget(settings.budget, 0)) {
   const sent: string[] = []
   let all: ReadonlyMap<string, Race> = new Map(races.map((race) => [race.publicKey, race]))
   let now: number | undefined = 0
@@ -92,7 +87,7 @@ test('once the peer was heard, what our kernel had to say is void', () => {
 })
 
 test('the budget holds for all together; what it delays is not lost', () => {
-  const settings = { ...COPIES, copiesAt: [0], budget: { packetsPerSecond: 100, burst: 2 } }
+  const settings = { ...COPIES, copiesAt: [0], budget: { ...COPIES.budget, packetsPerSecond: 100, burst: 2 } }
   const races = ['a', 'b'].map((key) => onInitiation(raceOf(key, ranked(0, 0)), 0, settings))
   assert.deepEqual(run(races, 1000, settings).sent, ['0 a0', '0 a1', '10 b0', '20 b1'])
 })
