@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Milliseconds } from './clock.ts'
+import { limitConnections } from './connection-limit.ts'
 import type { ListenAddress } from './net/listen-address.ts'
 import { createServer } from './node-http.ts'
 
@@ -113,7 +114,7 @@ export class HttpListener implements AsyncDisposable {
   }
 
   /**
-   * A unix socket is made anew with mode 0600.
+   * A unix socket is made anew with mode 0600. By default any number of connections is kept.
    * @throws the error of the listening socket, e.g. EADDRINUSE.
    */
   static async listen(
@@ -121,6 +122,7 @@ export class HttpListener implements AsyncDisposable {
     handler: HttpHandler,
     onFailure: (error: unknown) => void,
     headTimeout: Milliseconds = REQUEST_HEAD_TIMEOUT_MS,
+    connectionsMax?: number,
   ): Promise<HttpListener> {
     const server = createServer(
       {
@@ -130,6 +132,7 @@ export class HttpListener implements AsyncDisposable {
       },
       (request, response) => void answerRequest(handler, request, response, onFailure),
     )
+    if (connectionsMax !== undefined) limitConnections(server, connectionsMax)
     if ('path' in at) await removeStaleSocket(at.path)
     await new Promise<void>((done, failed) => {
       server.once('error', failed)

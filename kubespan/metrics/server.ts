@@ -1,6 +1,10 @@
 import { type HttpHandler, HttpListener } from '../../shared/http.ts'
 import { parseListenAddress } from '../../shared/net/listen-address.ts'
 
+/** Few ask, and from near by; any process of this machine can. */
+const CONNECTIONS_MAX = 64
+const HEAD_TIMEOUT_MS = 5_000
+
 export interface MetricsServerOptions {
   readonly handler: HttpHandler
   readonly log: {
@@ -42,8 +46,12 @@ export class MetricsServer implements AsyncDisposable {
     if (at === undefined) return
     const { handler, log } = this.#options
     try {
-      this.#listener = await HttpListener.listen(at, handler, (error) =>
-        log.warn({ err: String(error) }, 'a question for metrics failed'),
+      this.#listener = await HttpListener.listen(
+        at,
+        handler,
+        (error) => log.warn({ err: String(error) }, 'a question for metrics failed'),
+        HEAD_TIMEOUT_MS,
+        CONNECTIONS_MAX,
       )
       log.info({ address }, 'metrics are served')
     } catch (error) {
