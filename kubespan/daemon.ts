@@ -89,7 +89,7 @@ export class Daemon implements AsyncDisposable, DaemonControl {
         host: mesh,
         pool: this.#pool,
         kubernetes: this.#kubernetes,
-        racer: ({ racing }) => this.#racers.of(racing),
+        racer: ({ racing, placement }) => this.#racers.of(racing, placement.listenPort),
         clock,
         log,
         onChange: () => this.#tell(),

@@ -9,7 +9,7 @@ export interface RacerKeeperOptions {
   readonly clock: Clock
   readonly log: Pick<MeshLog, 'warn'>
   /** @throws when the port cannot be used */
-  readonly open: (port: number) => Promise<RaceSockets>
+  readonly open: (port: number, listenPort: number) => Promise<RaceSockets>
   /** Leaves no peer on a relay of this racer. */
   readonly release: (racer: Racer) => Promise<void>
 }
@@ -28,9 +28,9 @@ export class RacerKeeper implements AsyncDisposable {
     this.#options = options
   }
 
-  async of(racing: RacingSettings): Promise<Racer | undefined> {
+  async of(racing: RacingSettings, listenPort: number): Promise<Racer | undefined> {
     const { clock, log, open } = this.#options
-    const text = JSON.stringify(racing)
+    const text = JSON.stringify([racing, listenPort])
     if (text !== this.#settings) {
       await this.#end()
       this.#settings = text
@@ -41,7 +41,7 @@ export class RacerKeeper implements AsyncDisposable {
     try {
       this.#racer = new Racer({
         clock,
-        sockets: await open(port),
+        sockets: await open(port, listenPort),
         settings: {
           ...RACES,
           headStart,

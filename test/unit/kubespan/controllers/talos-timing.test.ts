@@ -21,7 +21,7 @@ function talosPaths() {
   const never = async (): Promise<never> => assert.fail('nothing of this is asked for')
   const keeper = new RacerKeeper({ clock, log: { warn: assert.fail }, open: never, release: never })
   const host = { echo: never, deafen: never, setEndpoints: never, paths: { load: never, save: never } }
-  return new Paths({ clock, host, racer: ({ racing }) => keeper.of(racing), warn: assert.fail })
+  return new Paths({ clock, host, racer: ({ racing }) => keeper.of(racing, 51820), warn: assert.fail })
 }
 
 const NOW = 100_000_000

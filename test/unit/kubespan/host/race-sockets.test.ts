@@ -15,19 +15,36 @@ async function stranger(address: '127.0.0.1' | '::1') {
 }
 
 test('what arrives at a relay is handed on, until it is closed', async () => {
-  await using sockets = await openRaceSockets(await freePort('udp'))
+  using kernel = await stranger('127.0.0.1')
+  await using sockets = await openRaceSockets(await freePort('udp'), kernel.port)
   const arrived = Promise.withResolvers<Uint8Array>()
   const relay = await sockets.openRelay(arrived.resolve)
-  using kernel = await stranger('127.0.0.1')
   kernel.socket.send(Buffer.from('hello'), relay.port, '127.0.0.1')
   assert.equal(Buffer.from(await arrived.promise).toString(), 'hello')
   relay.close()
   relay.close()
 })
 
+test('only WireGuard is heard at a relay, and no other process of this machine', async () => {
+  using kernel = await stranger('127.0.0.1')
+  using other = await stranger('127.0.0.1')
+  await using sockets = await openRaceSockets(await freePort('udp'), kernel.port)
+  const heard: string[] = []
+  const arrived = Promise.withResolvers<void>()
+  const relay = await sockets.openRelay((packet) => {
+    heard.push(String(packet))
+    arrived.resolve()
+  })
+  for (let sent = 0; sent < 50; sent++)
+    await new Promise((done) => other.socket.send('junk', relay.port, '127.0.0.1', done))
+  kernel.socket.send('hello', relay.port, '127.0.0.1')
+  await arrived.promise
+  assert.deepEqual(heard, ['hello'])
+})
+
 test('all copies leave from the one port, and what cannot be sent is lost', async () => {
   const port = await freePort('udp')
-  await using sockets = await openRaceSockets(port)
+  await using sockets = await openRaceSockets(port, 51820)
   using peer = await stranger('127.0.0.1')
   const arrived = once(peer.socket, 'message')
   sockets.send(Buffer.from('one'), '255.255.255.255:1' as AddressPort)
@@ -39,5 +56,5 @@ test('all copies leave from the one port, and what cannot be sent is lost', asyn
 
 test('a port that is taken is said', async () => {
   using taken = await stranger('127.0.0.1')
-  await assert.rejects(openRaceSockets(taken.port), { code: 'EADDRINUSE' })
+  await assert.rejects(openRaceSockets(taken.port, 51820), { code: 'EADDRINUSE' })
 })

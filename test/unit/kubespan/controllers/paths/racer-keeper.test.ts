@@ -31,9 +31,9 @@ function world() {
 
 test('one racer for the same settings, another one for others, none when it is off', async () => {
   const { keeper, opened, released } = world()
-  const first = await keeper.of(DEFAULT_RACING)
-  assert.equal(await keeper.of({ ...DEFAULT_RACING }), first)
-  assert.notEqual(await keeper.of({ ...DEFAULT_RACING, port: 5000 }), first)
+  const first = await keeper.of(DEFAULT_RACING, 51820)
+  assert.equal(await keeper.of({ ...DEFAULT_RACING }, 51820), first)
+  assert.notEqual(await keeper.of({ ...DEFAULT_RACING, port: 5000 }, 51820), first)
   assert.deepEqual(released, [first], 'its peers were given real endpoints')
   assert.deepEqual(
     opened.map(({ port, sockets }) => [port, sockets.isClosed]),
@@ -42,26 +42,26 @@ test('one racer for the same settings, another one for others, none when it is o
       [5000, false],
     ],
   )
-  assert.equal(await keeper.of({ ...DEFAULT_RACING, enabled: false }), undefined)
+  assert.equal(await keeper.of({ ...DEFAULT_RACING, enabled: false }, 51820), undefined)
   assert.equal(opened[1]?.sockets.isClosed, true)
 })
 
 test('a port that is taken is a warning, and is tried again after a while', async () => {
   const { keeper, trouble, warnings, clock } = world()
   trouble.isTaken = true
-  assert.equal(await keeper.of(DEFAULT_RACING), undefined)
+  assert.equal(await keeper.of(DEFAULT_RACING, 51820), undefined)
   await clock.advance(60_000)
-  assert.equal(await keeper.of(DEFAULT_RACING), undefined)
+  assert.equal(await keeper.of(DEFAULT_RACING, 51820), undefined)
   assert.deepEqual(warnings, ['no racing: its port cannot be used'])
   trouble.isTaken = false
-  assert.equal(await keeper.of(DEFAULT_RACING), undefined, 'not yet')
+  assert.equal(await keeper.of(DEFAULT_RACING, 51820), undefined, 'not yet')
   await clock.advance(60_000)
-  assert.notEqual(await keeper.of(DEFAULT_RACING), undefined)
+  assert.notEqual(await keeper.of(DEFAULT_RACING, 51820), undefined)
 })
 
 test('disposal closes the sockets even when the peers could not be released', async () => {
   const { keeper, trouble, warnings, opened } = world()
-  await keeper.of(DEFAULT_RACING)
+  await keeper.of(DEFAULT_RACING, 51820)
   trouble.release = true
   await keeper[Symbol.asyncDispose]()
   await keeper[Symbol.asyncDispose]()
