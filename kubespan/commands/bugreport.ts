@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { arch, hostname, release } from 'node:os'
 import { gzipSync } from 'node:zlib'
 import { systemClock } from '../../shared/clock.ts'
@@ -12,6 +12,7 @@ import { hostFacts } from '../config/host-facts.ts'
 import { renderSettings } from '../config/show.ts'
 import { ControlClient } from '../control/client.ts'
 import { createHost } from '../host/host.ts'
+import { readOwnFile } from '../host/own-files.ts'
 import { type Settings, socketPath } from '../model/settings.ts'
 import { askDaemon, examine, readConfig } from './doctor.ts'
 
@@ -97,13 +98,13 @@ async function doctorEntry(configFile: string, socket: string | undefined): Prom
 /** What a WireGuard in userspace says that the daemon started itself. */
 async function wireguardLog({ node, placement }: Settings): Promise<readonly TarEntry[]> {
   const name = `wireguard-go-${placement.linkName}.log`
-  const content = await readFile(`${node.runDirectory}/${name}`, 'utf8').catch(() => undefined)
+  const content = await readOwnFile(`${node.runDirectory}/${name}`).then(String, () => undefined)
   return content === undefined ? [] : [{ name: `tools/${name}`, content }]
 }
 
 /** Everything secret that this host has of the mesh, so that it is found wherever it slipped in. */
 async function knownSecrets({ cluster, node }: Settings): Promise<readonly string[]> {
-  const identity = await readFile(`${node.stateDirectory}/kubespan-identity.yaml`, 'utf8').catch(() => '')
+  const identity = await readOwnFile(`${node.stateDirectory}/kubespan-identity.yaml`).then(String, () => '')
   const privateKey = /^privateKey:\s*"?([^\s"]+)/m.exec(identity)?.[1]
   return [
     ...(cluster === undefined ? [] : [cluster.id, cluster.key.presharedKey()]),

@@ -21,6 +21,7 @@ import {
   type UsableSettings,
 } from '../find-daemon.ts'
 import { createHost } from '../host/host.ts'
+import { checkOwnDirectory } from '../host/own-files.ts'
 import { observeFates } from '../inspect/fate.ts'
 import { observeHost } from '../inspect/host-view.ts'
 import type { Settings } from '../model/settings.ts'
@@ -118,6 +119,8 @@ export async function runDaemon({ configFile, downOnExit, logLevel }: RunOptions
 
 /** Better one line now than a pass that fails for ever. */
 async function checkStart(settings: Settings, log: Logger): Promise<void> {
+  // The socket of the daemon and the keys of this node lie there.
+  for (const path of [settings.node.stateDirectory, settings.node.runDirectory]) await checkOwnDirectory(path)
   const world = systemWorld(hostOf(settings), async () => undefined)
   const facts = await observeStart(world, settings, Boolean(process.env.NOTIFY_SOCKET))
   const problems = missingForStart(facts)

@@ -1,7 +1,9 @@
-import { readFile, rm, stat, truncate } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { readFile, rm, stat } from 'node:fs/promises'
 import type { Clock } from '../../shared/clock.ts'
 import { isAnswered } from '../../shared/unix-socket.ts'
 import { type KernelSettings, procSettings } from './kernel-settings.ts'
+import { openOwnFile, readOwnFile } from './own-files.ts'
 import { type Runner, type RunnerOptions, ToolRunner } from './runner.ts'
 
 /** Everything of this machine that the daemon looks at or changes, apart from its own files. */
@@ -50,16 +52,14 @@ export function createHost(options: HostOptions): Host {
       ),
     isSocketAnswered: (linkName) => isAnswered(socketPath(linkName)),
     limitLog: async (logName) => {
-      const path = `${options.runDirectory}/${logName}`
-      const size = await stat(path).then(
-        (found) => found.size,
-        () => 0,
+      await using log = await openOwnFile(`${options.runDirectory}/${logName}`, constants.O_WRONLY).catch(
+        () => undefined,
       )
       // Its writers append, so they go on at the new end.
-      if (size > LOG_MAX_BYTES) await truncate(path)
+      if (log !== undefined && (await log.stat()).size > LOG_MAX_BYTES) await log.truncate()
     },
     lastLogLine: async (logName) => {
-      const text = await readFile(`${options.runDirectory}/${logName}`, 'utf8').catch(() => '')
+      const text = await readOwnFile(`${options.runDirectory}/${logName}`).then(String, () => '')
       return text.trimEnd().split('\n').at(-1) || undefined
     },
     tcpSockets: async () =>

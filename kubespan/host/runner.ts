@@ -1,10 +1,14 @@
-import { mkdir, open } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { execa, type Options } from 'execa'
 import type { Milliseconds } from '../../shared/clock.ts'
 import { InputPipes } from './input-pipes.ts'
+import { checkOwnDirectory, openOwnFile } from './own-files.ts'
 import { runTool } from './run-tool.ts'
 import { StandingTool } from './standing-tool.ts'
 import { ToolError } from './tool-error.ts'
+
+const { O_APPEND, O_CREAT, O_WRONLY } = constants
 
 export type Tool =
   | 'ip'
@@ -152,7 +156,7 @@ export class ToolRunner implements Runner {
 
   async spawnDetached(tool: Tool, args: readonly string[], logName: string): Promise<void> {
     await this.#makeRunDirectory()
-    const log = await open(`${this.#runDirectory}/${logName}`, 'a', 0o600)
+    const log = await openOwnFile(`${this.#runDirectory}/${logName}`, O_WRONLY | O_APPEND | O_CREAT)
     try {
       const child = execa(tool, args, {
         ...this.#options,
@@ -176,6 +180,7 @@ export class ToolRunner implements Runner {
 
   async #makeRunDirectory(): Promise<void> {
     await mkdir(this.#runDirectory, { recursive: true, mode: 0o700 })
+    await checkOwnDirectory(this.#runDirectory)
   }
 }
 

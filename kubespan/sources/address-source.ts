@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readOwnFile } from '../host/own-files.ts'
 import { replaceFile } from './state-file.ts'
 
 /** What the mesh address of this node is made of. */
@@ -11,7 +11,7 @@ const FORMAT = 'openspan mesh address 1'
 /** A hardware address, unless another node had the same: an address that was left is never taken again. */
 export async function loadAddressSource(directory: string): Promise<AddressSource> {
   try {
-    const { format, madeFrom } = JSON.parse(await readFile(join(directory, FILE), 'utf8'))
+    const { format, madeFrom } = JSON.parse(`${await readOwnFile(join(directory, FILE))}`)
     return format === FORMAT && madeFrom === 'node id' ? 'node id' : 'hardware address'
   } catch {
     return 'hardware address'

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import type { Affiliate } from '../../shared/affiliate/affiliate.ts'
 import type { ClusterKey } from '../../shared/affiliate/seal.ts'
 import type { Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
+import { readOwnFile } from '../host/own-files.ts'
 import { replaceFile } from './state-file.ts'
 
 /** Older entries say nothing about where a node is today. */
@@ -25,7 +25,7 @@ export async function loadAffiliates(
   key: ClusterKey,
   now: UnixMilliseconds,
 ): Promise<readonly CachedAffiliate[]> {
-  const sealed = await readFile(path).catch(() => undefined)
+  const sealed = await readOwnFile(path).catch(() => undefined)
   const opened = sealed && key.openAffiliate(sealed)
   if (opened === undefined) return []
   const text = Buffer.from(opened).toString('utf8')

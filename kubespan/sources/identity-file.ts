@@ -1,19 +1,11 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
-import {
-  chmod,
-  type FileHandle,
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  unlink,
-} from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { UnixMilliseconds } from '../../shared/clock.ts'
 import { decodeNodeId, encodeNodeId } from '../../shared/identity/node-id.ts'
+import { checkOwnDirectory, NotOursError, openOwnFile } from '../host/own-files.ts'
 
 /** A file of this node's identity that cannot be used. It is never replaced: whoever broke it may have a copy. */
 export class IdentityFileError extends Error {
@@ -40,7 +32,7 @@ const IDENTITY_FILES = [NODE_FILE, KUBESPAN_FILE, 'own-records.json']
 
 /**
  * The node id in the state directory, made on first use (SPEC 3.1).
- * @throws IdentityFileError when the file is there but holds none
+ * @throws IdentityFileError when the file is there but holds none; NotOursError when it, or its directory, is somebody else's
  */
 export async function loadOrCreateNodeId(directory: string): Promise<string> {
   const path = join(directory, NODE_FILE)
@@ -50,7 +42,7 @@ export async function loadOrCreateNodeId(directory: string): Promise<string> {
 /**
  * The WireGuard keys in the state directory, made on first use (SPEC 3.2). Address and subnet in the file are for
  * people's habits only: both are computed anew.
- * @throws IdentityFileError when the file is there but does not hold a pair
+ * @throws IdentityFileError when the file is there but does not hold a pair; NotOursError as above
  */
 export async function loadOrCreateKeys(directory: string): Promise<KeyPair> {
   const path = join(directory, KUBESPAN_FILE)
@@ -65,6 +57,7 @@ export async function setIdentityAside(
   directory: string,
   now: UnixMilliseconds,
 ): Promise<string | undefined> {
+  await checkOwnDirectory(directory)
   const present = await identityFiles(directory)
   if (present.length === 0) return undefined
   const backup = join(directory, `identity-${new Date(now).toISOString().replace(/[:.]/g, '-')}`)
@@ -88,11 +81,14 @@ async function loadOrCreate<T>(path: string, make: () => object, parseDocument: 
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    const text = await readFile(path, 'utf8')
-    await chmod(path, 0o600)
+    await checkOwnDirectory(dirname(path))
+    await using file = await openOwnFile(path, constants.O_RDONLY)
+    const text = await file.readFile('utf8')
+    await file.chmod(0o600)
     return text
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (error instanceof NotOursError) throw error
     throw new IdentityFileError(path, 'cannot be read', error)
   }
 }
@@ -102,12 +98,14 @@ async function createExclusively(path: string, text: string): Promise<string> {
   const draft = `${path}.${randomUUID()}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await checkOwnDirectory(dirname(path))
     await writeDurably(draft, text)
     const isOurs = await linkUnlessThere(draft, path)
     await using parent = await open(dirname(path), 'r')
     await parent.sync()
     if (isOurs) return text
   } catch (error) {
+    if (error instanceof NotOursError) throw error
     throw new IdentityFileError(path, 'cannot be written', error)
   } finally {
     await unlink(draft).catch(() => undefined)

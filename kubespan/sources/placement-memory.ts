@@ -1,4 +1,5 @@
 import { readFile, rm } from 'node:fs/promises'
+import { readOwnFile } from '../host/own-files.ts'
 import type { Placement } from '../model/desired.ts'
 import { replaceFile } from './state-file.ts'
 
@@ -19,7 +20,7 @@ export async function systemBootId(file = '/proc/sys/kernel/random/boot_id'): Pr
 /** Under which names this owner made things on this host; none when it made none, or when that is not known. */
 export async function loadPlacements(path: string, owner: PlacementOwner): Promise<readonly Placement[]> {
   try {
-    const stored = JSON.parse(await readFile(path, 'utf8'))
+    const stored = JSON.parse(`${await readOwnFile(path)}`)
     const { bootId, runDirectory } = owner
     const isOurs =
       stored.format === FORMAT && stored.bootId === bootId && stored.runDirectory === runDirectory

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import type { UnixMilliseconds } from '../../../shared/clock.ts'
+import { readOwnFile } from '../../host/own-files.ts'
 import { replaceFile } from '../state-file.ts'
 
 /** Where it is kept across restarts which records are our own. */
@@ -84,7 +84,7 @@ const latest = (stamps: readonly string[]): readonly string[] => [...new Set(sta
 export const sealFile = (path: string): SealStore => ({
   async load() {
     try {
-      const { format, stamps, sealedAt } = JSON.parse(await readFile(path, 'utf8'))
+      const { format, stamps, sealedAt } = JSON.parse(`${await readOwnFile(path)}`)
       return format === FORMAT && Array.isArray(stamps)
         ? { stamps: stamps.map(String), sealedAt: Number.isSafeInteger(sealedAt) ? sealedAt : 0 }
         : NO_SEALS

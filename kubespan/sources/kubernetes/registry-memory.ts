@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { type AddressPort, parseAddressPort, parsePrefix } from '../../../shared/net/address.ts'
+import { readOwnFile } from '../../host/own-files.ts'
 import type { OwnNode } from '../../model/kubernetes.ts'
 import { replaceFile } from '../state-file.ts'
 
@@ -24,8 +24,8 @@ export interface RegistryMemory {
 export function registryMemoryFile(path: string): RegistryMemory {
   return {
     async read() {
-      const text = await readFile(path, 'utf8').catch(() => undefined)
-      return text === undefined ? undefined : parse(text)
+      const text = await readOwnFile(path).catch(() => undefined)
+      return text === undefined ? undefined : parse(text.toString())
     },
     write: (remembered) => replaceFile(path, JSON.stringify(remembered)),
   }
