@@ -27,8 +27,8 @@ export class FakeWatcher implements WatcherSink {
     const { isDeleted, affiliates }: Told = JSON.parse(String(frame))
     this.messages.push(`${isDeleted ? '-' : '+'}${affiliates.map(({ id }) => id).join(',')}`)
     for (const { id, line } of affiliates)
-      if (!isDeleted) this.view.set(id, line)
-      else if (!this.view.delete(id)) this.messages.push(`never heard of ${id}`)
+      if (isDeleted) this.view.delete(id)
+      else this.view.set(id, line)
     return !this.isSlow
   }
 
