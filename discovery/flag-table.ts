@@ -95,6 +95,14 @@ export const discoveryFlags = (development: boolean) => ({
       most: MOST,
     },
   ),
+  maxAffiliatesPerAddress: flag.wholeNumber(
+    512,
+    'affiliates of one cluster that one client address may add; 0 for no limit',
+    {
+      least: 0,
+      most: MOST,
+    },
+  ),
   memoryLimit: flag.parsed(0, 'new clusters are refused above this; 0 for four fifths of what there is', {
     placeholder: 'SIZE',
     allowed: 'a size such as 512MiB',

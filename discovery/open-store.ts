@@ -46,6 +46,7 @@ export async function openRedisStore(around: RedisSurroundings): Promise<Running
     clock,
     changes: subscriptions,
     isWatched: (clusterId) => subscriptions.isWatched(clusterId),
+    maxPerOrigin: config.maxAffiliatesPerAddress,
     sweepGap: Math.max(GAP_MIN, config.gcInterval * INTERVALS_PER_GAP),
     reports: {
       reached: () => {

@@ -71,7 +71,7 @@ export class Service implements AsyncDisposable {
       onFlush: (_watchers, coalesced) => this.#metrics.flushed(coalesced),
       onAbort: () => this.#metrics.watcherAborted(),
     })
-    this.#clusters = new Clusters(this.#subscriptions)
+    this.#clusters = new Clusters(this.#subscriptions, config.maxAffiliatesPerAddress)
     this.#store = new MemoryStore(this.#clusters, clock)
     this.#metrics = new Metrics(
       {

@@ -1,7 +1,8 @@
-import { type Address, familyOf, maskPrefix, prefixOf } from '../../shared/net/address.ts'
+import type { Address } from '../../shared/net/address.ts'
 import type { Refusal } from '../validation/refusal.ts'
 import type { AllowedClusters } from './allowed-clusters.ts'
 import type { Claims } from './claims.ts'
+import { originOf } from './origin.ts'
 
 export interface AdmissionOptions {
   /** Clusters that one client address (IPv6: one /64) may have brought to life at a time; 0 for any number. */
@@ -48,9 +49,3 @@ const refusalOf = (claimed: boolean | Refusal): Refusal | undefined =>
 
 const NO_MEMORY: Refusal = { kind: 'crowded', what: 'the service has no memory left for new clusters' }
 const TOO_MANY_CLUSTERS: Refusal = { kind: 'crowded', what: 'too many clusters from one address' }
-
-/** Every customer has a whole /64 of IPv6 addresses. */
-const IPV6_NETWORK_BITS = 64
-
-const originOf = (address: Address): string =>
-  familyOf(address) === 4 ? address : maskPrefix(prefixOf(address, IPV6_NETWORK_BITS))

@@ -1,5 +1,6 @@
 import type { Instant, Milliseconds } from '../../shared/clock.ts'
-import { type Address, familyOf, maskPrefix, prefixOf } from '../../shared/net/address.ts'
+import type { Address } from '../../shared/net/address.ts'
+import { originOf } from './origin.ts'
 
 export interface RateLimits {
   /** Tokens that a bucket gains. */
@@ -70,9 +71,6 @@ export class IpRate {
   }
 
   #keyOf(address: Address): string {
-    if (!this.#limits.isIpv6ByNetwork || familyOf(address) === 4) return address
-    return maskPrefix(prefixOf(address, IPV6_NETWORK_BITS))
+    return this.#limits.isIpv6ByNetwork ? originOf(address) : address
   }
 }
-
-const IPV6_NETWORK_BITS = 64

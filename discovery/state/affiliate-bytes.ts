@@ -1,22 +1,36 @@
 import type { Instant } from '../../shared/clock.ts'
 import { allocateOwned, type OwnedBytes, ownedPart } from './owned-bytes.ts'
 
+/**
+ * Whose word an endpoint is. What comes with the data of a record is its owner's; what comes without is of somebody who has
+ * seen the node there. Where there is no room for all, the higher stays.
+ */
+export const STANDING = { others: 0, owner: 2 } as const
+export type Standing = (typeof STANDING)[keyof typeof STANDING]
+
 export interface Endpoint {
   /** Ciphertext to us. */
   readonly bytes: OwnedBytes
   readonly expiresAt: Instant
+  readonly standing: Standing
+}
+
+/** What is known of how an affiliate came here. Clients do not see it. */
+export interface Marks {
+  /** When it was last announced; undefined for one that came out of a snapshot, which does not say. */
+  readonly refreshedAt: Instant | undefined
+  /** Names the client address that its data came from last, to count by; undefined where it is not known. */
+  readonly origin: string | undefined
 }
 
 /** What a node says of itself, as the service keeps it. A value: a change makes a new one. */
-export interface Affiliate {
+export interface Affiliate extends Marks {
   readonly id: string
   /** Ciphertext to us; empty when there is none. */
   readonly data: OwnedBytes
   /** In the order in which they came. */
   readonly endpoints: readonly Endpoint[]
   readonly expiresAt: Instant
-  /** When it was last announced; undefined for one that came out of a snapshot, which does not say. */
-  readonly refreshedAt: Instant | undefined
   /**
    * Field 1 of a ListResponse or WatchResponse (SPEC 1.1): tag, length and the message Affiliate; data and endpoints are
    * views of it. Two values with the same one differ in times only.
@@ -28,7 +42,10 @@ export interface Affiliate {
 export interface ForeignEndpoint {
   readonly bytes: Uint8Array
   readonly expiresAt: Instant
+  readonly standing: Standing
 }
+
+const NO_MARKS: Marks = { refreshedAt: undefined, origin: undefined }
 
 const AFFILIATE_TAG = 0x0a
 const ID_TAG = 0x0a
@@ -44,7 +61,7 @@ export function encodeAffiliate(
   data: Uint8Array | undefined,
   endpoints: readonly ForeignEndpoint[],
   expiresAt: Instant,
-  refreshedAt?: Instant,
+  { refreshedAt, origin }: Marks = NO_MARKS,
 ): Affiliate {
   const idLength = Buffer.byteLength(id)
   const dataLength = data === undefined ? 0 : data.length
@@ -61,14 +78,14 @@ export function encodeAffiliate(
   if (data !== undefined) ownData.set(data)
   at += dataLength
   const ownEndpoints: Endpoint[] = []
-  for (const { bytes, expiresAt: end } of endpoints) {
+  for (const { bytes, expiresAt: end, standing } of endpoints) {
     at = writeHead(encoded, at, ENDPOINT_TAG, bytes.length)
     const own = ownedPart(encoded, at, at + bytes.length)
     own.set(bytes)
-    ownEndpoints.push({ bytes: own, expiresAt: end })
+    ownEndpoints.push({ bytes: own, expiresAt: end, standing })
     at += bytes.length
   }
-  return { id, data: ownData, endpoints: ownEndpoints, expiresAt, refreshedAt, encoded }
+  return { id, data: ownData, endpoints: ownEndpoints, expiresAt, refreshedAt, origin, encoded }
 }
 
 /** Length of a field with a one-byte tag: tag, length and content. */

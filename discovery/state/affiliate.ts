@@ -1,6 +1,6 @@
 import type { Instant } from '../../shared/clock.ts'
-import { AFFILIATE_MAX_ENDPOINTS } from '../validation/limits.ts'
-import { type Affiliate, type Endpoint, encodeAffiliate, type ForeignEndpoint } from './affiliate-bytes.ts'
+import { type Affiliate, type Endpoint, encodeAffiliate, STANDING } from './affiliate-bytes.ts'
+import { mergeEndpoints } from './endpoints.ts'
 
 export type { Affiliate, Endpoint, ForeignEndpoint } from './affiliate-bytes.ts'
 
@@ -14,10 +14,12 @@ export interface AffiliateUpdate {
   readonly expiresAt: Instant
   /** When it came, if anybody wants to know. */
   readonly receivedAt?: Instant
+  /** Names the client address that it came from; see `Marks`. */
+  readonly origin?: string | undefined
 }
 
 /**
- * The affiliate after the update, or undefined when it would have too many endpoints: then nothing of the update
+ * The affiliate after the update, or undefined when it names too many endpoints: then nothing of the update
  * counts (SPEC 1.4, and S3 of section 9). Data sets the expiration, even to an earlier one; endpoints and repeated
  * announcements only put it off.
  */
@@ -27,21 +29,27 @@ export function updateAffiliate(
   update: AffiliateUpdate,
 ): Affiliate | undefined {
   const hasData = update.data !== undefined && update.data.length > 0
-  const endpoints = mergeEndpoints(old?.endpoints ?? NO_ENDPOINTS, update)
+  const endpoints = mergeEndpoints(old?.endpoints ?? NO_ENDPOINTS, {
+    endpoints: update.endpoints,
+    expiresAt: update.expiresAt,
+    standing: hasData ? STANDING.owner : STANDING.others,
+  })
   if (endpoints === undefined) return undefined
   const expiresAt =
     hasData || old === undefined ? update.expiresAt : Math.max(old.expiresAt, update.expiresAt)
+  const refreshedAt = update.receivedAt
+  const origin = hasData || old === undefined ? update.origin : old.origin
   const isSame =
     old !== undefined &&
-    old.endpoints.length === endpoints.length &&
+    areSame(old.endpoints, endpoints) &&
     (!hasData || old.data.equals(update.data as Uint8Array))
   if (isSame) {
     const kept = endpoints as readonly Endpoint[] // no new one among them, so all are owned
     const { id: sameId, data, encoded } = old
-    return { id: sameId, data, endpoints: kept, expiresAt, refreshedAt: update.receivedAt, encoded }
+    return { id: sameId, data, endpoints: kept, expiresAt, refreshedAt, origin, encoded }
   }
   const data = hasData ? update.data : old?.data
-  return encodeAffiliate(old?.id ?? id, data, endpoints, expiresAt, update.receivedAt)
+  return encodeAffiliate(old?.id ?? id, data, endpoints, expiresAt, { refreshedAt, origin })
 }
 
 /**
@@ -52,43 +60,12 @@ export function sweepAffiliate(affiliate: Affiliate, now: Instant): Affiliate | 
   if (affiliate.expiresAt < now) return undefined
   if (affiliate.endpoints.every((endpoint) => endpoint.expiresAt > now)) return affiliate
   const left = affiliate.endpoints.filter((endpoint) => endpoint.expiresAt > now)
-  const { id, data, expiresAt, refreshedAt } = affiliate
-  return encodeAffiliate(id, data, left, expiresAt, refreshedAt)
+  return encodeAffiliate(affiliate.id, affiliate.data, left, affiliate.expiresAt, affiliate)
 }
 
 const NO_ENDPOINTS: readonly Endpoint[] = []
 
-/** The endpoints there are, put off where the update names them, then the new ones; undefined when those are too many. */
-function mergeEndpoints(
-  old: readonly Endpoint[],
-  { endpoints, expiresAt }: AffiliateUpdate,
-): readonly ForeignEndpoint[] | undefined {
-  if (endpoints.length === 0) return old
-  const merged: ForeignEndpoint[] = [...old]
-  for (let index = 0; index < endpoints.length; index += 1) {
-    const bytes = endpoints[index] as Uint8Array
-    const known = findEndpoint(merged, bytes, index)
-    if (known !== -1) {
-      const { bytes: same, expiresAt: was } = merged[known] as ForeignEndpoint
-      if (was < expiresAt) merged[known] = { bytes: same, expiresAt }
-    } else {
-      if (merged.length >= AFFILIATE_MAX_ENDPOINTS) return undefined
-      merged.push({ bytes, expiresAt })
-    }
-  }
-  return merged
-}
-
-/** Nodes announce their endpoints in the same order again and again, so the place in the update is the first guess. */
-function findEndpoint(endpoints: readonly ForeignEndpoint[], bytes: Uint8Array, guess: number): number {
-  const guessed = endpoints[guess]
-  if (guessed !== undefined && sameBytes(guessed.bytes, bytes)) return guess
-  return endpoints.findIndex((endpoint) => sameBytes(endpoint.bytes, bytes))
-}
-
-/** Endpoints are so short that a loop beats a call into native code. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false
-  return true
-}
+/** What is kept of an endpoint that stays is always the same copy. */
+const areSame = (old: readonly Endpoint[], merged: readonly { readonly bytes: Uint8Array }[]): boolean =>
+  old === merged ||
+  (old.length === merged.length && merged.every(({ bytes }, index) => bytes === old[index]?.bytes))

@@ -3,6 +3,7 @@ import { CLUSTER_MAX_AFFILIATES } from '../validation/limits.ts'
 import type { Refusal } from '../validation/refusal.ts'
 import { type AffiliateUpdate, sweepAffiliate, updateAffiliate } from './affiliate.ts'
 import { type Affiliate, encodeAffiliate, type ForeignEndpoint } from './affiliate-bytes.ts'
+import { isCrowded } from './crowd.ts'
 
 /** Affiliates by id. */
 export type Affiliates = ReadonlyMap<string, Affiliate>
@@ -29,6 +30,7 @@ export interface ImportedCluster {
     readonly data: Uint8Array
     readonly endpoints: readonly ForeignEndpoint[]
     readonly expiresAt: Instant
+    readonly origin?: string | undefined
   }>
 }
 
@@ -40,8 +42,12 @@ export interface Counts {
 }
 
 const NO_AFFILIATES: Affiliates = new Map()
-const TOO_MANY_AFFILIATES: Refusal = { kind: 'full', what: 'affiliates' }
-const TOO_MANY_ENDPOINTS: Refusal = { kind: 'full', what: 'endpoints' }
+export const TOO_MANY_AFFILIATES: Refusal = { kind: 'full', what: 'affiliates' }
+export const TOO_MANY_ENDPOINTS: Refusal = { kind: 'full', what: 'endpoints' }
+export const TOO_MANY_FROM_ADDRESS: Refusal = {
+  kind: 'crowded',
+  what: 'too many affiliates of the cluster from one address',
+}
 const NO_CHANGES: ChangeSink = { changed: () => {} }
 
 /**
@@ -51,11 +57,14 @@ const NO_CHANGES: ChangeSink = { changed: () => {} }
 export class Clusters {
   readonly #clusters = new Map<string, Map<string, Affiliate>>()
   readonly #changes: ChangeSink
+  readonly #maxPerOrigin: number
   #affiliates = 0
   #endpoints = 0
 
-  constructor(changes: ChangeSink = NO_CHANGES) {
+  /** `maxPerOrigin` is how many affiliates of one cluster may come from one client address; 0 for any number. */
+  constructor(changes: ChangeSink = NO_CHANGES, maxPerOrigin = 0) {
     this.#changes = changes
+    this.#maxPerOrigin = maxPerOrigin
   }
 
   get counts(): Counts {
@@ -77,6 +86,8 @@ export class Clusters {
     const old = cluster?.get(affiliateId)
     if (old === undefined && cluster !== undefined && cluster.size >= CLUSTER_MAX_AFFILIATES)
       return TOO_MANY_AFFILIATES
+    if (old === undefined && cluster !== undefined && isCrowded(cluster, update.origin, this.#maxPerOrigin))
+      return TOO_MANY_FROM_ADDRESS
     const affiliate = updateAffiliate(affiliateId, old, update)
     if (affiliate === undefined) return TOO_MANY_ENDPOINTS
     this.#put(clusterId, cluster, old, affiliate)
@@ -134,10 +145,15 @@ export class Clusters {
 
   /** Adds what a snapshot says, as it says it: limits are not asked, and an affiliate that is there is replaced. */
   import({ id: clusterId, affiliates }: ImportedCluster): void {
-    for (const { id, data, endpoints, expiresAt } of affiliates) {
+    for (const { id, data, endpoints, expiresAt, origin } of affiliates) {
       const cluster = this.#clusters.get(clusterId)
       const old = cluster?.get(id)
-      this.#put(clusterId, cluster, old, encodeAffiliate(id, data, endpoints, expiresAt))
+      this.#put(
+        clusterId,
+        cluster,
+        old,
+        encodeAffiliate(id, data, endpoints, expiresAt, { refreshedAt: undefined, origin }),
+      )
       this.#changes.changed(clusterId, id, old === undefined ? 'created' : 'updated')
     }
   }

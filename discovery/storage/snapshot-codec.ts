@@ -1,6 +1,10 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { SnapshotSplitter } from './snapshot-splitter.ts'
 
+/** Fields of our own, of an affiliate and of an endpoint: other servers skip what they do not know (SPEC 1.12). */
+const ORIGIN = 100
+const IS_OF_OTHERS = 100
+
 /** A protobuf Duration or Timestamp as it stands in the file; nothing is normalised. */
 export interface SnapshotTime {
   readonly seconds: bigint
@@ -15,12 +19,16 @@ export interface SnapshotExpiry {
 
 export interface SnapshotEndpoint extends SnapshotExpiry {
   readonly data: Uint8Array
+  /** Whether it came without data: it is the word of others. */
+  readonly isOfOthers?: boolean
 }
 
 export interface SnapshotAffiliate extends SnapshotExpiry {
   readonly id: string
   readonly data: Uint8Array
   readonly endpoints: readonly SnapshotEndpoint[]
+  /** Client address, or network, that its data came from, where that is known. */
+  readonly origin?: string
 }
 
 export interface SnapshotCluster {
@@ -121,6 +129,7 @@ function readAffiliate(bytes: Uint8Array): SnapshotAffiliate {
   let data: Uint8Array = new Uint8Array()
   let expiration: SnapshotTime | undefined
   let ttl: SnapshotTime | undefined
+  let origin = ''
   const endpoints: SnapshotEndpoint[] = []
   readFields(bytes, (number, type, reader) => {
     if (type !== WireType.LengthDelimited) return false
@@ -129,17 +138,23 @@ function readAffiliate(bytes: Uint8Array): SnapshotAffiliate {
     else if (number === 3) data = reader.bytes()
     else if (number === 4) endpoints.push(readEndpoint(reader.bytes()))
     else if (number === 5) ttl = readTime(reader.bytes())
+    else if (number === ORIGIN) origin = reader.string()
     else return false
     return true
   })
-  return { id, data, expiration, ttl, endpoints }
+  return { id, data, expiration, ttl, endpoints, ...(origin !== '' && { origin }) }
 }
 
 function readEndpoint(bytes: Uint8Array): SnapshotEndpoint {
   let data: Uint8Array = new Uint8Array()
   let expiration: SnapshotTime | undefined
   let ttl: SnapshotTime | undefined
+  let isOfOthers = false as boolean
   readFields(bytes, (number, type, reader) => {
+    if (number === IS_OF_OTHERS && type === WireType.Varint) {
+      isOfOthers = reader.bool()
+      return true
+    }
     if (type !== WireType.LengthDelimited) return false
     if (number === 1) expiration = readTime(reader.bytes())
     else if (number === 2) data = reader.bytes()
@@ -147,7 +162,7 @@ function readEndpoint(bytes: Uint8Array): SnapshotEndpoint {
     else return false
     return true
   })
-  return { data, expiration, ttl }
+  return { data, expiration, ttl, ...(isOfOthers && { isOfOthers }) }
 }
 
 function readTime(bytes: Uint8Array): SnapshotTime {
@@ -174,7 +189,7 @@ export function encodeCluster(cluster: SnapshotCluster): Uint8Array {
 
 function writeAffiliate(
   writer: BinaryWriter,
-  { id, data, expiration, ttl, endpoints }: SnapshotAffiliate,
+  { id, data, expiration, ttl, endpoints, origin = '' }: SnapshotAffiliate,
 ): void {
   writer.tag(2, WireType.LengthDelimited).fork()
   if (id !== '') writer.tag(1, WireType.LengthDelimited).string(id)
@@ -185,9 +200,11 @@ function writeAffiliate(
     writeTime(writer, 1, endpoint.expiration)
     if (endpoint.data.length > 0) writer.tag(2, WireType.LengthDelimited).bytes(endpoint.data)
     writeTime(writer, 3, endpoint.ttl)
+    if (endpoint.isOfOthers === true) writer.tag(IS_OF_OTHERS, WireType.Varint).bool(true)
     writer.join()
   }
   writeTime(writer, 5, ttl)
+  if (origin !== '') writer.tag(ORIGIN, WireType.LengthDelimited).string(origin)
   writer.join()
 }
 

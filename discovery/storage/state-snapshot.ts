@@ -1,4 +1,5 @@
 import type { Instant, Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
+import { STANDING } from '../state/affiliate-bytes.ts'
 import type { Clusters, Counts, ExportedCluster, ImportedCluster } from '../state/clusters.ts'
 import {
   AFFILIATE_DATA_MAX_BYTES,
@@ -35,11 +36,13 @@ export function exportCluster({ id, affiliates }: ExportedCluster, now: Instant)
     data: affiliate.data,
     expiration: undefined,
     ttl: remaining(affiliate.expiresAt, now),
-    endpoints: affiliate.endpoints.map(({ bytes, expiresAt }) => ({
+    endpoints: affiliate.endpoints.map(({ bytes, expiresAt, standing }) => ({
       data: bytes,
       expiration: undefined,
       ttl: remaining(expiresAt, now),
+      ...(standing < STANDING.owner && { isOfOthers: true }),
     })),
+    ...(affiliate.origin !== undefined && { origin: affiliate.origin }),
   }))
   return { id, affiliates: written }
 }
@@ -72,9 +75,14 @@ const readAffiliate = (affiliate: SnapshotAffiliate, moment: Moment): ImportedAf
   id: affiliate.id,
   data: affiliate.data,
   expiresAt: expiresAtOf(affiliate, moment),
+  origin: affiliate.origin,
   endpoints: affiliate.endpoints
     .filter(({ data }) => data.length > 0 && data.length <= ENDPOINT_MAX_BYTES)
-    .map((endpoint) => ({ bytes: endpoint.data, expiresAt: expiresAtOf(endpoint, moment) }))
+    .map((endpoint) => ({
+      bytes: endpoint.data,
+      expiresAt: expiresAtOf(endpoint, moment),
+      standing: endpoint.isOfOthers === true ? STANDING.others : STANDING.owner,
+    }))
     .filter(({ expiresAt }) => expiresAt > moment.now)
     .slice(0, AFFILIATE_MAX_ENDPOINTS),
 })

@@ -1,4 +1,5 @@
 import { type Address, addressToBytes } from '../../shared/net/address.ts'
+import { originOf } from '../limits/origin.ts'
 import { type Affiliate, fieldLength, writeHead } from '../state/affiliate-bytes.ts'
 import { andThen, type Soon, type Store } from '../store/store.ts'
 import type { Frame } from '../subscription/watcher.ts'
@@ -97,7 +98,8 @@ export class Handlers {
   ): Soon<Frame | Refusal> {
     const { store, admission } = this.#options
     const receivedAt = store.now()
-    const update = { data, endpoints, expiresAt: receivedAt + ttl, receivedAt }
+    const origin = address && originOf(address)
+    const update = { data, endpoints, expiresAt: receivedAt + ttl, receivedAt, origin }
     const refusal = store.update(clusterId, affiliateId, update, () =>
       admission.newCluster(clusterId, address),
     )

@@ -8,3 +8,5 @@ export const TTL_MAX_MS = 30 * 60 * 1000
 /** Both include what has expired and is not collected yet. */
 export const CLUSTER_MAX_AFFILIATES = 1024
 export const AFFILIATE_MAX_ENDPOINTS = 64
+/** Of these, those that came without data: others have seen them, or say so. */
+export const AFFILIATE_MAX_ENDPOINTS_OF_OTHERS = 16

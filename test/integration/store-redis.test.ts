@@ -8,7 +8,7 @@ import { keysOf } from '../../discovery/store/redis/layout.ts'
 import { RedisStore } from '../../discovery/store/redis/redis-store.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { RedisServer } from '../support/store/redis-server.ts'
-import { type StoreWorld, testStore } from '../support/store/store-suite.ts'
+import { MAX_PER_ORIGIN, type StoreWorld, testStore } from '../support/store/store-suite.ts'
 
 /** Histories are told of a time long ago, so that Redis has reached every instant of them. */
 const LONG_AGO_MS = 24 * 60 * 60_000
@@ -29,6 +29,7 @@ async function openOn(server: RedisServer, changes: ChangeSink, sweepGap = 60_00
       putBack: () => assert.fail('nothing was lost'),
     },
     sweepGap,
+    maxPerOrigin: MAX_PER_ORIGIN,
     settleTime: 0,
   })
   await reached.promise

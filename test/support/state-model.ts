@@ -1,8 +1,13 @@
-/** The state of SPEC 1.4 with S1, S2 and S3 of section 9, written as plainly as can be: what the real one must equal. */
+/**
+ * The state of SPEC 1.4 with S1, S2 and S3 of section 9, and with room for what its owner says of an affiliate; written as
+ * plainly as can be: what the real one must equal.
+ */
 export interface ModelAffiliate {
   data: string
   until: number
   readonly endpoints: Map<string, number>
+  /** Endpoints that came with data. */
+  readonly own: Set<string>
 }
 
 export interface ModelUpdate {
@@ -26,13 +31,27 @@ export class StateModel {
     const cluster: ModelCluster = this.clusters.get(clusterId) ?? new Map()
     const old = cluster.get(id)
     if (old === undefined && cluster.size === 1024) return 'affiliates'
+    if (new Set(endpoints).size > 64) return 'endpoints'
     const known = new Map(old?.endpoints)
-    for (const endpoint of endpoints) known.set(endpoint, Math.max(known.get(endpoint) ?? until, until))
-    if (known.size > 64) return 'endpoints'
+    const own = new Set([...(old?.own ?? [])].filter((endpoint) => known.has(endpoint)))
+    for (const endpoint of endpoints) {
+      known.set(endpoint, Math.max(known.get(endpoint) ?? until, until))
+      if (data !== '') own.add(endpoint)
+    }
+    const isOfOthers = (endpoint: string): boolean => !own.has(endpoint)
+    // The last of others have no room beyond 16; what is the owner's, and over first, has none beyond 64.
+    for (const last of [...known.keys()].filter(isOfOthers).slice(16)) known.delete(last)
+    while (known.size > 64) {
+      const last = [...known.keys()].filter(isOfOthers).at(-1)
+      const unnamed = [...known].filter(([endpoint]) => !endpoints.includes(endpoint))
+      const end = Math.min(...unnamed.map(([, each]) => each))
+      known.delete(last ?? unnamed.findLast(([, each]) => each === end)?.[0] ?? '')
+    }
     cluster.set(id, {
       data: data === '' ? (old?.data ?? '') : data,
       until: data === '' ? Math.max(old?.until ?? until, until) : until,
       endpoints: known,
+      own,
     })
     this.clusters.set(clusterId, cluster)
     return 'ok'

@@ -6,11 +6,11 @@ import type { ReadCluster } from './followed.ts'
 import { type ClusterKeys, dueMember, KEY_LIFE, STREAM_ENTRIES } from './layout.ts'
 import type { Link } from './link.ts'
 import { SCRIPTS } from './scripts.ts'
-import { decodeValue, dueAt, encodeValue, makeVersion, type StoredAffiliate } from './value.ts'
+import { decodeValue, dueAt, encodeValue, makeVersion, originBytes, type StoredAffiliate } from './value.ts'
 
 /** What came of a write. */
 export type Written =
-  | { readonly kind: 'done' | 'full' | 'absent' | 'none' | 'early' }
+  | { readonly kind: 'done' | 'full' | 'crowded' | 'absent' | 'none' | 'early' }
   /** Something else is there; undefined when there is nothing, or what is there cannot be read. */
   | { readonly kind: 'conflict'; readonly there: StoredAffiliate | undefined; readonly isUnreadable: boolean }
 
@@ -19,6 +19,8 @@ export interface WriteOptions {
   readonly expected: string
   readonly isChange: boolean
   readonly mayCreate: boolean
+  /** How many affiliates of the cluster may come from its origin, when it is new; 0 for any number. */
+  readonly mostPerOrigin?: number
   /** Instant before which it must not be done. */
   readonly notBefore?: Instant
 }
@@ -40,7 +42,7 @@ export async function writeAffiliate(
 ): Promise<{ readonly written: Written; readonly stored: StoredAffiliate }> {
   const stored = { ...affiliate, version: makeVersion(Math.random()) }
   const value = encodeValue(affiliate, stored.version)
-  return { written: await write(link, keys, affiliate.id, value, dueAt(affiliate), options), stored }
+  return { written: await write(link, keys, affiliate, value, options), stored }
 }
 
 export const deleteAffiliate = (
@@ -49,7 +51,7 @@ export const deleteAffiliate = (
   affiliateId: string,
   { expected, notBefore }: Pick<WriteOptions, 'expected' | 'notBefore'>,
 ): Promise<Written> =>
-  write(link, keys, affiliateId, NOTHING, 0, {
+  write(link, keys, { id: affiliateId, ...NOBODY }, NOTHING, {
     expected,
     isChange: true,
     mayCreate: false,
@@ -57,16 +59,17 @@ export const deleteAffiliate = (
   })
 
 const NOTHING = Buffer.alloc(0)
+const NOBODY = { endpoints: [], expiresAt: 0, origin: undefined }
 const SALT_LIMIT = 2 ** 48
 
 async function write(
   link: Link,
   keys: ClusterKeys,
-  affiliateId: string,
+  affiliate: Pick<Affiliate, 'id' | 'endpoints' | 'expiresAt' | 'origin'>,
   value: Buffer,
-  due: Instant,
-  { expected, isChange, mayCreate, notBefore = 0 }: WriteOptions,
+  { expected, isChange, mayCreate, notBefore = 0, mostPerOrigin = 0 }: WriteOptions,
 ): Promise<Written> {
+  const { id: affiliateId, origin } = affiliate
   const [, kind, there] = await link.run(
     SCRIPTS.write,
     [keys.affiliates, keys.changes, keys.due, keys.clusters],
@@ -74,7 +77,7 @@ async function write(
       affiliateId,
       expected,
       value,
-      `${due}`,
+      `${dueAt(affiliate)}`,
       dueMember(keys.hash, affiliateId),
       keys.hash,
       isChange ? '1' : '0',
@@ -84,6 +87,8 @@ async function write(
       `${notBefore}`,
       `${KEY_LIFE}`,
       `${STREAM_ENTRIES}`,
+      originBytes(origin),
+      `${mostPerOrigin}`,
     ],
   )
   const name = String(kind) as Written['kind']

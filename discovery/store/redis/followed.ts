@@ -107,8 +107,8 @@ const refreshOf = ({ refreshedAt }: StoredAffiliate): Instant => refreshedAt ?? 
 const prolonged = (affiliate: StoredAffiliate, until: Instant): StoredAffiliate => ({
   ...affiliate,
   expiresAt: Math.max(affiliate.expiresAt, until),
-  endpoints: affiliate.endpoints.map(({ bytes, expiresAt }) => ({
-    bytes,
-    expiresAt: Math.max(expiresAt, until),
+  endpoints: affiliate.endpoints.map((endpoint) => ({
+    ...endpoint,
+    expiresAt: Math.max(endpoint.expiresAt, until),
   })),
 })

@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../../../shared/clock.ts'
 import { TTL_MAX_MS } from '../../validation/limits.ts'
+import { clusterHash } from '../cluster-hash.ts'
 
 /** Every key begins like this, so that others may use the same Redis. */
 const PREFIX = 'openspan'
@@ -44,6 +45,14 @@ export const EPOCH_KEY = `${PREFIX}:epoch`
 /** Set of the clusters that an address, of which this is the hash, brought to life. */
 export const originKey = (hash: string): string => `${PREFIX}:origin:${hash}`
 
+/**
+ * What stands in the values of a cluster for a client address: to count by, and telling nothing of the address to who does not know
+ * the cluster's id.
+ */
+export const originTag = (clusterId: string, origin: string): string =>
+  clusterHash(`${origin} ${clusterId}`).slice(0, ORIGIN_DIGITS)
+
+const ORIGIN_DIGITS = 16
 const HASH_DIGITS = 64
 
 export const dueMember = (hash: string, affiliateId: string): string => `${hash}${affiliateId}`

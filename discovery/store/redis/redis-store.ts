@@ -1,7 +1,14 @@
 import type { Redis } from 'ioredis'
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
 import { type AffiliateUpdate, updateAffiliate } from '../../state/affiliate.ts'
-import type { Affiliates, ChangeSink, Counts } from '../../state/clusters.ts'
+import {
+  type Affiliates,
+  type ChangeSink,
+  type Counts,
+  TOO_MANY_AFFILIATES,
+  TOO_MANY_ENDPOINTS,
+  TOO_MANY_FROM_ADDRESS,
+} from '../../state/clusters.ts'
 import type { Refusal } from '../../validation/refusal.ts'
 import { clusterHash } from '../cluster-hash.ts'
 import type { AdmitCluster, ClusterSummary, RunningStore } from '../store.ts'
@@ -15,7 +22,7 @@ import {
   writeAffiliate,
 } from './clusters-in-redis.ts'
 import { Following } from './following.ts'
-import { BUCKETS, type ClusterKeys, clustersKey, dueKey, keysOf } from './layout.ts'
+import { BUCKETS, type ClusterKeys, clustersKey, dueKey, keysOf, originTag } from './layout.ts'
 import { Link, RedisFailure, SETTLE_TIME } from './link.ts'
 import { mayHaveTurn, sweepDue } from './sweeper.ts'
 
@@ -29,6 +36,8 @@ export interface RedisStoreOptions {
   /** What is over may be swept when the last sweep was no longer ago. */
   readonly sweepGap: Milliseconds
   readonly settleTime?: Milliseconds
+  /** How many affiliates of one cluster may come from one client address; 0, as by default, for any number. */
+  readonly maxPerOrigin?: number
 }
 
 export interface RedisReports {
@@ -44,8 +53,6 @@ export interface RedisReports {
 }
 
 const UNAVAILABLE: Refusal = { kind: 'unavailable' }
-const TOO_MANY_AFFILIATES: Refusal = { kind: 'full', what: 'affiliates' }
-const TOO_MANY_ENDPOINTS: Refusal = { kind: 'full', what: 'endpoints' }
 
 /** Others change the same affiliate at the same time, if at all, a few times. */
 const ATTEMPTS = 16
@@ -201,11 +208,13 @@ export class RedisStore implements RunningStore {
   async #update(
     clusterId: string,
     affiliateId: string,
-    update: AffiliateUpdate,
+    given: AffiliateUpdate,
     admit: AdmitCluster,
   ): Promise<Refusal | undefined> {
     const followed = this.#following.cluster(clusterId)
     const keys = followed?.keys ?? keysOf(clusterHash(clusterId))
+    const update = { ...given, origin: given.origin && originTag(clusterId, given.origin) }
+    const { maxPerOrigin: mostPerOrigin = 0 } = this.#options
     let old = followed?.cluster.get(affiliateId)
     let isOldKnown = false
     let mayCreate = false
@@ -218,7 +227,7 @@ export class RedisStore implements RunningStore {
         continue
       }
       const isChange = old === undefined || old.encoded !== affiliate.encoded
-      const options: WriteOptions = { expected: old?.version ?? '', isChange, mayCreate }
+      const options: WriteOptions = { expected: old?.version ?? '', isChange, mayCreate, mostPerOrigin }
       const { written, stored } = await writeAffiliate(this.#link, keys, affiliate, options)
       switch (written.kind) {
         case 'done':
@@ -226,6 +235,8 @@ export class RedisStore implements RunningStore {
           return undefined
         case 'full':
           return TOO_MANY_AFFILIATES
+        case 'crowded':
+          return TOO_MANY_FROM_ADDRESS
         case 'absent': {
           const refusal = await admit()
           if (refusal !== undefined) return refusal

@@ -1,5 +1,11 @@
 import type { Instant } from '../../../shared/clock.ts'
-import { type Affiliate, encodeAffiliate, type ForeignEndpoint } from '../../state/affiliate-bytes.ts'
+import {
+  type Affiliate,
+  encodeAffiliate,
+  type ForeignEndpoint,
+  STANDING,
+  type Standing,
+} from '../../state/affiliate-bytes.ts'
 
 /** An affiliate as it stands in Redis. */
 export interface StoredAffiliate extends Affiliate {
@@ -17,6 +23,8 @@ export interface StoredAffiliate extends Affiliate {
  *     15     when the affiliate expires, and when it was announced last: Unix milliseconds, as doubles
  *     31     length of the data, 2 bytes, and the data
  *     then   for each endpoint: when it expires, a double; its length, 1 byte; the endpoint
+ *     then   the tail, which values of earlier versions do not have: for each endpoint its standing, 1 byte; flags, 1 byte;
+ *            origin, 8 bytes, by which write.lua counts: it is the last there is
  */
 const FORMAT = 1
 const VERSION_AT = 1
@@ -26,6 +34,9 @@ const EXPIRES_AT = COUNT_AT + 1
 const DATA_AT = EXPIRES_AT + 2 * 8
 const DATA_START = DATA_AT + 2
 const ENDPOINT_HEAD = 8 + 1
+const ORIGIN_BYTES = 8
+const TAIL_FIXED = 1 + ORIGIN_BYTES
+const HAS_ORIGIN = 0x01
 
 /** `random` is between 0 and 1. */
 export const makeVersion = (random: number): string =>
@@ -33,10 +44,17 @@ export const makeVersion = (random: number): string =>
     .toString(16)
     .padStart(VERSION_DIGITS, '0')
 
-export function encodeValue({ data, endpoints, expiresAt, refreshedAt }: Affiliate, version: string): Buffer {
+/** What stands for an origin that is not known. */
+const NO_ORIGIN = Buffer.alloc(ORIGIN_BYTES)
+
+/** As a value ends with it; empty when it is not known. */
+export const originBytes = (origin: string | undefined): Buffer => Buffer.from(origin ?? '', 'hex')
+
+export function encodeValue(affiliate: Affiliate, version: string): Buffer {
+  const { data, endpoints, expiresAt, refreshedAt, origin } = affiliate
   const length = endpoints.reduce(
-    (sum, { bytes }) => sum + ENDPOINT_HEAD + bytes.length,
-    DATA_START + data.length,
+    (sum, { bytes }) => sum + ENDPOINT_HEAD + bytes.length + 1,
+    DATA_START + data.length + TAIL_FIXED,
   )
   const value = Buffer.allocUnsafe(length)
   value[0] = FORMAT
@@ -53,6 +71,9 @@ export function encodeValue({ data, endpoints, expiresAt, refreshedAt }: Affilia
     bytes.copy(value, at + 1)
     at += 1 + bytes.length
   }
+  for (const { standing } of endpoints) value[at++] = standing
+  value[at++] = origin === undefined ? 0 : HAS_ORIGIN
+  ;(origin === undefined ? NO_ORIGIN : originBytes(origin)).copy(value, at)
   return value
 }
 
@@ -60,29 +81,40 @@ export function encodeValue({ data, endpoints, expiresAt, refreshedAt }: Affilia
 export function decodeValue(id: string, value: Buffer): StoredAffiliate | undefined {
   if (value[0] !== FORMAT || value.length < DATA_START) return undefined
   const dataEnd = DATA_START + value.readUInt16BE(DATA_AT)
-  const endpoints: ForeignEndpoint[] = []
+  const count = value[COUNT_AT] as number
+  const endpoints: Omit<ForeignEndpoint, 'standing'>[] = []
   let at = dataEnd
-  for (let left = value[COUNT_AT] as number; left > 0; left -= 1) {
+  for (let left = count; left > 0; left -= 1) {
     if (at + ENDPOINT_HEAD > value.length) return undefined
     const start = at + ENDPOINT_HEAD
     const end = start + (value[start - 1] as number)
     endpoints.push({ bytes: value.subarray(start, end), expiresAt: value.readDoubleBE(at) })
     at = end
   }
-  if (at > value.length) return undefined
+  const hasTail = at !== value.length
+  const flagsAt = at + count
+  if (hasTail && flagsAt + TAIL_FIXED > value.length) return undefined
+  const flags = hasTail ? (value[flagsAt] as number) : 0
   const refreshedAt = value.readDoubleBE(EXPIRES_AT + 8)
+  const hasOrigin = (flags & HAS_ORIGIN) !== 0
   return {
     ...encodeAffiliate(
       id,
       value.subarray(DATA_START, dataEnd),
-      endpoints,
+      endpoints.map((endpoint, index) => ({
+        ...endpoint,
+        standing: hasTail ? (value[at + index] as Standing) : STANDING.owner,
+      })),
       value.readDoubleBE(EXPIRES_AT),
-      Number.isNaN(refreshedAt) ? undefined : refreshedAt,
+      {
+        refreshedAt: Number.isNaN(refreshedAt) ? undefined : refreshedAt,
+        origin: hasOrigin ? value.toString('hex', flagsAt + 1, flagsAt + TAIL_FIXED) : undefined,
+      },
     ),
     version: value.toString('latin1', VERSION_AT, COUNT_AT),
   }
 }
 
 /** When a sweep has something to do: the affiliate or one of its endpoints is over. */
-export const dueAt = ({ expiresAt, endpoints }: Affiliate): Instant =>
+export const dueAt = ({ expiresAt, endpoints }: Pick<Affiliate, 'expiresAt' | 'endpoints'>): Instant =>
   endpoints.reduce((first, endpoint) => Math.min(first, endpoint.expiresAt), expiresAt)

@@ -17,8 +17,10 @@
 --      11 instant before which this must not be done; 0 for none
 --      12 milliseconds after which what nobody writes to any more is gone
 --      13 entries that the stream keeps, about
+--      14 end of the values that come from the same client address; '' where it is not known
+--      15 most affiliates of a cluster from one client address; 0 for any number
 -- Answer  1 Unix milliseconds  2 what came of it  3 the value that is there, after a conflict
---       'done'  'conflict'  'full'  'absent' (there is no such cluster)  'none' (nothing to delete)  'early'
+--       'done'  'conflict'  'full'  'crowded' (too many from one address)  'absent' (there is no such cluster)  'none' (nothing to delete)  'early'
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if now < tonumber(ARGV[11]) then return {now, 'early'} end
@@ -38,6 +40,15 @@ local count = redis.call('HLEN', KEYS[1])
 if old == '' then
   if count <= 1 and ARGV[10] == '0' then return {now, 'absent'} end
   if count - 1 >= tonumber(ARGV[9]) then return {now, 'full'} end
+  local most = tonumber(ARGV[15])
+  if most > 0 and ARGV[14] ~= '' and count - 1 >= most then
+    -- Counted only in clusters where that can be.
+    local found = 0
+    for _, value in ipairs(redis.call('HVALS', KEYS[1])) do
+      if string.sub(value, -#ARGV[14]) == ARGV[14] then found = found + 1 end
+    end
+    if found >= most then return {now, 'crowded'} end
+  end
 end
 
 -- The first write is one that a Redis without memory refuses only where something new is to be stored: what lives can

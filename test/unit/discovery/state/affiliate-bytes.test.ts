@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
-import { encodeAffiliate } from '../../../../discovery/state/affiliate-bytes.ts'
+import { encodeAffiliate, STANDING } from '../../../../discovery/state/affiliate-bytes.ts'
 import { WatchResponseSchema } from '../../../../proto/gen/cluster_pb.ts'
 
 const bytes = (maxLength: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength })
 
-const foreign = (endpoints: readonly Uint8Array[]) => endpoints.map((bytes) => ({ bytes, expiresAt: 7 }))
+const foreign = (endpoints: readonly Uint8Array[]) =>
+  endpoints.map((bytes) => ({ bytes, expiresAt: 7, standing: STANDING.owner }))
 
 test('an encoded affiliate is field 1 of a WatchResponse, byte for byte', () => {
   fc.assert(

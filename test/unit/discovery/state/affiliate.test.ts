@@ -61,14 +61,27 @@ test('what changes nothing but expirations keeps the encoded form', () => {
     assert.notEqual(updateAffiliate('node', first, other)?.encoded, first?.encoded)
 })
 
-test('nothing counts of an update with too many endpoints (S3)', () => {
+test('nothing counts of an update that names too many endpoints (S3), be they there or not', () => {
   const many = Array.from({ length: 64 }, (_, index) => `e${index}`)
   const full = after(update(10, 'a', ...many))
   assert.equal(full?.endpoints.length, 64)
-  assert.equal(updateAffiliate('node', full, update(20, 'b', 'one more')), undefined)
+  assert.equal(updateAffiliate('node', full, update(20, 'b', ...many, 'one more')), undefined)
   assert.equal(updateAffiliate('node', undefined, update(20, 'b', ...many, 'one more')), undefined)
   const refreshed = updateAffiliate('node', full, update(20, 'b', ...many))
   assert.equal(refreshed?.endpoints.length, 64)
+})
+
+test('where the owner names new endpoints, of its earlier ones those go that are over first', () => {
+  const early = Array.from({ length: 32 }, (_, index) => `early${index}`)
+  const late = Array.from({ length: 32 }, (_, index) => `late${index}`)
+  const left = after(update(10, 'a', ...early), update(20, 'a', ...late), update(15, 'a', 'new', 'early3'))
+  const endpoints = left?.endpoints.map(({ bytes }) => String(bytes)) ?? []
+  assert.equal(endpoints.length, 64)
+  assert.deepEqual(
+    early.filter((each) => !endpoints.includes(each)),
+    ['early31'],
+  )
+  assert.deepEqual(endpoints.slice(-1), ['new'])
 })
 
 const sweeps: { now: number; want: string; why: string }[] = [

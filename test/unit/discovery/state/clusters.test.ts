@@ -78,6 +78,14 @@ test('too many endpoints are refused, and nothing happens (S3)', () => {
   assert.deepEqual(clusters.counts, { clusters: 1, affiliates: 1, endpoints: 1 })
 })
 
+test('a record that came out of a snapshot counts for the address that it came from', () => {
+  const clusters = new Clusters(undefined, 1)
+  const one = { data: Buffer.from('x'), endpoints: [], expiresAt: 10 }
+  clusters.import({ id: 'c', affiliates: [{ ...one, id: 'a', origin: '192.0.2.1' }] })
+  assert.equal(clusters.update('c', 'b', { ...one, origin: '192.0.2.1' })?.kind, 'crowded')
+  assert.equal(clusters.update('c', 'b', { ...one, origin: '192.0.2.2' }), undefined)
+})
+
 test('a sweep tells of lost endpoints as an update (S1), of lost affiliates as a deletion', () => {
   const { clusters, changes } = start()
   clusters.update('c', 'a', update(10, '', 'e', 'f'))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Affiliate } from '../../../../discovery/state/affiliate.ts'
+import { STANDING } from '../../../../discovery/state/affiliate-bytes.ts'
 import { Clusters } from '../../../../discovery/state/clusters.ts'
 import {
   decodeSnapshot,
@@ -61,6 +62,22 @@ test('what was exported comes in again with the time that was left', () => {
       [1, 560_000],
       [2, 560_000],
     ],
+  )
+})
+
+test('whose word an endpoint is, and where a record came from, survive', () => {
+  const clusters = new Clusters()
+  const update = { expiresAt: 61_900, origin: '192.0.2.7' }
+  clusters.update('c', 'a', { ...update, data: bytes(4), endpoints: [bytes(1)] })
+  clusters.update('c', 'a', { ...update, data: undefined, endpoints: [bytes(2)], origin: '192.0.2.8' })
+  const [cluster] = clusters.export()
+  assert.ok(cluster !== undefined)
+  const { clusters: read } = decodeSnapshot(encodeSnapshot([exportCluster(cluster, 1000)]))
+  const back = imported(...(read[0]?.affiliates ?? []))[0]
+  assert.equal(back?.origin, '192.0.2.7')
+  assert.deepEqual(
+    back?.endpoints.map(({ standing }) => standing),
+    [STANDING.owner, STANDING.others],
   )
 })
 

@@ -20,7 +20,7 @@ test('a frame is what the generated code makes of the same affiliates, behind it
           encodeAffiliate(
             id,
             data,
-            endpoints.map((each) => ({ bytes: each, expiresAt: 7 })),
+            endpoints.map((each) => ({ bytes: each, expiresAt: 7, standing: 2 })),
             7,
           ).encoded,
       )

@@ -19,7 +19,16 @@ const stored = (
   refreshedAt = 10,
   expiresAt = 100,
 ): StoredAffiliate => ({
-  ...encodeAffiliate(id, Buffer.from(data), [{ bytes: Buffer.from('e'), expiresAt }], expiresAt, refreshedAt),
+  ...encodeAffiliate(
+    id,
+    Buffer.from(data),
+    [{ bytes: Buffer.from('e'), expiresAt, standing: 2 }],
+    expiresAt,
+    {
+      refreshedAt,
+      origin: undefined,
+    },
+  ),
   version,
 })
 const bytesOf = (affiliate: StoredAffiliate): Buffer => encodeValue(affiliate, affiliate.version)
