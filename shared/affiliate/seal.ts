@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { inspect } from 'node:util'
 
 export const CLUSTER_SECRET_BYTES = 32
@@ -15,6 +22,7 @@ export const SEAL_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES
 export const sealStamp = (sealed: Uint8Array): string =>
   Buffer.from(sealed.subarray(0, NONCE_BYTES)).toString('base64')
 
+const NO_SALT = new Uint8Array(0)
 const REDACTED = 'ClusterKey [redacted]'
 /** Standard base64 of 32 bytes, padded. */
 const SECRET = /^[A-Za-z0-9+/]{43}=$/
@@ -76,6 +84,11 @@ export class ClusterKey {
     const padded = concat(decipher.update(sealed), decipher.final())
     const length = padded[0] ?? 0
     return length < padded.length ? padded.subarray(1, 1 + length) : undefined
+  }
+
+  /** Bytes for another use than sealing, of which no other use learns anything: HKDF with SHA-256, no salt (RFC 5869). */
+  derive(label: string, length: number): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.#key, NO_SALT, label, length))
   }
 
   /** The same secret as WireGuard's preshared key, in base64. For the standard input of `wg` and nothing else. */
