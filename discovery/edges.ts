@@ -127,11 +127,13 @@ export class Edges implements AsyncDisposable {
   async #readAllowedClusters(): Promise<void> {
     const { config, log, endWatches } = this.#options
     if (config.allowedClusters === '') return
+    let before: AllowedClusters | undefined
     const parse = ([content]: readonly Buffer[]): AllowedClusters =>
       new AllowedClusters(String(content), clusterHash)
     const allow = (allowed: AllowedClusters): void => {
       this.admission.allowOnly(allowed)
-      const watchesEnded = endWatches((clusterId) => allowed.has(clusterId))
+      const watchesEnded = endWatches((clusterId) => maySee(allowed, before, clusterId))
+      before = allowed
       log.info({ clusters: allowed.size, watchesEnded }, 'allowed clusters read')
     }
     allow((await this.#watchFile(config.allowedClusters, parse, allow)).value)
@@ -147,4 +149,15 @@ export class Edges implements AsyncDisposable {
     const poll = config.filePollInterval
     return this.#open.use(await WatchedFiles.open({ paths: [path], parse, onChange, onFailure, clock, poll }))
   }
+}
+
+/**
+ * Whether those who watch the cluster may go on. Who of them is a member was not asked before its members had it for themselves:
+ * then all begin anew.
+ */
+function maySee(allowed: AllowedClusters, before: AllowedClusters | undefined, clusterId: string): boolean {
+  const now = allowed.find(clusterId)
+  if (now === undefined) return false
+  const was = before?.find(clusterId)
+  return !now.isMembersOnly || (was?.isMembersOnly === true && was.key === now.key)
 }

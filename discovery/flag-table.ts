@@ -103,6 +103,24 @@ export const discoveryFlags = (development: boolean) => ({
       most: MOST,
     },
   ),
+  maxUnprovenPerAddress: flag.wholeNumber(
+    64,
+    'the same of a cluster with a write key, for those that do not prove to be members; 0 for no limit',
+    {
+      least: 0,
+      most: MOST,
+    },
+  ),
+  authority: flag.list(
+    [] as readonly string[],
+    'names that nodes dial this service by, for proofs of membership',
+    {
+      placeholder: 'NAME',
+      allowed: 'hosts such as discovery.example.com, each with or without a port',
+      parse: (text) => (/^[^\s/,]+$/.test(text) ? text.toLowerCase() : undefined),
+      format: String,
+    },
+  ),
   memoryLimit: flag.parsed(0, 'new clusters are refused above this; 0 for four fifths of what there is', {
     placeholder: 'SIZE',
     allowed: 'a size such as 512MiB',

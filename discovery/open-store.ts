@@ -46,7 +46,7 @@ export async function openRedisStore(around: RedisSurroundings): Promise<Running
     clock,
     changes: subscriptions,
     isWatched: (clusterId) => subscriptions.isWatched(clusterId),
-    maxPerOrigin: config.maxAffiliatesPerAddress,
+    limits: { all: config.maxAffiliatesPerAddress, unproven: config.maxUnprovenPerAddress },
     sweepGap: Math.max(GAP_MIN, config.gcInterval * INTERVALS_PER_GAP),
     reports: {
       reached: () => {

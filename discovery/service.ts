@@ -21,6 +21,7 @@ import { makeFrame } from './transport/frames.ts'
 import { GrpcService } from './transport/grpc.ts'
 import { Handlers } from './transport/handlers.ts'
 import { Listener, type ListenerOptions } from './transport/listener.ts'
+import { Members } from './transport/members.ts'
 import type { CallObserver } from './transport/observe.ts'
 import { PeerJudge } from './transport/peer-judge.ts'
 import { Metrics } from './web/metrics.ts'
@@ -71,7 +72,10 @@ export class Service implements AsyncDisposable {
       onFlush: (_watchers, coalesced) => this.#metrics.flushed(coalesced),
       onAbort: () => this.#metrics.watcherAborted(),
     })
-    this.#clusters = new Clusters(this.#subscriptions, config.maxAffiliatesPerAddress)
+    this.#clusters = new Clusters(this.#subscriptions, {
+      all: config.maxAffiliatesPerAddress,
+      unproven: config.maxUnprovenPerAddress,
+    })
     this.#store = new MemoryStore(this.#clusters, clock)
     this.#metrics = new Metrics(
       {
@@ -176,12 +180,21 @@ export class Service implements AsyncDisposable {
   #makeGrpc(edges: Edges, observer: CallObserver): GrpcService {
     const { redirectEndpoint, reportClientIp } = this.#config
     const store = this.#store
+    const certified =
+      certificateOf(this.#config) && ((host: string) => this.#listener?.isCertifiedFor(host) === true)
     return new GrpcService({
       handlers: new Handlers({
         store,
         admission: edges.admission,
         redirectEndpoint,
         reportClientIp,
+      }),
+      members: new Members({
+        wall: () => this.#clock.wall(),
+        names: () => ({ given: this.#config.authority, certified }),
+        isOfProxy: this.#peers.isOfProxy,
+        listedKey: (clusterId) => edges.admission.keyOf(clusterId),
+        keyOf: (clusterId) => store.keyOf(clusterId),
       }),
       store,
       subscriptions: this.#subscriptions,

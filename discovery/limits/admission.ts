@@ -4,6 +4,16 @@ import type { AllowedClusters } from './allowed-clusters.ts'
 import type { Claims } from './claims.ts'
 import { originOf } from './origin.ts'
 
+/** What a call proves of who sent it. */
+export interface Proven {
+  /** The write key of the proof; undefined without one that counts. */
+  readonly key: string | undefined
+  /** Why a proof that came does not count. */
+  readonly problem: string | undefined
+}
+
+const NOTHING_PROVEN: Proven = { key: undefined, problem: undefined }
+
 export interface AdmissionOptions {
   /** Clusters that one client address (IPv6: one /64) may have brought to life at a time; 0 for any number. */
   readonly maxClustersPerAddress: number
@@ -26,9 +36,19 @@ export class ClusterAdmission {
     this.#allowed = allowed
   }
 
-  /** Asked for every call. */
-  cluster(clusterId: string): Refusal | undefined {
-    return this.#allowed === undefined || this.#allowed.has(clusterId) ? undefined : { kind: 'forbidden' }
+  /** Asked for every call, with what it proves. */
+  cluster(clusterId: string, { key, problem }: Proven = NOTHING_PROVEN): Refusal | undefined {
+    if (this.#allowed === undefined) return undefined
+    const cluster = this.#allowed.find(clusterId)
+    if (cluster === undefined) return { kind: 'forbidden' }
+    if (!cluster.isMembersOnly || key === cluster.key) return undefined
+    const why = problem ?? (key === undefined ? 'the call has none' : 'it is of another write key')
+    return { kind: 'unproven', what: `this service wants a proof of membership in the cluster: ${why}` }
+  }
+
+  /** The write key that the operator has named for the cluster. */
+  keyOf(clusterId: string): string | undefined {
+    return this.#allowed?.find(clusterId)?.key
   }
 
   /** Asked for an update to a cluster that does not exist. What is not refused is taken to be made. */

@@ -3,9 +3,9 @@ import { allocateOwned, type OwnedBytes, ownedPart } from './owned-bytes.ts'
 
 /**
  * Whose word an endpoint is. What comes with the data of a record is its owner's; what comes without is of somebody who has
- * seen the node there. Where there is no room for all, the higher stays.
+ * seen the node there, a member with proof or anybody. Where there is no room for all, the higher stays.
  */
-export const STANDING = { others: 0, owner: 2 } as const
+export const STANDING = { others: 0, members: 1, owner: 2 } as const
 export type Standing = (typeof STANDING)[keyof typeof STANDING]
 
 export interface Endpoint {
@@ -21,6 +21,8 @@ export interface Marks {
   readonly refreshedAt: Instant | undefined
   /** Names the client address that its data came from last, to count by; undefined where it is not known. */
   readonly origin: string | undefined
+  /** Whether its data came from a member, with proof. */
+  readonly isProven: boolean
 }
 
 /** What a node says of itself, as the service keeps it. A value: a change makes a new one. */
@@ -45,7 +47,7 @@ export interface ForeignEndpoint {
   readonly standing: Standing
 }
 
-const NO_MARKS: Marks = { refreshedAt: undefined, origin: undefined }
+export const NO_MARKS: Marks = { refreshedAt: undefined, origin: undefined, isProven: false }
 
 const AFFILIATE_TAG = 0x0a
 const ID_TAG = 0x0a
@@ -61,7 +63,7 @@ export function encodeAffiliate(
   data: Uint8Array | undefined,
   endpoints: readonly ForeignEndpoint[],
   expiresAt: Instant,
-  { refreshedAt, origin }: Marks = NO_MARKS,
+  { refreshedAt, origin, isProven }: Marks = NO_MARKS,
 ): Affiliate {
   const idLength = Buffer.byteLength(id)
   const dataLength = data === undefined ? 0 : data.length
@@ -85,7 +87,7 @@ export function encodeAffiliate(
     ownEndpoints.push({ bytes: own, expiresAt: end, standing })
     at += bytes.length
   }
-  return { id, data: ownData, endpoints: ownEndpoints, expiresAt, refreshedAt, origin, encoded }
+  return { id, data: ownData, endpoints: ownEndpoints, expiresAt, refreshedAt, origin, isProven, encoded }
 }
 
 /** Length of a field with a one-byte tag: tag, length and content. */

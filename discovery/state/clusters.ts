@@ -1,9 +1,11 @@
 import type { Instant } from '../../shared/clock.ts'
 import { CLUSTER_MAX_AFFILIATES } from '../validation/limits.ts'
 import type { Refusal } from '../validation/refusal.ts'
-import { type AffiliateUpdate, sweepAffiliate, updateAffiliate } from './affiliate.ts'
-import { type Affiliate, encodeAffiliate, type ForeignEndpoint } from './affiliate-bytes.ts'
-import { isCrowded } from './crowd.ts'
+import { type AffiliateUpdate, sweepAffiliate, type UpdateRefusal, updateAffiliate } from './affiliate.ts'
+import { type Affiliate, encodeAffiliate, type ForeignEndpoint, NO_MARKS } from './affiliate-bytes.ts'
+import { isCrowded, NO_LIMITS, type OriginLimits, toMakeRoom } from './crowd.ts'
+import { Pins } from './pins.ts'
+import { NOBODY, type Rights, rightsOf, type Writer } from './rights.ts'
 
 /** Affiliates by id. */
 export type Affiliates = ReadonlyMap<string, Affiliate>
@@ -20,6 +22,8 @@ export interface ChangeSink {
 export interface ExportedCluster {
   readonly id: string
   readonly affiliates: Affiliates
+  /** The write key that it was brought to life with; undefined for none. */
+  readonly key?: string | undefined
 }
 
 /** A cluster as it enters the state; the bytes are copied. */
@@ -31,7 +35,9 @@ export interface ImportedCluster {
     readonly endpoints: readonly ForeignEndpoint[]
     readonly expiresAt: Instant
     readonly origin?: string | undefined
+    readonly isProven?: boolean
   }>
+  readonly key?: string | undefined
 }
 
 /** How much there is, or how much a sweep took away. */
@@ -48,6 +54,11 @@ export const TOO_MANY_FROM_ADDRESS: Refusal = {
   kind: 'crowded',
   what: 'too many affiliates of the cluster from one address',
 }
+/** Of what a member wrote, to somebody who did not prove to be one. */
+export const UNPROVEN: Refusal = {
+  kind: 'unproven',
+  what: 'a member of the cluster wrote this: only members may change it, and this call proves none',
+}
 const NO_CHANGES: ChangeSink = { changed: () => {} }
 
 /**
@@ -57,14 +68,14 @@ const NO_CHANGES: ChangeSink = { changed: () => {} }
 export class Clusters {
   readonly #clusters = new Map<string, Map<string, Affiliate>>()
   readonly #changes: ChangeSink
-  readonly #maxPerOrigin: number
+  readonly #limits: OriginLimits
+  readonly #pins = new Pins()
   #affiliates = 0
   #endpoints = 0
 
-  /** `maxPerOrigin` is how many affiliates of one cluster may come from one client address; 0 for any number. */
-  constructor(changes: ChangeSink = NO_CHANGES, maxPerOrigin = 0) {
+  constructor(changes: ChangeSink = NO_CHANGES, limits: OriginLimits = NO_LIMITS) {
     this.#changes = changes
-    this.#maxPerOrigin = maxPerOrigin
+    this.#limits = limits
   }
 
   get counts(): Counts {
@@ -80,33 +91,53 @@ export class Clusters {
     return this.#clusters.get(clusterId) ?? NO_AFFILIATES
   }
 
-  /** Creates or changes an affiliate, and the cluster with it: all of the update or, with a refusal, nothing of it. */
+  /** The write key that the cluster was brought to life with. */
+  keyOf(clusterId: string): string | undefined {
+    return this.#pins.get(clusterId)
+  }
+
+  /**
+   * Creates or changes an affiliate, and the cluster with it: all of the update or, with a refusal, nothing of it. A cluster that
+   * a member brings to life has that member's write key from then on.
+   */
   update(clusterId: string, affiliateId: string, update: AffiliateUpdate): Refusal | undefined {
     const cluster = this.#clusters.get(clusterId)
     const old = cluster?.get(affiliateId)
-    if (old === undefined && cluster !== undefined && cluster.size >= CLUSTER_MAX_AFFILIATES)
-      return TOO_MANY_AFFILIATES
-    if (old === undefined && cluster !== undefined && isCrowded(cluster, update.origin, this.#maxPerOrigin))
-      return TOO_MANY_FROM_ADDRESS
-    const affiliate = updateAffiliate(affiliateId, old, update)
-    if (affiliate === undefined) return TOO_MANY_ENDPOINTS
+    const { writer = NOBODY, receivedAt: now = 0 } = update
+    const isNew = cluster === undefined && this.#pins.get(clusterId) === undefined
+    const pinned = isNew && writer.listed === undefined ? writer.key : this.#pins.get(clusterId)
+    const rights = rightsOf(writer, pinned)
+    const affiliate = updateAffiliate(affiliateId, old, update, rights)
+    if (typeof affiliate === 'string') return refusalOf(affiliate)
+    if (old === undefined && cluster !== undefined) {
+      const refusal = this.#makeRoom(clusterId, cluster, update.origin, rights)
+      if (refusal !== undefined) return refusal
+    }
+    if (isNew && pinned !== undefined) this.#pins.set(clusterId, pinned, now)
+    else if (rights === 'member') this.#pins.used(clusterId, now)
     this.#put(clusterId, cluster, old, affiliate)
     if (old === undefined) this.#changes.changed(clusterId, affiliateId, 'created')
     else if (old.encoded !== affiliate.encoded) this.#changes.changed(clusterId, affiliateId, 'updated')
     return undefined
   }
 
-  /** False when there was no such affiliate. */
-  delete(clusterId: string, affiliateId: string): boolean {
+  /** False when there was no such affiliate. An operator needs to prove nothing. */
+  delete(clusterId: string, affiliateId: string, writer: Writer | 'operator' = NOBODY): boolean | Refusal {
     const cluster = this.#clusters.get(clusterId)
     const affiliate = cluster?.get(affiliateId)
     if (cluster === undefined || affiliate === undefined) return false
+    const mayDelete =
+      !affiliate.isProven ||
+      writer === 'operator' ||
+      rightsOf(writer, this.#pins.get(clusterId)) !== 'stranger'
+    if (!mayDelete) return UNPROVEN
     this.#remove(clusterId, cluster, affiliate)
     return true
   }
 
-  /** Removes all affiliates of a cluster and the cluster; says how many those were. */
+  /** Removes all affiliates of a cluster, the cluster, and the write key it had; says how many affiliates those were. */
   deleteCluster(clusterId: string): number {
+    this.#pins.delete(clusterId)
     const cluster = this.#clusters.get(clusterId)
     if (cluster === undefined) return 0
     const removed = cluster.size
@@ -130,6 +161,7 @@ export class Clusters {
       }
       if (cluster.size === 0) this.#clusters.delete(clusterId)
     }
+    this.#pins.sweep(now, (clusterId) => this.#clusters.has(clusterId))
     const after = this.counts
     return {
       clusters: before.clusters - after.clusters,
@@ -138,24 +170,43 @@ export class Clusters {
     }
   }
 
-  /** All clusters that hold something, one by one: live views, each to be read before anything else runs. */
+  /** All clusters that hold something or have a key, one by one: live views, each to be read before anything else runs. */
   *export(): Generator<ExportedCluster, void> {
-    for (const [id, affiliates] of this.#clusters) if (affiliates.size > 0) yield { id, affiliates }
+    for (const [id, affiliates] of this.#clusters)
+      if (affiliates.size > 0) yield { id, affiliates, key: this.#pins.get(id) }
+    for (const [id, { key }] of this.#pins.entries())
+      if (this.affiliatesOf(id).size === 0) yield { id, affiliates: NO_AFFILIATES, key }
   }
 
   /** Adds what a snapshot says, as it says it: limits are not asked, and an affiliate that is there is replaced. */
-  import({ id: clusterId, affiliates }: ImportedCluster): void {
-    for (const { id, data, endpoints, expiresAt, origin } of affiliates) {
+  import({ id: clusterId, affiliates, key }: ImportedCluster, now: Instant = 0): void {
+    if (key !== undefined) this.#pins.set(clusterId, key, now)
+    for (const { id, data, endpoints, expiresAt, origin, isProven = false } of affiliates) {
       const cluster = this.#clusters.get(clusterId)
       const old = cluster?.get(id)
       this.#put(
         clusterId,
         cluster,
         old,
-        encodeAffiliate(id, data, endpoints, expiresAt, { refreshedAt: undefined, origin }),
+        encodeAffiliate(id, data, endpoints, expiresAt, { ...NO_MARKS, origin, isProven }),
       )
       this.#changes.changed(clusterId, id, old === undefined ? 'created' : 'updated')
     }
+  }
+
+  /** Of what a member adds nothing is refused for what strangers have: the one of theirs that is over first goes. */
+  #makeRoom(
+    clusterId: string,
+    cluster: Map<string, Affiliate>,
+    origin: string | undefined,
+    rights: Rights,
+  ): Refusal | undefined {
+    if (isCrowded(cluster, origin, rights, this.#limits)) return TOO_MANY_FROM_ADDRESS
+    if (cluster.size < CLUSTER_MAX_AFFILIATES) return undefined
+    const leaving = toMakeRoom(cluster, rights)
+    if (leaving === undefined) return TOO_MANY_AFFILIATES
+    this.#remove(clusterId, cluster, leaving)
+    return undefined
   }
 
   #put(
@@ -177,3 +228,6 @@ export class Clusters {
     this.#changes.changed(clusterId, affiliate.id, 'deleted')
   }
 }
+
+export const refusalOf = (why: UpdateRefusal): Refusal =>
+  why === 'endpoints' ? TOO_MANY_ENDPOINTS : UNPROVEN

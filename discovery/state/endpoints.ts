@@ -7,6 +7,8 @@ export interface EndpointsUpdate {
   readonly expiresAt: Instant
   /** Of the endpoints that are new; those that are there keep a higher one. */
   readonly standing: Standing
+  /** Whether those that others have named are left alone. */
+  readonly isGuarded: boolean
 }
 
 /**
@@ -17,47 +19,44 @@ export interface EndpointsUpdate {
  */
 export function mergeEndpoints(
   old: readonly Endpoint[],
-  { endpoints, expiresAt, standing }: EndpointsUpdate,
+  { endpoints, expiresAt, standing, isGuarded }: EndpointsUpdate,
 ): readonly ForeignEndpoint[] | undefined {
-  if (endpoints.length === 0) return old
   const merged: ForeignEndpoint[] = [...old]
-  const named = new Set<number>()
   for (let index = 0; index < endpoints.length; index += 1) {
     const bytes = endpoints[index] as Uint8Array
     const known = findEndpoint(merged, bytes, index)
-    const at = known === -1 ? merged.length : known
-    named.add(at)
-    const was = merged[at]
+    const was = merged[known]
     if (was === undefined) merged.push({ bytes, expiresAt, standing })
-    else if (was.expiresAt < expiresAt || was.standing < standing)
-      merged[at] = renewed(was, expiresAt, standing)
+    else if (!isGuarded || was.standing <= standing) merged[known] = renewed(was, expiresAt, standing)
   }
+  if (isWithinLimits(merged)) return merged
+  const named = new Set(endpoints.map((bytes, index) => findEndpoint(merged, bytes, index)))
   if (named.size > AFFILIATE_MAX_ENDPOINTS) return undefined
-  return merged.length === old.length
-    ? merged
-    : withinLimits(merged, standing === STANDING.owner ? named : NONE)
+  return withoutLeast(merged, standing === STANDING.owner ? named : NOTHING)
 }
 
-const NONE: ReadonlySet<number> = new Set()
+const NOTHING: ReadonlySet<number> = new Set()
 
-const renewed = (
-  { bytes, ...was }: ForeignEndpoint,
-  expiresAt: Instant,
-  standing: Standing,
-): ForeignEndpoint => ({
-  bytes,
-  expiresAt: Math.max(was.expiresAt, expiresAt),
-  standing: was.standing < standing ? standing : was.standing,
-})
+function renewed(was: ForeignEndpoint, expiresAt: Instant, standing: Standing): ForeignEndpoint {
+  if (was.expiresAt >= expiresAt && was.standing >= standing) return was
+  return {
+    bytes: was.bytes,
+    expiresAt: Math.max(was.expiresAt, expiresAt),
+    standing: was.standing < standing ? standing : was.standing,
+  }
+}
+
+function isWithinLimits(endpoints: readonly ForeignEndpoint[]): boolean {
+  let others = 0
+  for (const { standing } of endpoints) if (standing < STANDING.owner) others += 1
+  return endpoints.length <= AFFILIATE_MAX_ENDPOINTS && others <= AFFILIATE_MAX_ENDPOINTS_OF_OTHERS
+}
 
 /** Without those for which there is no room. `kept` are places that have room in any case. */
-export function withinLimits(
+function withoutLeast(
   endpoints: readonly ForeignEndpoint[],
   kept: ReadonlySet<number>,
 ): readonly ForeignEndpoint[] {
-  const others = endpoints.filter(({ standing }) => standing < STANDING.owner).length
-  if (endpoints.length <= AFFILIATE_MAX_ENDPOINTS && others <= AFFILIATE_MAX_ENDPOINTS_OF_OTHERS)
-    return endpoints
   const stays = new Set<number>()
   let othersLeft = AFFILIATE_MAX_ENDPOINTS_OF_OTHERS
   for (const place of byWorth(endpoints, kept)) {

@@ -1,9 +1,11 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { SnapshotSplitter } from './snapshot-splitter.ts'
 
-/** Fields of our own, of an affiliate and of an endpoint: other servers skip what they do not know (SPEC 1.12). */
+/** Fields of our own, of a cluster, an affiliate and an endpoint: other servers skip what they do not know (SPEC 1.12). */
+const KEY = 100
 const ORIGIN = 100
-const IS_OF_OTHERS = 100
+const IS_PROVEN = 101
+const LACKS = 100
 
 /** A protobuf Duration or Timestamp as it stands in the file; nothing is normalised. */
 export interface SnapshotTime {
@@ -19,8 +21,8 @@ export interface SnapshotExpiry {
 
 export interface SnapshotEndpoint extends SnapshotExpiry {
   readonly data: Uint8Array
-  /** Whether it came without data: it is the word of others. */
-  readonly isOfOthers?: boolean
+  /** What it is short of being the word of its owner (2), which is not written: 1 for that of a member, 2 for anybody's. */
+  readonly lacks?: number
 }
 
 export interface SnapshotAffiliate extends SnapshotExpiry {
@@ -29,10 +31,14 @@ export interface SnapshotAffiliate extends SnapshotExpiry {
   readonly endpoints: readonly SnapshotEndpoint[]
   /** Client address, or network, that its data came from, where that is known. */
   readonly origin?: string
+  /** Whether its data came from a member, with proof. */
+  readonly isProven?: boolean
 }
 
 export interface SnapshotCluster {
   readonly id: string
+  /** The write key that it was brought to life with. */
+  readonly key?: string
   readonly affiliates: readonly SnapshotAffiliate[]
 }
 
@@ -113,15 +119,17 @@ function readFields(
 
 function readCluster(bytes: Uint8Array): SnapshotCluster {
   let id = ''
+  let key = ''
   const affiliates: SnapshotAffiliate[] = []
   readFields(bytes, (number, type, reader) => {
     if (type !== WireType.LengthDelimited) return false
     if (number === 1) id = reader.string()
+    else if (number === KEY) key = reader.string()
     else if (number === 2) affiliates.push(readAffiliate(reader.bytes()))
     else return false
     return true
   })
-  return { id, affiliates }
+  return { id, affiliates, ...(key !== '' && { key }) }
 }
 
 function readAffiliate(bytes: Uint8Array): SnapshotAffiliate {
@@ -130,8 +138,13 @@ function readAffiliate(bytes: Uint8Array): SnapshotAffiliate {
   let expiration: SnapshotTime | undefined
   let ttl: SnapshotTime | undefined
   let origin = ''
+  let isProven = false as boolean
   const endpoints: SnapshotEndpoint[] = []
   readFields(bytes, (number, type, reader) => {
+    if (number === IS_PROVEN && type === WireType.Varint) {
+      isProven = reader.bool()
+      return true
+    }
     if (type !== WireType.LengthDelimited) return false
     if (number === 1) id = reader.string()
     else if (number === 2) expiration = readTime(reader.bytes())
@@ -142,17 +155,25 @@ function readAffiliate(bytes: Uint8Array): SnapshotAffiliate {
     else return false
     return true
   })
-  return { id, data, expiration, ttl, endpoints, ...(origin !== '' && { origin }) }
+  return {
+    id,
+    data,
+    expiration,
+    ttl,
+    endpoints,
+    ...(origin !== '' && { origin }),
+    ...(isProven && { isProven }),
+  }
 }
 
 function readEndpoint(bytes: Uint8Array): SnapshotEndpoint {
   let data: Uint8Array = new Uint8Array()
   let expiration: SnapshotTime | undefined
   let ttl: SnapshotTime | undefined
-  let isOfOthers = false as boolean
+  let lacks = 0
   readFields(bytes, (number, type, reader) => {
-    if (number === IS_OF_OTHERS && type === WireType.Varint) {
-      isOfOthers = reader.bool()
+    if (number === LACKS && type === WireType.Varint) {
+      lacks = reader.uint32()
       return true
     }
     if (type !== WireType.LengthDelimited) return false
@@ -162,7 +183,7 @@ function readEndpoint(bytes: Uint8Array): SnapshotEndpoint {
     else return false
     return true
   })
-  return { data, expiration, ttl, ...(isOfOthers && { isOfOthers }) }
+  return { data, expiration, ttl, ...(lacks !== 0 && { lacks }) }
 }
 
 function readTime(bytes: Uint8Array): SnapshotTime {
@@ -184,12 +205,13 @@ export function encodeCluster(cluster: SnapshotCluster): Uint8Array {
   writer.tag(1, WireType.LengthDelimited).fork()
   if (cluster.id !== '') writer.tag(1, WireType.LengthDelimited).string(cluster.id)
   for (const affiliate of cluster.affiliates) writeAffiliate(writer, affiliate)
+  if (cluster.key !== undefined) writer.tag(KEY, WireType.LengthDelimited).string(cluster.key)
   return writer.join().finish()
 }
 
 function writeAffiliate(
   writer: BinaryWriter,
-  { id, data, expiration, ttl, endpoints, origin = '' }: SnapshotAffiliate,
+  { id, data, expiration, ttl, endpoints, origin = '', isProven }: SnapshotAffiliate,
 ): void {
   writer.tag(2, WireType.LengthDelimited).fork()
   if (id !== '') writer.tag(1, WireType.LengthDelimited).string(id)
@@ -200,11 +222,12 @@ function writeAffiliate(
     writeTime(writer, 1, endpoint.expiration)
     if (endpoint.data.length > 0) writer.tag(2, WireType.LengthDelimited).bytes(endpoint.data)
     writeTime(writer, 3, endpoint.ttl)
-    if (endpoint.isOfOthers === true) writer.tag(IS_OF_OTHERS, WireType.Varint).bool(true)
+    if (endpoint.lacks !== undefined) writer.tag(LACKS, WireType.Varint).uint32(endpoint.lacks)
     writer.join()
   }
   writeTime(writer, 5, ttl)
   if (origin !== '') writer.tag(ORIGIN, WireType.LengthDelimited).string(origin)
+  if (isProven === true) writer.tag(IS_PROVEN, WireType.Varint).bool(true)
   writer.join()
 }
 

@@ -1,5 +1,6 @@
 import type { Instant, Milliseconds, UnixMilliseconds } from '../../shared/clock.ts'
-import { STANDING } from '../state/affiliate-bytes.ts'
+import { isPublicWriteKey } from '../../shared/identity/write-key.ts'
+import { STANDING, type Standing } from '../state/affiliate-bytes.ts'
 import type { Clusters, Counts, ExportedCluster, ImportedCluster } from '../state/clusters.ts'
 import {
   AFFILIATE_DATA_MAX_BYTES,
@@ -30,7 +31,7 @@ export const countsOf = (affiliates: Iterable<{ readonly endpoints: readonly unk
 }
 
 /** A cluster as it goes into the file. */
-export function exportCluster({ id, affiliates }: ExportedCluster, now: Instant): SnapshotCluster {
+export function exportCluster({ id, affiliates, key }: ExportedCluster, now: Instant): SnapshotCluster {
   const written = Array.from(affiliates.values(), (affiliate) => ({
     id: affiliate.id,
     data: affiliate.data,
@@ -40,11 +41,12 @@ export function exportCluster({ id, affiliates }: ExportedCluster, now: Instant)
       data: bytes,
       expiration: undefined,
       ttl: remaining(expiresAt, now),
-      ...(standing < STANDING.owner && { isOfOthers: true }),
+      ...(standing < STANDING.owner && { lacks: STANDING.owner - standing }),
     })),
     ...(affiliate.origin !== undefined && { origin: affiliate.origin }),
+    ...(affiliate.isProven && { isProven: true }),
   }))
-  return { id, affiliates: written }
+  return { id, affiliates: written, ...(key !== undefined && { key }) }
 }
 
 /** The two clocks at one moment: what runs here, and what old files were written by. */
@@ -64,9 +66,16 @@ export function importCluster(clusters: Clusters, snapshot: SnapshotCluster, mom
     .map((affiliate) => readAffiliate(affiliate, moment))
     .filter(({ expiresAt }) => expiresAt >= moment.now)
     .slice(0, CLUSTER_MAX_AFFILIATES)
+  const key = snapshot.key !== undefined && isPublicWriteKey(snapshot.key) ? snapshot.key : undefined
+  if (affiliates.length === 0 && key === undefined) return NO_COUNTS
+  clusters.import({ id: snapshot.id, affiliates, key }, moment.now)
   if (affiliates.length === 0) return NO_COUNTS
-  clusters.import({ id: snapshot.id, affiliates })
   return countsOf(affiliates)
+}
+
+function standingOf(lacks: number | undefined): Standing {
+  if (lacks === undefined) return STANDING.owner
+  return lacks === 1 ? STANDING.members : STANDING.others
 }
 
 type ImportedAffiliate = ImportedCluster['affiliates'] extends Iterable<infer T> ? T : never
@@ -76,12 +85,13 @@ const readAffiliate = (affiliate: SnapshotAffiliate, moment: Moment): ImportedAf
   data: affiliate.data,
   expiresAt: expiresAtOf(affiliate, moment),
   origin: affiliate.origin,
+  isProven: affiliate.isProven === true,
   endpoints: affiliate.endpoints
     .filter(({ data }) => data.length > 0 && data.length <= ENDPOINT_MAX_BYTES)
     .map((endpoint) => ({
       bytes: endpoint.data,
       expiresAt: expiresAtOf(endpoint, moment),
-      standing: endpoint.isOfOthers === true ? STANDING.others : STANDING.owner,
+      standing: standingOf(endpoint.lacks),
     }))
     .filter(({ expiresAt }) => expiresAt > moment.now)
     .slice(0, AFFILIATE_MAX_ENDPOINTS),

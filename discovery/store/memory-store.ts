@@ -2,9 +2,10 @@ import type { Clock, Instant } from '../../shared/clock.ts'
 import { MemoryClaims } from '../limits/claims.ts'
 import type { AffiliateUpdate } from '../state/affiliate.ts'
 import type { Affiliates, Clusters, Counts } from '../state/clusters.ts'
+import type { Writer } from '../state/rights.ts'
 import type { Refusal } from '../validation/refusal.ts'
 import { clusterHash } from './cluster-hash.ts'
-import type { AdmitCluster, ClusterSummary, RunningStore, Soon } from './store.ts'
+import type { AdmitCluster, ClusterKeyState, ClusterSummary, RunningStore, Soon } from './store.ts'
 
 /** The clusters of this process: all is held, nobody else changes it, and every answer is there at once. */
 export class MemoryStore implements RunningStore {
@@ -42,8 +43,12 @@ export class MemoryStore implements RunningStore {
     return this.#clusters.update(clusterId, affiliateId, update)
   }
 
-  delete(clusterId: string, affiliateId: string): boolean {
-    return this.#clusters.delete(clusterId, affiliateId)
+  delete(clusterId: string, affiliateId: string, writer?: Writer): boolean | Refusal {
+    return this.#clusters.delete(clusterId, affiliateId, writer)
+  }
+
+  keyOf(clusterId: string): ClusterKeyState {
+    return { key: this.#clusters.keyOf(clusterId), exists: this.#clusters.has(clusterId) }
   }
 
   list(clusterId: string): Affiliates {
@@ -57,7 +62,8 @@ export class MemoryStore implements RunningStore {
   }
 
   summaries(): readonly ClusterSummary[] {
-    return Array.from(this.#clusters.export(), ({ id, affiliates }) => ({
+    const filled = [...this.#clusters.export()].filter(({ affiliates }) => affiliates.size > 0)
+    return filled.map(({ id, affiliates }) => ({
       hash: clusterHash(id),
       affiliates: affiliates.size,
       endpoints: [...affiliates.values()].reduce((total, { endpoints }) => total + endpoints.length, 0),
@@ -73,7 +79,7 @@ export class MemoryStore implements RunningStore {
     const id = this.#idOf(hash)
     if (id === undefined) return 0
     if (affiliateId === undefined) return this.#clusters.deleteCluster(id)
-    return this.#clusters.delete(id, affiliateId) ? 1 : 0
+    return this.#clusters.delete(id, affiliateId, 'operator') === true ? 1 : 0
   }
 
   countAffiliates(): number {

@@ -1,6 +1,7 @@
 import type { Instant } from '../../shared/clock.ts'
 import type { AffiliateUpdate } from '../state/affiliate.ts'
 import type { Affiliates, Counts } from '../state/clusters.ts'
+import type { Writer } from '../state/rights.ts'
 import type { Refusal } from '../validation/refusal.ts'
 
 /** At once, or later: a store in memory answers at once, so that nobody pays for a promise. */
@@ -22,6 +23,15 @@ export interface ClusterSummary {
 }
 
 /**
+ * `key` is the one that the cluster was brought to life with. Where there is none and nothing else, whoever brings it to life
+ * may give it one.
+ */
+export interface ClusterKeyState {
+  readonly key: string | undefined
+  readonly exists: boolean
+}
+
+/**
  * Where the clusters are kept. The rules of what an update makes of an affiliate, and when it is over, are those of
  * `discovery/state`, whatever the store.
  */
@@ -37,8 +47,11 @@ export interface Store {
     admit: AdmitCluster,
   ): Soon<Refusal | undefined>
 
-  /** Whether there was such an affiliate. */
-  delete(clusterId: string, affiliateId: string): Soon<boolean | Refusal>
+  /** Whether there was such an affiliate. Nobody that is known deletes it, by default. */
+  delete(clusterId: string, affiliateId: string, writer?: Writer): Soon<boolean | Refusal>
+
+  /** What is known of the write key of a cluster that the operator has named none of. */
+  keyOf(clusterId: string): Soon<ClusterKeyState | Refusal>
 
   /** What the cluster holds, to be read before anything else runs. Looking creates nothing. */
   list(clusterId: string): Soon<Affiliates | Refusal>
@@ -59,7 +72,7 @@ export interface StoreDirectory {
   /** Those that hold something, in no order. */
   summaries(): Soon<readonly ClusterSummary[] | Refusal>
   affiliatesOf(hash: string): Soon<Affiliates | Refusal>
-  /** Removes an affiliate, or all of the cluster; says how many those were. Watchers are told. */
+  /** Removes an affiliate, or all of the cluster with its write key; says how many affiliates those were. Watchers are told. */
   forget(hash: string, affiliateId: string | undefined): Soon<number | Refusal>
 }
 

@@ -2,6 +2,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock, Instant, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import { FRAME_HEAD_BYTES } from './frames.ts'
+import { type CallProof, PROOF_HEADER } from './members.ts'
 import { INCOMPLETE, isWholeMessage, MessageAssembler } from './message-reader.ts'
 import type { MessageRoom } from './message-room.ts'
 import type { CallObserver, FinishedCall, MethodName } from './observe.ts'
@@ -49,6 +50,10 @@ export class Call implements FinishedCall {
   clusterId: string | undefined
   affiliateId: string | undefined
   clientVersion: string | undefined
+  proof: CallProof | undefined
+  proofProblem: string | undefined
+  /** What is said of the proof. */
+  proofAnswer: string | undefined
   /** Called when the stream has closed, however that came. */
   onClosed: (() => void) | undefined
   readonly #server: CallServer
@@ -124,7 +129,11 @@ export class Call implements FinishedCall {
   /** Sends the headers of an answer that has messages. */
   begin(): void {
     this.#hasBegun = true
-    this.stream.respond(RESPONSE_HEADERS, WITH_TRAILERS)
+    const headers =
+      this.proofAnswer === undefined
+        ? RESPONSE_HEADERS
+        : [...RESPONSE_HEADERS, PROOF_HEADER, this.proofAnswer]
+    this.stream.respond(headers, WITH_TRAILERS)
     this.stream.on('wantTrailers', onWantTrailers)
   }
 

@@ -2,14 +2,15 @@ import type { IncomingHttpHeaders, ServerHttp2Stream, Settings } from 'node:http
 import type { Clock, Milliseconds } from '../../shared/clock.ts'
 import type { Address } from '../../shared/net/address.ts'
 import type { IpRate } from '../limits/ip-rate.ts'
-import type { Store } from '../store/store.ts'
+import { andThen, type Soon, type Store } from '../store/store.ts'
 import type { Subscriptions } from '../subscription/subscriptions.ts'
 import type { Frame } from '../subscription/watcher.ts'
 import type { Refusal } from '../validation/refusal.ts'
 import type { CheckedRequest } from '../validation/requests.ts'
 import { Call, type CallServer } from './call.ts'
-import type { Handlers } from './handlers.ts'
+import type { Caller, Handlers } from './handlers.ts'
 import type { HealthCaller } from './health.ts'
+import type { Members } from './members.ts'
 import { MessageRoom } from './message-room.ts'
 import type { CallObserver, MethodName } from './observe.ts'
 import { decodeRequest } from './request-decoder.ts'
@@ -39,6 +40,7 @@ const THROTTLED = toStatus({ kind: 'throttled' })
 
 export interface GrpcServiceOptions {
   readonly handlers: Handlers
+  readonly members: Members
   readonly store: Pick<Store, 'follow'>
   readonly subscriptions: Subscriptions
   readonly observer: CallObserver
@@ -90,12 +92,13 @@ export class GrpcService implements CallServer {
       return
     }
     const call = new Call(this, stream, method, address, timeout ?? 0)
+    call.proof = this.#options.members.proofOf(stream, headers)
     if (timeout === undefined) call.end(NO_TIMEOUT)
     else this.#admit(call)
   }
 
   received(call: Call, bytes: Buffer, start: number): void {
-    const { handlers, observer } = this.#options
+    const { handlers, observer, members } = this.#options
     const { method } = call
     observer.messageReceived(method)
     const request = decodeRequest(bytes, start)
@@ -105,13 +108,26 @@ export class GrpcService implements CallServer {
       call.clientVersion = request.affiliateId ?? ''
       observer.hello(call.clientVersion)
     } else if (request.affiliateId !== '') call.affiliateId = request.affiliateId
-    const refusal = handlers.refuse(method, request)
+    const key = members.keyOf(call, request.clusterId ?? '', bytes, start)
+    const refusal = handlers.refuse(method, request, { key, problem: call.proofProblem })
     if (refusal !== undefined) return call.end(toStatus(refusal))
     const checked = request as CheckedRequest
-    if (method === 'Watch') return this.#watch(call, checked.clusterId)
-    const answer = handlers.answer(method, checked, call.address)
+    if (method === 'Watch') return this.#watch(call, checked.clusterId, key)
+    const caller = { address: call.address, key }
+    const answer =
+      method === 'Hello' && call.proof !== undefined
+        ? this.#helloWithProof(call, checked, caller)
+        : handlers.answer(method, checked, caller)
     if (answer instanceof Promise) void answer.then((late) => finish(call, late))
     else finish(call, answer)
+  }
+
+  #helloWithProof(call: Call, request: CheckedRequest, caller: Caller): Soon<Frame | Refusal> {
+    const { handlers, members } = this.#options
+    return andThen(members.answerTo(call, request.clusterId, caller.key), (said) => {
+      call.proofAnswer = said
+      return handlers.answer('Hello', request, caller)
+    })
   }
 
   /** SPEC 1.7: takes a token, and reads the request once the call's turn has come. */
@@ -163,19 +179,19 @@ export class GrpcService implements CallServer {
     call.stream.once('close', () => deadline[Symbol.dispose]())
   }
 
-  #watch(call: Call, clusterId: string): void {
+  #watch(call: Call, clusterId: string, key: string | undefined): void {
     const { store, subscriptions } = this.#options
     const refusal = store.follow(clusterId)
     if (refusal instanceof Promise) {
-      void refusal.then((late) => this.#watchLate(call, clusterId, late))
+      void refusal.then((late) => this.#watchLate(call, clusterId, key, late))
     } else if (refusal !== undefined) call.end(toStatus(refusal))
     else if (call.canSend) new WatchStream(call, clusterId, subscriptions, this.clock)
   }
 
   /** Meanwhile the call may have ended, the service may stop, and the cluster may have left the list of those served. */
-  #watchLate(call: Call, clusterId: string, refused: Refusal | undefined): void {
+  #watchLate(call: Call, clusterId: string, key: string | undefined, refused: Refusal | undefined): void {
     const { handlers, subscriptions } = this.#options
-    const refusal = refused ?? handlers.refuseCluster(clusterId)
+    const refusal = refused ?? handlers.refuseCluster(clusterId, { key, problem: call.proofProblem })
     if (refusal !== undefined) call.end(toStatus(refusal))
     else if (subscriptions.hasEnded) call.end(OK)
     else if (!call.isFinished && call.canSend) new WatchStream(call, clusterId, subscriptions, this.clock)

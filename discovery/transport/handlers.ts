@@ -1,6 +1,8 @@
 import { type Address, addressToBytes } from '../../shared/net/address.ts'
+import type { Proven } from '../limits/admission.ts'
 import { originOf } from '../limits/origin.ts'
 import { type Affiliate, fieldLength, writeHead } from '../state/affiliate-bytes.ts'
+import { NOBODY, type Writer } from '../state/rights.ts'
 import { andThen, type Soon, type Store } from '../store/store.ts'
 import type { Frame } from '../subscription/watcher.ts'
 import type { Refusal } from '../validation/refusal.ts'
@@ -17,10 +19,19 @@ import type { MethodName } from './observe.ts'
 
 /** Whether a cluster may be served, or brought to life, at all; undefined when it may. */
 export interface Admission {
-  /** Asked for every call. */
-  cluster(clusterId: string): Refusal | undefined
+  /** Asked for every call, with the write key that it was proven with. */
+  cluster(clusterId: string, proven: Proven): Refusal | undefined
+  /** The write key that the operator has named for the cluster. */
+  keyOf(clusterId: string): string | undefined
   /** Asked for an update to a cluster that does not exist yet. */
   newCluster(clusterId: string, address: Address | undefined): Soon<Refusal | undefined>
+}
+
+/** What is known of who calls. */
+export interface Caller {
+  readonly address: Address | undefined
+  /** The write key that the call was proven with. */
+  readonly key: string | undefined
 }
 
 export interface HandlerOptions {
@@ -42,10 +53,10 @@ export class Handlers {
   }
 
   /** Undefined when the request may be answered; its ids are good then. */
-  refuse(method: MethodName, request: Request): Refusal | undefined {
+  refuse(method: MethodName, request: Request, proven: Proven): Refusal | undefined {
     const refusal = refuseCluster(request)
     if (refusal !== undefined) return refusal
-    const forbidden = this.refuseCluster(request.clusterId as string)
+    const forbidden = this.refuseCluster(request.clusterId as string, proven)
     if (forbidden !== undefined) return forbidden
     switch (method) {
       case 'Hello':
@@ -63,25 +74,26 @@ export class Handlers {
   }
 
   /** Whether the cluster is served; asked again where that took time. */
-  refuseCluster(clusterId: string): Refusal | undefined {
-    return this.#options.admission.cluster(clusterId)
+  refuseCluster(clusterId: string, proven: Proven): Refusal | undefined {
+    return this.#options.admission.cluster(clusterId, proven)
   }
 
   /** For a request that was not refused. */
   answer(
     method: Exclude<MethodName, 'Watch'>,
     request: CheckedRequest,
-    address: Address | undefined,
+    caller: Caller,
   ): Soon<Frame | Refusal> {
     const { store } = this.#options
     switch (method) {
       case 'Hello':
-        return this.#hello(address)
+        return this.#hello(caller.address)
       case 'AffiliateUpdate':
-        return this.#update(request, address)
+        return this.#update(request, caller)
       case 'AffiliateDelete':
-        return andThen(store.delete(request.clusterId, request.affiliateId), (deleted) =>
-          typeof deleted === 'boolean' ? EMPTY_FRAME : deleted,
+        return andThen(
+          store.delete(request.clusterId, request.affiliateId, this.#writer(request.clusterId, caller)),
+          (deleted) => (typeof deleted === 'boolean' ? EMPTY_FRAME : deleted),
         )
       case 'List':
         return andThen(store.list(request.clusterId), (found) =>
@@ -94,16 +106,29 @@ export class Handlers {
 
   #update(
     { clusterId, affiliateId, data, endpoints, ttl }: CheckedRequest,
-    address: Address | undefined,
+    caller: Caller,
   ): Soon<Frame | Refusal> {
     const { store, admission } = this.#options
+    const { address } = caller
     const receivedAt = store.now()
     const origin = address && originOf(address)
-    const update = { data, endpoints, expiresAt: receivedAt + ttl, receivedAt, origin }
+    const update = {
+      data,
+      endpoints,
+      expiresAt: receivedAt + ttl,
+      receivedAt,
+      origin,
+      writer: this.#writer(clusterId, caller),
+    }
     const refusal = store.update(clusterId, affiliateId, update, () =>
       admission.newCluster(clusterId, address),
     )
     return refusal instanceof Promise ? refusal.then(frameOf) : frameOf(refusal)
+  }
+
+  #writer(clusterId: string, { key }: Caller): Writer {
+    const listed = this.#options.admission.keyOf(clusterId)
+    return key === undefined && listed === undefined ? NOBODY : { key, listed }
   }
 
   /** SPEC 1.6. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import type { Server as Http1Server } from 'node:http'
 import {
   createServer as createHttp2Server,
@@ -138,6 +139,12 @@ export class Listener implements AsyncDisposable {
   /** Connections that were closed because their clients did not answer a ping. */
   get lostConnections(): number {
     return this.#liveness.lost
+  }
+
+  /** Whether the certificate that is shown is for this host or address; false without TLS. */
+  isCertifiedFor(host: string): boolean {
+    const certificate = this.#certificate && new X509Certificate(this.#certificate.value.cert)
+    return (certificate?.checkHost(host) ?? certificate?.checkIP(host)) !== undefined
   }
 
   /** Accepts no more, lets calls and answers in flight end for at most `grace`, then closes what is left. */

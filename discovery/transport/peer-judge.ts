@@ -38,6 +38,18 @@ export class PeerJudge {
     return this.#ignored.count
   }
 
+  /** Whether whoever calls does so through a proxy, by what it is or by what it says. */
+  readonly isOfProxy = (
+    { session }: Pick<ServerHttp2Stream, 'session'>,
+    headers: IncomingHttpHeaders,
+  ): boolean => {
+    if (session === undefined) return true
+    const judged: JudgedSession = session
+    judged[PEER] ??= this.#judge(session.socket.remoteAddress)
+    const isForwarded = headers['x-real-ip'] !== undefined || headers['x-forwarded-for'] !== undefined
+    return isForwarded || judged[PEER].isTrustedProxy
+  }
+
   readonly addressOf = (
     { session }: Pick<ServerHttp2Stream, 'session'>,
     headers: IncomingHttpHeaders,

@@ -41,6 +41,8 @@ export function toStatus(refusal: Refusal): Status {
       return { code: STATUS.ResourceExhausted, message: 'rate limit exceeds request timeout' }
     case 'crowded':
       return { code: STATUS.ResourceExhausted, message: refusal.what }
+    case 'unproven':
+      return { code: STATUS.PermissionDenied, message: refusal.what }
     case 'unavailable':
       return { code: STATUS.Unavailable, message: 'the store of the clusters cannot be reached' }
     case 'forbidden':

@@ -10,6 +10,8 @@ export type Refusal =
   | { readonly kind: 'crowded'; readonly what: string }
   /** What is asked of cannot be reached now, and will be again: who asks later is answered. */
   | { readonly kind: 'unavailable' }
+  /** Only members of the cluster may do this, and the call does not prove to be one's; `what` says more. */
+  | { readonly kind: 'unproven'; readonly what: string }
   /** The operator did not allow this cluster. */
   | { readonly kind: 'forbidden' }
 

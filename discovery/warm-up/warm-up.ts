@@ -20,6 +20,7 @@ import { makeFrame } from '../transport/frames.ts'
 import { GrpcService } from '../transport/grpc.ts'
 import { Handlers } from '../transport/handlers.ts'
 import { Listener, type ListenerOptions } from '../transport/listener.ts'
+import { Members } from '../transport/members.ts'
 import { PeerJudge } from '../transport/peer-judge.ts'
 import { CallMetrics } from '../web/call-metrics.ts'
 
@@ -105,6 +106,13 @@ function makeScratch(clock: Clock): { grpc: GrpcService; log: CallLog } {
     log,
     grpc: new GrpcService({
       handlers,
+      members: new Members({
+        wall: () => clock.wall(),
+        names: () => ({ given: [], certified: undefined }),
+        isOfProxy: peers.isOfProxy,
+        listedKey: () => undefined,
+        keyOf: (clusterId) => store.keyOf(clusterId),
+      }),
       store,
       subscriptions,
       clock,

@@ -7,8 +7,9 @@ import { connectTo } from '../../discovery/store/redis/connect.ts'
 import { keysOf } from '../../discovery/store/redis/layout.ts'
 import { RedisStore } from '../../discovery/store/redis/redis-store.ts'
 import { systemClock } from '../../shared/clock.ts'
+import { ORIGIN_LIMITS, testGuards } from '../support/store/guard-suite.ts'
 import { RedisServer } from '../support/store/redis-server.ts'
-import { MAX_PER_ORIGIN, type StoreWorld, testStore } from '../support/store/store-suite.ts'
+import { type StoreWorld, testStore } from '../support/store/store-suite.ts'
 
 /** Histories are told of a time long ago, so that Redis has reached every instant of them. */
 const LONG_AGO_MS = 24 * 60 * 60_000
@@ -29,7 +30,7 @@ async function openOn(server: RedisServer, changes: ChangeSink, sweepGap = 60_00
       putBack: () => assert.fail('nothing was lost'),
     },
     sweepGap,
-    maxPerOrigin: MAX_PER_ORIGIN,
+    limits: ORIGIN_LIMITS,
     settleTime: 0,
   })
   await reached.promise
@@ -51,6 +52,7 @@ async function open(changes: ChangeSink): Promise<StoreWorld> {
 }
 
 testStore({ name: 'clusters in Redis', open, histories: 100 })
+testGuards({ name: 'clusters in Redis', open })
 
 test('when nobody could sweep for a while, as much time passes again before anything expires', async () => {
   await using server = await RedisServer.start()

@@ -1,15 +1,18 @@
 import type { Instant } from '../../../shared/clock.ts'
 import type { Affiliate } from '../../state/affiliate-bytes.ts'
+import type { limitOf } from '../../state/crowd.ts'
 import { CLUSTER_MAX_AFFILIATES } from '../../validation/limits.ts'
 import { type ClusterChange, type EntryId, readEntry } from './change.ts'
 import type { ReadCluster } from './followed.ts'
-import { type ClusterKeys, dueMember, KEY_LIFE, STREAM_ENTRIES } from './layout.ts'
+import { type ClusterKeys, dueMember, KEY_LIFE, PIN_LIFE, STREAM_ENTRIES } from './layout.ts'
 import type { Link } from './link.ts'
 import { SCRIPTS } from './scripts.ts'
-import { decodeValue, dueAt, encodeValue, makeVersion, originBytes, type StoredAffiliate } from './value.ts'
+import { decodeValue, dueAt, encodeValue, endOfValues, makeVersion, type StoredAffiliate } from './value.ts'
 
 /** What came of a write. */
 export type Written =
+  /** The cluster has another write key than was expected; '' is for none. */
+  | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'done' | 'full' | 'crowded' | 'absent' | 'none' | 'early' }
   /** Something else is there; undefined when there is nothing, or what is there cannot be read. */
   | { readonly kind: 'conflict'; readonly there: StoredAffiliate | undefined; readonly isUnreadable: boolean }
@@ -19,8 +22,10 @@ export interface WriteOptions {
   readonly expected: string
   readonly isChange: boolean
   readonly mayCreate: boolean
-  /** How many affiliates of the cluster may come from its origin, when it is new; 0 for any number. */
-  readonly mostPerOrigin?: number
+  /** How many affiliates of the cluster may come from its origin, when it is new; 0, as by default, for any number. */
+  readonly limit?: ReturnType<typeof limitOf>
+  /** The write key that is expected, any by default; and what is left there when this brings the cluster to life. */
+  readonly key?: { readonly expected: string; readonly left: string }
   /** Instant before which it must not be done. */
   readonly notBefore?: Instant
 }
@@ -49,17 +54,18 @@ export const deleteAffiliate = (
   link: Link,
   keys: ClusterKeys,
   affiliateId: string,
-  { expected, notBefore }: Pick<WriteOptions, 'expected' | 'notBefore'>,
+  options: Pick<WriteOptions, 'expected' | 'notBefore' | 'key'>,
 ): Promise<Written> =>
   write(link, keys, { id: affiliateId, ...NOBODY }, NOTHING, {
-    expected,
+    ...options,
     isChange: true,
     mayCreate: false,
-    ...(notBefore !== undefined && { notBefore }),
   })
 
 const NOTHING = Buffer.alloc(0)
 const NOBODY = { endpoints: [], expiresAt: 0, origin: undefined }
+const NO_LIMIT = { most: 0, isOfUnproven: false }
+const ANY_KEY = { expected: '*', left: '' }
 const SALT_LIMIT = 2 ** 48
 
 async function write(
@@ -67,12 +73,19 @@ async function write(
   keys: ClusterKeys,
   affiliate: Pick<Affiliate, 'id' | 'endpoints' | 'expiresAt' | 'origin'>,
   value: Buffer,
-  { expected, isChange, mayCreate, notBefore = 0, mostPerOrigin = 0 }: WriteOptions,
+  {
+    expected,
+    isChange,
+    mayCreate,
+    notBefore = 0,
+    limit: { most, isOfUnproven } = NO_LIMIT,
+    key = ANY_KEY,
+  }: WriteOptions,
 ): Promise<Written> {
   const { id: affiliateId, origin } = affiliate
   const [, kind, there] = await link.run(
     SCRIPTS.write,
-    [keys.affiliates, keys.changes, keys.due, keys.clusters],
+    [keys.affiliates, keys.changes, keys.due, keys.clusters, keys.pin],
     [
       affiliateId,
       expected,
@@ -87,11 +100,15 @@ async function write(
       `${notBefore}`,
       `${KEY_LIFE}`,
       `${STREAM_ENTRIES}`,
-      originBytes(origin),
-      `${mostPerOrigin}`,
+      endOfValues(origin, isOfUnproven),
+      `${most}`,
+      key.expected,
+      key.left,
+      `${PIN_LIFE}`,
     ],
   )
   const name = String(kind) as Written['kind']
+  if (name === 'key') return { kind: name, key: String(there) }
   if (name !== 'conflict') return { kind: name }
   const bytes = there as Buffer
   const decoded = bytes.length === 0 ? undefined : decodeValue(affiliateId, bytes)

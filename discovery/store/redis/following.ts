@@ -4,7 +4,7 @@ import { clusterHash } from '../cluster-hash.ts'
 import { judgeAbsence, readToldChange } from './change.ts'
 import { type Reading, readCluster, writeAffiliate } from './clusters-in-redis.ts'
 import { FollowedCluster, type ReadCluster, toPutBack } from './followed.ts'
-import { type ClusterKeys, keysOf } from './layout.ts'
+import { type ClusterKeys, keysOf, PIN_LIFE } from './layout.ts'
 import { type Link, RedisFailure } from './link.ts'
 import { Turns } from './turns.ts'
 
@@ -12,6 +12,8 @@ export interface FollowingOptions {
   readonly clock: Clock
   readonly changes: ChangeSink
   readonly isWatched: (clusterId: string) => boolean
+  /** The write key of a cluster, by its hash, as it was seen last; '' for none. */
+  readonly keyOf: (hash: string) => string
   /** Affiliates of a cluster were put back into a Redis that had lost them. */
   readonly onPutBack: (hash: string, affiliates: number) => void
 }
@@ -206,6 +208,8 @@ export class Following {
   /** What is there after what was missing has been put back. */
   async #putBack({ cluster, keys }: Follow, there: ReadCluster): Promise<ReadCluster> {
     const missing = toPutBack(cluster.all(), there, this.#link.now())
+    const key = this.#options.keyOf(keys.hash)
+    if (key !== '') await this.#link.ask('SET', keys.pin, key, 'NX', 'PX', PIN_LIFE)
     // Who has written there meanwhile, a node or another replica, knows better: a conflict is no failure.
     await Promise.all(
       missing.map(({ affiliate, expected }) =>

@@ -22,6 +22,8 @@ export interface ClusterKeys {
   readonly changes: string
   readonly due: string
   readonly clusters: string
+  /** String: the write key that the cluster was brought to life with. */
+  readonly pin: string
 }
 
 export function keysOf(hash: string): ClusterKeys {
@@ -33,6 +35,7 @@ export function keysOf(hash: string): ClusterKeys {
     changes: `${own}:changes`,
     due: dueKey(bucket),
     clusters: clustersKey(bucket),
+    pin: `${own}:key`,
   }
 }
 
@@ -63,6 +66,8 @@ export const readDueMember = (member: string): { readonly hash: string; readonly
 
 /** Of clusters that nobody writes to any more, should no sweeper ever come by. Whoever lives writes every half hour. */
 export const KEY_LIFE: Milliseconds = 24 * 60 * 60_000
+/** Of write keys of clusters that nobody writes to any more. */
+export { PIN_LIFE } from '../../state/pins.ts'
 /** Sweeping is put off by no more than this, nor for longer: the longest that nodes may ask for (SPEC 1.2). */
 export const HOLD_MAX: Milliseconds = TTL_MAX_MS
 /** About so many changes of a cluster are kept for those who were away. */

@@ -1,27 +1,17 @@
 import type { Redis } from 'ioredis'
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
-import { type AffiliateUpdate, updateAffiliate } from '../../state/affiliate.ts'
-import {
-  type Affiliates,
-  type ChangeSink,
-  type Counts,
-  TOO_MANY_AFFILIATES,
-  TOO_MANY_ENDPOINTS,
-  TOO_MANY_FROM_ADDRESS,
-} from '../../state/clusters.ts'
+import type { AffiliateUpdate } from '../../state/affiliate.ts'
+import type { Affiliates, ChangeSink, Counts } from '../../state/clusters.ts'
+import { NO_LIMITS, type OriginLimits } from '../../state/crowd.ts'
+import { NOBODY } from '../../state/rights.ts'
 import type { Refusal } from '../../validation/refusal.ts'
 import { clusterHash } from '../cluster-hash.ts'
-import type { AdmitCluster, ClusterSummary, RunningStore } from '../store.ts'
+import type { AdmitCluster, ClusterKeyState, ClusterSummary, RunningStore } from '../store.ts'
 import { claimCluster } from './claim.ts'
-import {
-  countCluster,
-  deleteAffiliate,
-  readAffiliate,
-  readCluster,
-  type WriteOptions,
-  writeAffiliate,
-} from './clusters-in-redis.ts'
+import { countCluster, deleteAffiliate, readCluster } from './clusters-in-redis.ts'
 import { Following } from './following.ts'
+import { deleteInRedis, UNAVAILABLE, updateInRedis, type WritePlace } from './guarded-writes.ts'
+import { KeysSeen } from './keys-seen.ts'
 import { BUCKETS, type ClusterKeys, clustersKey, dueKey, keysOf, originTag } from './layout.ts'
 import { Link, RedisFailure, SETTLE_TIME } from './link.ts'
 import { mayHaveTurn, sweepDue } from './sweeper.ts'
@@ -36,8 +26,8 @@ export interface RedisStoreOptions {
   /** What is over may be swept when the last sweep was no longer ago. */
   readonly sweepGap: Milliseconds
   readonly settleTime?: Milliseconds
-  /** How many affiliates of one cluster may come from one client address; 0, as by default, for any number. */
-  readonly maxPerOrigin?: number
+  /** How many affiliates of one cluster may come from one client address; by default any number. */
+  readonly limits?: OriginLimits
 }
 
 export interface RedisReports {
@@ -52,11 +42,6 @@ export interface RedisReports {
   putBack(hash: string, affiliates: number): void
 }
 
-const UNAVAILABLE: Refusal = { kind: 'unavailable' }
-
-/** Others change the same affiliate at the same time, if at all, a few times. */
-const ATTEMPTS = 16
-
 /**
  * Clusters in Redis, for any number of replicas. What an update makes of an affiliate is computed here by the rules of
  * `discovery/state` and written in the place of what it was computed from; when something else stands there, it is
@@ -66,6 +51,7 @@ export class RedisStore implements RunningStore {
   readonly #options: RedisStoreOptions
   readonly #link: Link
   readonly #following: Following
+  readonly #keysSeen = new KeysSeen()
 
   constructor(options: RedisStoreOptions) {
     const { connect, clock, changes, isWatched, reports, settleTime = SETTLE_TIME } = options
@@ -89,6 +75,7 @@ export class RedisStore implements RunningStore {
     this.#following = new Following(this.#link, {
       clock,
       changes,
+      keyOf: (hash) => this.#keysSeen.get(hash),
       isWatched,
       onPutBack: (hash, affiliates) => reports.putBack(hash, affiliates),
     })
@@ -114,13 +101,24 @@ export class RedisStore implements RunningStore {
     update: AffiliateUpdate,
     admit: AdmitCluster,
   ): Promise<Refusal | undefined> {
-    return await this.#reach(() => this.#update(clusterId, affiliateId, update, admit))
+    const origin = update.origin && originTag(clusterId, update.origin)
+    const tagged = { ...update, origin }
+    return await this.#reach(() => updateInRedis(this.#placeOf(clusterId), affiliateId, tagged, admit))
   }
 
-  async delete(clusterId: string, affiliateId: string): Promise<boolean | Refusal> {
+  async delete(clusterId: string, affiliateId: string, writer = NOBODY): Promise<boolean | Refusal> {
+    return await this.#reach(() => deleteInRedis(this.#placeOf(clusterId), affiliateId, writer))
+  }
+
+  async keyOf(clusterId: string): Promise<ClusterKeyState | Refusal> {
     return await this.#reach(async () => {
-      const { kind } = await deleteAffiliate(this.#link, this.#keysOf(clusterId), affiliateId, ANY)
-      return kind === 'done'
+      const { keys } = this.#placeOf(clusterId)
+      const [key, fields] = await Promise.all([
+        this.#link.ask('GET', keys.pin) as Promise<Buffer | null>,
+        this.#link.ask('HLEN', keys.affiliates) as Promise<number>,
+      ])
+      this.#keysSeen.saw(keys.hash, key === null ? '' : String(key))
+      return { key: key === null ? undefined : String(key), exists: fields > 1 }
     })
   }
 
@@ -167,6 +165,10 @@ export class RedisStore implements RunningStore {
     return await this.#reach(async () => {
       const keys = keysOf(hash)
       const ids = affiliateId === undefined ? await this.#idsOf(keys) : [affiliateId]
+      if (affiliateId === undefined) {
+        await this.#link.ask('DEL', keys.pin)
+        this.#keysSeen.saw(hash, '')
+      }
       const deleted = await Promise.all(ids.map((id) => deleteAffiliate(this.#link, keys, id, ANY)))
       return deleted.filter(({ kind }) => kind === 'done').length
     })
@@ -205,58 +207,15 @@ export class RedisStore implements RunningStore {
     await this.#link[Symbol.asyncDispose]()
   }
 
-  async #update(
-    clusterId: string,
-    affiliateId: string,
-    given: AffiliateUpdate,
-    admit: AdmitCluster,
-  ): Promise<Refusal | undefined> {
+  #placeOf(clusterId: string): WritePlace {
     const followed = this.#following.cluster(clusterId)
-    const keys = followed?.keys ?? keysOf(clusterHash(clusterId))
-    const update = { ...given, origin: given.origin && originTag(clusterId, given.origin) }
-    const { maxPerOrigin: mostPerOrigin = 0 } = this.#options
-    let old = followed?.cluster.get(affiliateId)
-    let isOldKnown = false
-    let mayCreate = false
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const affiliate = updateAffiliate(affiliateId, old, update)
-      if (affiliate === undefined) {
-        if (isOldKnown) return TOO_MANY_ENDPOINTS
-        old = await readAffiliate(this.#link, keys, affiliateId)
-        isOldKnown = true
-        continue
-      }
-      const isChange = old === undefined || old.encoded !== affiliate.encoded
-      const options: WriteOptions = { expected: old?.version ?? '', isChange, mayCreate, mostPerOrigin }
-      const { written, stored } = await writeAffiliate(this.#link, keys, affiliate, options)
-      switch (written.kind) {
-        case 'done':
-          if (!isChange) followed?.cluster.refreshed(options.expected, stored)
-          return undefined
-        case 'full':
-          return TOO_MANY_AFFILIATES
-        case 'crowded':
-          return TOO_MANY_FROM_ADDRESS
-        case 'absent': {
-          const refusal = await admit()
-          if (refusal !== undefined) return refusal
-          mayCreate = true
-          break
-        }
-        case 'conflict':
-          if (written.isUnreadable) return UNAVAILABLE
-          old = written.there
-          isOldKnown = true
-          break
-        default:
-          return UNAVAILABLE
-      }
+    return {
+      link: this.#link,
+      keys: followed?.keys ?? keysOf(clusterHash(clusterId)),
+      followed: followed?.cluster,
+      keysSeen: this.#keysSeen,
+      limits: this.#options.limits ?? NO_LIMITS,
     }
-    return UNAVAILABLE
-  }
-
-  #keysOf(clusterId: string): ClusterKeys {
-    return this.#following.cluster(clusterId)?.keys ?? keysOf(clusterHash(clusterId))
   }
 
   async #idsOf(keys: ClusterKeys): Promise<readonly string[]> {

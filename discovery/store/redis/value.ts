@@ -37,6 +37,7 @@ const ENDPOINT_HEAD = 8 + 1
 const ORIGIN_BYTES = 8
 const TAIL_FIXED = 1 + ORIGIN_BYTES
 const HAS_ORIGIN = 0x01
+const IS_PROVEN = 0x02
 
 /** `random` is between 0 and 1. */
 export const makeVersion = (random: number): string =>
@@ -47,11 +48,16 @@ export const makeVersion = (random: number): string =>
 /** What stands for an origin that is not known. */
 const NO_ORIGIN = Buffer.alloc(ORIGIN_BYTES)
 
-/** As a value ends with it; empty when it is not known. */
-export const originBytes = (origin: string | undefined): Buffer => Buffer.from(origin ?? '', 'hex')
+const originBytes = (origin: string): Buffer => Buffer.from(origin, 'hex')
+
+/** How the values end that come from this origin; empty when it is not known. `isOfUnproven` leaves out what a member wrote. */
+export function endOfValues(origin: string | undefined, isOfUnproven: boolean): Buffer {
+  if (origin === undefined) return Buffer.alloc(0)
+  return isOfUnproven ? Buffer.concat([Buffer.of(HAS_ORIGIN), originBytes(origin)]) : originBytes(origin)
+}
 
 export function encodeValue(affiliate: Affiliate, version: string): Buffer {
-  const { data, endpoints, expiresAt, refreshedAt, origin } = affiliate
+  const { data, endpoints, expiresAt, refreshedAt, origin, isProven } = affiliate
   const length = endpoints.reduce(
     (sum, { bytes }) => sum + ENDPOINT_HEAD + bytes.length + 1,
     DATA_START + data.length + TAIL_FIXED,
@@ -72,7 +78,7 @@ export function encodeValue(affiliate: Affiliate, version: string): Buffer {
     at += 1 + bytes.length
   }
   for (const { standing } of endpoints) value[at++] = standing
-  value[at++] = origin === undefined ? 0 : HAS_ORIGIN
+  value[at++] = (origin === undefined ? 0 : HAS_ORIGIN) | (isProven ? IS_PROVEN : 0)
   ;(origin === undefined ? NO_ORIGIN : originBytes(origin)).copy(value, at)
   return value
 }
@@ -109,6 +115,7 @@ export function decodeValue(id: string, value: Buffer): StoredAffiliate | undefi
       {
         refreshedAt: Number.isNaN(refreshedAt) ? undefined : refreshedAt,
         origin: hasOrigin ? value.toString('hex', flagsAt + 1, flagsAt + TAIL_FIXED) : undefined,
+        isProven: (flags & IS_PROVEN) !== 0,
       },
     ),
     version: value.toString('latin1', VERSION_AT, COUNT_AT),

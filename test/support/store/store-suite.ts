@@ -17,13 +17,13 @@ export interface StoreWorld extends AsyncDisposable {
   sweep(now: number): Promise<void>
 }
 
-interface SuiteOptions {
+export interface SuiteOptions {
   readonly name: string
   readonly open: (changes: ChangeSink) => Promise<StoreWorld>
   readonly histories: number
 }
 
-class Changes implements ChangeSink {
+export class Changes implements ChangeSink {
   #seen: { readonly clusterId: string; readonly line: string }[] = []
 
   changed(clusterId: string, affiliateId: string, change: Change): void {
@@ -38,12 +38,10 @@ class Changes implements ChangeSink {
   }
 }
 
-const admitAll = (): undefined => undefined
-/** What the stores of this suite are opened with. */
-export const MAX_PER_ORIGIN = 20
-
-const newId = (): string => randomBytes(9).toString('base64')
-const manyEndpoints = (count: number): string[] => Array.from({ length: count }, (_, index) => `n${index}`)
+export const admitAll = (): undefined => undefined
+export const newId = (): string => randomBytes(9).toString('base64')
+export const manyEndpoints = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `n${index}`)
 
 /** What every store does, whatever it keeps clusters in. */
 export function testStore({ name, open, histories }: SuiteOptions): void {
@@ -181,74 +179,6 @@ export function testStore({ name, open, histories }: SuiteOptions): void {
       assert.deepEqual(await told(cluster), ['a created'])
     })
 
-    const endpointsOf = async (cluster: string): Promise<string[]> =>
-      ((await list(cluster)).get('a')?.endpoints ?? []).map(({ bytes }) => String(bytes))
-
-    test('of the endpoints that come without data 16 are taken, and no call is refused for more', async () => {
-      const cluster = newId()
-      await follow(cluster)
-      assert.equal(await put(cluster, 'a', 10, '', ...manyEndpoints(64)), undefined)
-      assert.deepEqual(await endpointsOf(cluster), manyEndpoints(16))
-      await told(cluster)
-      assert.equal(await put(cluster, 'a', 20, '', 'more'), undefined)
-      assert.deepEqual(await endpointsOf(cluster), manyEndpoints(16))
-      assert.deepEqual(await told(cluster), [], 'what had no room is no change')
-    })
-
-    test('the endpoints of the owner push out those of others, and are never refused for them', async () => {
-      const cluster = newId()
-      const own = Array.from({ length: 60 }, (_, index) => `own${index}`)
-      await put(cluster, 'a', 1800, '', ...manyEndpoints(16))
-      assert.equal(await put(cluster, 'a', 10, 'x', ...own), undefined)
-      assert.deepEqual(await endpointsOf(cluster), [...manyEndpoints(4), ...own])
-      assert.equal(await put(cluster, 'a', 1800, '', ...manyEndpoints(16)), undefined)
-      assert.equal((await endpointsOf(cluster)).length, 64)
-      assert.deepEqual(
-        (await endpointsOf(cluster)).filter((each) => each.startsWith('own')),
-        own,
-      )
-    })
-
-    test('an owner whose data somebody sent again with other endpoints has room for its own', async () => {
-      const cluster = newId()
-      await put(cluster, 'a', 10, 'x', 'own')
-      await put(cluster, 'a', 20, 'x', ...manyEndpoints(64))
-      assert.equal(await put(cluster, 'a', 10, 'x', 'own', 'own too'), undefined)
-      const endpoints = await endpointsOf(cluster)
-      assert.deepEqual(
-        [endpoints.length, endpoints.includes('own'), endpoints.includes('own too')],
-        [64, true, true],
-      )
-    })
-
-    test('one that others named first is the owner’s as soon as it names it', async () => {
-      const cluster = newId()
-      await put(cluster, 'a', 10, '', ...manyEndpoints(16))
-      await put(cluster, 'a', 10, 'x', 'n3')
-      await put(cluster, 'a', 10, 'x', ...Array.from({ length: 63 }, (_, index) => `own${index}`))
-      assert.ok((await endpointsOf(cluster)).includes('n3'))
-    })
-
-    test('one address cannot fill a cluster, and what it has it may refresh', async () => {
-      const cluster = newId()
-      const from = async (origin: string | undefined, id: string, data = 'x') =>
-        await world.store.update(cluster, id, { ...update(10, data), origin }, admitAll)
-      for (let index = 0; index < MAX_PER_ORIGIN; index += 1)
-        assert.equal(await from('192.0.2.1', `a${index}`), undefined)
-      assert.deepEqual(await from('192.0.2.1', 'more'), {
-        kind: 'crowded',
-        what: 'too many affiliates of the cluster from one address',
-      })
-      assert.equal((await list(cluster)).size, MAX_PER_ORIGIN)
-      assert.equal(await from('192.0.2.1', 'a0', 'y'), undefined)
-      assert.equal(await from('192.0.2.2', 'b'), undefined)
-      assert.equal(await from(undefined, 'c'), undefined, 'one without an address is not counted')
-      await from('192.0.2.2', 'a0', 'z')
-      assert.equal(await from('192.0.2.1', 'more'), undefined, 'one that came back elsewhere counts there')
-      await world.store.delete(cluster, 'a1')
-      assert.equal(await from('192.0.2.1', 'yet more'), undefined)
-    })
-
     test('a sweep tells of lost endpoints as an update (S1), of lost affiliates as a deletion', async () => {
       const cluster = newId()
       await follow(cluster)
@@ -335,7 +265,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('sweep' as const) }) },
 )
 
-function found(affiliates: Affiliates | Refusal): Affiliates {
+export function found(affiliates: Affiliates | Refusal): Affiliates {
   assert.ok(!('kind' in affiliates), JSON.stringify(affiliates))
   return affiliates
 }

@@ -127,6 +127,20 @@ test('the list of allowed clusters is read, and read again when it changes', () 
     await edges[Symbol.asyncDispose]()
   }))
 
+test('who watches a cluster begins anew when only its members are served from then on', () =>
+  inDirectory(async (directory) => {
+    const file = join(directory, 'allowed')
+    const key = 'cCZ4Kn12GDCTatQ/R4S+STWbLoAp0fRVI1efXA+gM9g='
+    await writeFile(file, `one ${key}\ntwo\n`)
+    const { edges, clock, kept } = await open(`-allowed-clusters=${file}`)
+    await writeFile(file, `one ${key} members-only\ntwo\n`)
+    while (kept.length < 2) await clock.advance(100)
+    await writeFile(file, `one ${key} members-only\ntwo\n# the same\n`)
+    while (kept.length < 3) await clock.advance(100)
+    assert.deepEqual(kept, [['one', 'two'], ['two'], ['one', 'two']])
+    await edges[Symbol.asyncDispose]()
+  }))
+
 test('the admin API on a private socket, with a token when there is one', () =>
   inDirectory(async (directory) => {
     const socketPath = join(directory, 'admin.sock')

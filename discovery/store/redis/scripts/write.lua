@@ -4,6 +4,7 @@
 --       2 stream of the cluster's changes; channel of the same name
 --       3 sorted set: when which affiliate of the bucket is due
 --       4 set of the bucket's clusters
+--       5 the cluster's write key
 -- ARGV  1 affiliate id
 --       2 version that is expected there; '' for none; '*' for whatever is there, which only a deletion may say
 --       3 value; '' deletes
@@ -17,14 +18,19 @@
 --      11 instant before which this must not be done; 0 for none
 --      12 milliseconds after which what nobody writes to any more is gone
 --      13 entries that the stream keeps, about
---      14 end of the values that come from the same client address; '' where it is not known
---      15 most affiliates of a cluster from one client address; 0 for any number
--- Answer  1 Unix milliseconds  2 what came of it  3 the value that is there, after a conflict
---       'done'  'conflict'  'full'  'crowded' (too many from one address)  'absent' (there is no such cluster)  'none' (nothing to delete)  'early'
+--      14 end of the values that are counted, which come from the same client address; '' where it is not known
+--      15 most affiliates of a cluster that end so; 0 for any number
+--      16 write key that is expected there; '' for none; '*' for whatever is there
+--      17 write key that is left there when this brings the cluster to life; '' for none
+--      18 milliseconds after which a write key that nobody uses is gone
+-- Answer  1 Unix milliseconds  2 what came of it  3 the value that is there, after a conflict; or the write key
+--       'key' (another than was expected)  'done'  'conflict'  'full'  'crowded' (too many from one address)  'absent' (there is no such cluster)  'none' (nothing to delete)  'early'
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if now < tonumber(ARGV[11]) then return {now, 'early'} end
 
+local key = redis.call('GET', KEYS[5]) or ''
+if ARGV[16] ~= '*' and ARGV[16] ~= key then return {now, 'key', key} end
 local old = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 local is_deletion = ARGV[3] == ''
 if ARGV[2] == '*' then
@@ -78,7 +84,11 @@ if is_deletion then
   if redis.call('HLEN', KEYS[1]) == 1 then redis.call('SREM', KEYS[4], ARGV[6]) end
 else
   redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5])
-  if count <= 1 then redis.call('SADD', KEYS[4], ARGV[6]) end
+  if count <= 1 then
+    redis.call('SADD', KEYS[4], ARGV[6])
+    if key == '' and ARGV[17] ~= '' then redis.call('SET', KEYS[5], ARGV[17]) end
+  end
+  redis.call('PEXPIRE', KEYS[5], ARGV[18])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[12])
 redis.call('PEXPIRE', KEYS[2], ARGV[12])

@@ -94,3 +94,19 @@ test('where claims are kept elsewhere, the answer comes later, or not at all', a
     assert.equal((await admission.newCluster('one', A))?.kind, want)
   }
 })
+
+test('members-only serves who proves the key, and tells the others why not', () => {
+  const KEY = 'cCZ4Kn12GDCTatQ/R4S+STWbLoAp0fRVI1efXA+gM9g='
+  const { admission } = world()
+  admission.allowOnly(new AllowedClusters(`one ${KEY} members-only\ntwo ${KEY}`, () => ''))
+  const whyNot = (key: string | undefined, problem?: string): unknown => {
+    const refusal = admission.cluster('one', { key, problem })
+    return refusal?.kind === 'unproven' ? refusal.what.split(': ')[1] : refusal
+  }
+  assert.equal(whyNot(KEY), undefined)
+  assert.equal(whyNot(undefined), 'the call has none')
+  assert.equal(whyNot(undefined, 'its signature is not right'), 'its signature is not right')
+  assert.equal(whyNot('another'), 'it is of another write key')
+  assert.equal(admission.cluster('two'), undefined)
+  assert.deepEqual([admission.keyOf('two'), admission.keyOf('three')], [KEY, undefined])
+})

@@ -36,3 +36,24 @@ test('a hash is computed once for each id that it lets in, and not at all when t
 test('an empty file allows nobody', () => {
   assert.equal(new AllowedClusters('', sha256).has('one'), false)
 })
+
+const KEY = 'cCZ4Kn12GDCTatQ/R4S+STWbLoAp0fRVI1efXA+gM9g='
+
+test('behind an id or its hash stands the write key of the members, and whether nobody else is served', () => {
+  const allowed = new AllowedClusters(
+    `one= ${KEY}\n${sha256('two')}\t${KEY}  members-only\nan id with ${KEY}\nfour`,
+    sha256,
+  )
+  assert.deepEqual(allowed.find('one='), { key: KEY, isMembersOnly: false })
+  assert.deepEqual(allowed.find('two'), { key: KEY, isMembersOnly: true })
+  assert.deepEqual(allowed.find(`an id with ${KEY}`), { key: undefined, isMembersOnly: false })
+  assert.deepEqual(allowed.find('four'), { key: undefined, isMembersOnly: false })
+  assert.equal(allowed.find('five'), undefined)
+})
+
+test('members-only without a key keeps out everybody, and is a mistake', () => {
+  assert.throws(
+    () => new AllowedClusters('# ours\none members-only', sha256),
+    /^Error: line 2: members-only needs/,
+  )
+})

@@ -4,6 +4,7 @@ import {
   type Affiliate,
   type AffiliateUpdate,
   sweepAffiliate,
+  type UpdateRefusal,
   updateAffiliate,
 } from '../../../../discovery/state/affiliate.ts'
 
@@ -24,9 +25,14 @@ const show = (affiliate: Affiliate | undefined): string =>
         ...affiliate.endpoints.map(({ bytes, expiresAt }) => `${bytes}@${expiresAt}`),
       ].join(' ')
 
+function made(result: Affiliate | UpdateRefusal): Affiliate {
+  assert.ok(typeof result !== 'string', String(result))
+  return result
+}
+
 const after = (...updates: AffiliateUpdate[]): Affiliate | undefined => {
   let affiliate: Affiliate | undefined
-  for (const each of updates) affiliate = updateAffiliate('node', affiliate, each)
+  for (const each of updates) affiliate = made(updateAffiliate('node', affiliate, each))
   return affiliate
 }
 
@@ -56,18 +62,18 @@ for (const { name, updates, want } of cases) test(name, () => assert.equal(show(
 test('what changes nothing but expirations keeps the encoded form', () => {
   const first = after(update(10, 'a', 'x', 'y'))
   for (const same of [update(20, 'a', 'y', 'x'), update(20, 'a'), update(20), update(20, undefined, 'y')])
-    assert.equal(updateAffiliate('node', first, same)?.encoded, first?.encoded)
+    assert.equal(made(updateAffiliate('node', first, same)).encoded, first?.encoded)
   for (const other of [update(20, 'b'), update(20, 'a', 'z')])
-    assert.notEqual(updateAffiliate('node', first, other)?.encoded, first?.encoded)
+    assert.notEqual(made(updateAffiliate('node', first, other)).encoded, first?.encoded)
 })
 
 test('nothing counts of an update that names too many endpoints (S3), be they there or not', () => {
   const many = Array.from({ length: 64 }, (_, index) => `e${index}`)
   const full = after(update(10, 'a', ...many))
   assert.equal(full?.endpoints.length, 64)
-  assert.equal(updateAffiliate('node', full, update(20, 'b', ...many, 'one more')), undefined)
-  assert.equal(updateAffiliate('node', undefined, update(20, 'b', ...many, 'one more')), undefined)
-  const refreshed = updateAffiliate('node', full, update(20, 'b', ...many))
+  assert.equal(updateAffiliate('node', full, update(20, 'b', ...many, 'one more')), 'endpoints')
+  assert.equal(updateAffiliate('node', undefined, update(20, 'b', ...many, 'one more')), 'endpoints')
+  const refreshed = made(updateAffiliate('node', full, update(20, 'b', ...many)))
   assert.equal(refreshed?.endpoints.length, 64)
 })
 

@@ -79,7 +79,7 @@ test('too many endpoints are refused, and nothing happens (S3)', () => {
 })
 
 test('a record that came out of a snapshot counts for the address that it came from', () => {
-  const clusters = new Clusters(undefined, 1)
+  const clusters = new Clusters(undefined, { all: 1, unproven: 0 })
   const one = { data: Buffer.from('x'), endpoints: [], expiresAt: 10 }
   clusters.import({ id: 'c', affiliates: [{ ...one, id: 'a', origin: '192.0.2.1' }] })
   assert.equal(clusters.update('c', 'b', { ...one, origin: '192.0.2.1' })?.kind, 'crowded')

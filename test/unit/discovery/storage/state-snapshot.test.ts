@@ -81,6 +81,27 @@ test('whose word an endpoint is, and where a record came from, survive', () => {
   )
 })
 
+test('what members wrote, and the key of the cluster, survive, also where nothing else is left', () => {
+  const writer = { key: 'cCZ4Kn12GDCTatQ/R4S+STWbLoAp0fRVI1efXA+gM9g=', listed: undefined }
+  const clusters = new Clusters()
+  const update = { data: bytes(1), endpoints: [bytes(2)], expiresAt: 61_900, writer }
+  clusters.update('c', 'a', update)
+  clusters.update('c', 'a', { ...update, data: undefined, endpoints: [bytes(3)] })
+  clusters.update('gone', 'a', update)
+  clusters.delete('gone', 'a', writer)
+  const again = new Clusters()
+  const written = encodeSnapshot(Array.from(clusters.export(), (cluster) => exportCluster(cluster, 1000)))
+  for (const cluster of decodeSnapshot(written).clusters) importCluster(again, cluster, MOMENT)
+  assert.deepEqual([again.keyOf('c'), again.keyOf('gone')], [writer.key, writer.key])
+  const back = again.affiliatesOf('c').get('a')
+  assert.deepEqual(
+    [back?.isProven, back?.endpoints.map(({ standing }) => standing)],
+    [true, [STANDING.owner, STANDING.members]],
+  )
+  importCluster(again, { id: 'd', affiliates: [], key: 'no key' }, MOMENT)
+  assert.equal(again.keyOf('d'), undefined)
+})
+
 test('what is over at export is written as over', () => {
   const clusters = new Clusters()
   clusters.update('c', 'a', { data: bytes(1), endpoints: [], expiresAt: 1000 })

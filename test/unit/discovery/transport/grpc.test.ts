@@ -12,6 +12,7 @@ import { Subscriptions } from '../../../../discovery/subscription/subscriptions.
 import { makeFrame } from '../../../../discovery/transport/frames.ts'
 import { GrpcService, HTTP2_SETTINGS } from '../../../../discovery/transport/grpc.ts'
 import { Handlers } from '../../../../discovery/transport/handlers.ts'
+import { Members } from '../../../../discovery/transport/members.ts'
 import { statusName } from '../../../../discovery/transport/status.ts'
 import type { Refusal } from '../../../../discovery/validation/refusal.ts'
 import type { Address } from '../../../../shared/net/address.ts'
@@ -58,9 +59,16 @@ async function start(t: TestContext, over: Over = {}): Promise<World> {
   const service = new GrpcService({
     handlers: new Handlers({
       store,
-      admission: { cluster: () => over.forbidden, newCluster: () => over.crowded },
+      admission: { cluster: () => over.forbidden, keyOf: () => undefined, newCluster: () => over.crowded },
       redirectEndpoint: over.redirectEndpoint ?? '',
       reportClientIp: true,
+    }),
+    members: new Members({
+      wall: () => clock.wall(),
+      names: () => ({ given: [], certified: undefined }),
+      isOfProxy: () => false,
+      listedKey: () => undefined,
+      keyOf: (clusterId) => store.keyOf(clusterId),
     }),
     store,
     subscriptions,
@@ -110,6 +118,7 @@ const answersLate = (store: Store, late: Promise<Refusal | undefined>): Store =>
   held: (clusterId) => store.held(clusterId),
   update: async (...order) => (await late) ?? (await store.update(...order)),
   delete: async (...order) => (await late) ?? (await store.delete(...order)),
+  keyOf: async (clusterId) => (await late) ?? (await store.keyOf(clusterId)),
   list: async (clusterId) => (await late) ?? (await store.list(clusterId)),
   follow: async (clusterId) => (await late) ?? (await store.follow(clusterId)),
 })

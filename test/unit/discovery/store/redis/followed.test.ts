@@ -27,6 +27,7 @@ const stored = (
     {
       refreshedAt,
       origin: undefined,
+      isProven: false,
     },
   ),
   version,

@@ -6,8 +6,8 @@ import {
   decodeValue,
   dueAt,
   encodeValue,
+  endOfValues,
   makeVersion,
-  originBytes,
 } from '../../../../../discovery/store/redis/value.ts'
 
 const bytes = (maxLength: number, minLength = 0) => fc.uint8Array({ minLength, maxLength })
@@ -17,15 +17,16 @@ const affiliate = fc
     id: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
     data: bytes(2048),
     endpoints: fc.array(
-      fc.record({ bytes: bytes(32, 1), expiresAt: instant, standing: fc.constantFrom(0, 2) }),
+      fc.record({ bytes: bytes(32, 1), expiresAt: instant, standing: fc.constantFrom(0, 1, 2) }),
       { maxLength: 64 },
     ),
     expiresAt: instant,
     refreshedAt: fc.option(instant, { nil: undefined }),
+    isProven: fc.boolean(),
     origin: fc.option(fc.constant('0123456789abcdef'), { nil: undefined }),
   })
-  .map(({ id, data, endpoints, expiresAt, refreshedAt, origin }) =>
-    encodeAffiliate(id, data, endpoints, expiresAt, { refreshedAt, origin }),
+  .map(({ id, data, endpoints, expiresAt, refreshedAt, origin, isProven }) =>
+    encodeAffiliate(id, data, endpoints, expiresAt, { refreshedAt, origin, isProven }),
   )
 const VERSION = makeVersion(0.5)
 const ENDPOINT = { bytes: Buffer.from('e'), expiresAt: 1, standing: STANDING.owner }
@@ -60,7 +61,7 @@ test('another format, and what is cut short, is not read', () => {
 })
 
 test('a value of an earlier version has no tail: its endpoints are its owner’s, its origin is not known', () => {
-  const marks = { refreshedAt: 3, origin: '0123456789abcdef' }
+  const marks = { refreshedAt: 3, origin: '0123456789abcdef', isProven: true }
   const value = encodeValue(
     encodeAffiliate('a', Buffer.from('data'), [{ ...ENDPOINT, standing: STANDING.others }], 2, marks),
     VERSION,
@@ -76,11 +77,13 @@ test('scripts look at three places of a value: the version, the number of endpoi
   const endpoints = Array.from({ length: 3 }, () => ENDPOINT)
   const origin = '0123456789abcdef'
   const value = encodeValue(
-    encodeAffiliate('a', undefined, endpoints, 2, { refreshedAt: 1, origin }),
+    encodeAffiliate('a', undefined, endpoints, 2, { refreshedAt: 1, origin, isProven: false }),
     VERSION,
   )
   assert.deepEqual([value.toString('latin1', 1, 14), value[14]], [VERSION, 3])
-  assert.ok(value.subarray(-8).equals(originBytes(origin)))
+  assert.ok(value.subarray(-8).equals(endOfValues(origin, false)))
+  assert.ok(value.subarray(-9).equals(endOfValues(origin, true)))
+  assert.equal(endOfValues(undefined, true).length, 0)
 })
 
 test('versions have a fixed length', () => {
