@@ -10,7 +10,7 @@ import { printableLines } from './cli/printable.ts'
 import { findResource } from './cli/resources.ts'
 import { renderPeers, renderStatus } from './cli/status.ts'
 import { ConfigError, loadConfig } from './config/load.ts'
-import { renderSettings } from './config/show.ts'
+import { renderSettings, renderWriteKey } from './config/show.ts'
 import { ControlClient, NotRunningError } from './control/client.ts'
 import { type DaemonQuery, findSocket, loadUsable } from './find-daemon.ts'
 import { writeConfiguration } from './host/configuration-file.ts'
@@ -165,7 +165,8 @@ const commands: Record<string, Command> = {
       throw new UsageError('say "kubespan config validate" or "kubespan config show"')
     const loaded = await loadConfig(path)
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
-    if (action === 'validate') process.stdout.write(`${path} is valid\n`)
+    if (action === 'show' && options['write-key']) process.stdout.write(renderWriteKey(loaded.settings))
+    else if (action === 'validate') process.stdout.write(`${path} is valid\n`)
     else {
       const { askDaemon } = await import('./commands/doctor.ts')
       const view = await askDaemon(options.socket, loaded.settings).catch(() => undefined)

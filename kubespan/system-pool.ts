@@ -1,4 +1,5 @@
 import type { Clock } from '../shared/clock.ts'
+import { WriteKey } from '../shared/identity/write-key.ts'
 import { ownVersion } from '../shared/version.ts'
 import { DiscoveryPool } from './controllers/members/discovery-pool.ts'
 import { rootCertificates } from './sources/discovery/certificates.ts'
@@ -25,5 +26,8 @@ export const systemPool = (options: SystemPoolOptions): DiscoveryPool =>
         keepalive: checkConnectionEvery(timing.affiliateTtl),
         rootCertificates: () => rootCertificates(node.caFile),
         proxy,
+        ...(cluster !== undefined && {
+          proofs: { key: WriteKey.of(cluster.key), wall: () => options.clock.wall() },
+        }),
       }),
   })

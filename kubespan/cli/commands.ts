@@ -42,6 +42,10 @@ export const OPTIONS = {
     value: 'FILE',
     help: 'write there and nowhere else, for the eyes of root (in /etc/kubespan: and of the service) alone; never overwrites',
   },
+  'write-key': {
+    type: 'boolean',
+    help: 'print only the public write key of the cluster, for the list of allowed clusters of a discovery service',
+  },
   help: { type: 'boolean', short: 'h', help: 'show this help' },
   version: { type: 'boolean', help: 'show the version' },
 } as const satisfies Record<
@@ -100,7 +104,7 @@ export const COMMANDS: readonly CommandHelp[] = [
     name: 'config',
     arguments: 'validate|show [FILE]',
     summary: 'check a configuration, or show its effective values',
-    options: ['config', 'socket', 'output'],
+    options: ['config', 'socket', 'output', 'write-key'],
   },
   {
     name: 'reload',

@@ -47,17 +47,24 @@ const renderServices = (services: readonly ServiceView[], now: UnixMilliseconds)
     services.map((service) => [
       service.name,
       service.endpoint + (service.isRedirected ? ' (redirected)' : ''),
-      service.connected
-        ? service.isUnpublished === true
-          ? 'connected, does not take this node'
-          : 'connected'
-        : 'not connected',
+      describeState(service),
       ago(service.lastContactAt, now),
       `${service.affiliates}`,
       service.publicAddresses.join(' '),
-      service.problem ?? '',
+      service.problem ??
+        (service.proof?.kind === 'refused' ? `our proof of membership: ${service.proof.why}` : ''),
     ]),
   )
+
+/** A service that does not know of proofs is only connected, as one that knows no key of the cluster is. */
+function describeState({ connected, isUnpublished, proof }: ServiceView): string {
+  if (!connected) return 'not connected'
+  const marks = [
+    isUnpublished === true ? ', does not take this node' : '',
+    proof === undefined || proof.kind === 'unused' ? '' : `, proof ${proof.kind}`,
+  ]
+  return `connected${marks.join('')}`
+}
 
 const renderKubernetes = (kubernetes: KubernetesView, now: UnixMilliseconds): string =>
   renderTable(

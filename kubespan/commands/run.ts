@@ -1,4 +1,5 @@
 import { systemClock } from '../../shared/clock.ts'
+import { WriteKey } from '../../shared/identity/write-key.ts'
 import type { Logger } from '../../shared/log.ts'
 import { messageOf } from '../../shared/message-of.ts'
 import { ownVersion } from '../../shared/version.ts'
@@ -223,8 +224,11 @@ async function leaveDirectly({ settings, problem }: UsableSettings): Promise<voi
         keepalive: LEAVE_LIMIT_MS,
         rootCertificates: () => rootCertificates(node.caFile),
         proxy,
+        proofs: { key: WriteKey.of(cluster.key), wall: () => systemClock.wall() },
       })
       try {
+        // What a member wrote goes only when a member asks: Hello says that we are one.
+        await transport.hello(AbortSignal.timeout(LEAVE_LIMIT_MS)).catch(() => undefined)
         await transport.remove(nodeId, AbortSignal.timeout(LEAVE_LIMIT_MS))
         return undefined
       } catch (error) {

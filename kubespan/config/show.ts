@@ -1,3 +1,4 @@
+import { WriteKey } from '../../shared/identity/write-key.ts'
 import { clusterTag } from '../../shared/log.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import { DEFAULT_LINK_FILTERS } from '../model/link-filter.ts'
@@ -72,4 +73,10 @@ export function renderSettings(
     .map((name) => `${name.padEnd(width)}  ${text(value[name]?.value)}  (${value[name]?.from})\n`)
     .join('')
   return { value, table }
+}
+
+/** `kubespan config show --write-key`: what a discovery service knows members by. It says nothing of the secret. @throws without a cluster */
+export function renderWriteKey({ cluster }: Pick<Settings, 'cluster'>): string {
+  if (cluster === undefined) throw new Error('there is no write key without a cluster id and secret')
+  return `${WriteKey.of(cluster.key).publicKey}\n`
 }

@@ -9,6 +9,7 @@ import type { Seen } from '../model/finding.ts'
 import type { Ruleset } from '../model/nft-ruleset.ts'
 import type { PathFilterFact } from '../model/path-filters.ts'
 import type { AnyRule } from '../model/policy-rule.ts'
+import type { ProofAnswer } from '../model/proof-answer.ts'
 import type { Settings } from '../model/settings.ts'
 
 /** Everything that the checks judge, observed once. */
@@ -158,6 +159,8 @@ export interface ServiceFact {
   readonly attempts: readonly FamilyAttempt[]
   /** Our address as the service sees it. */
   readonly clientAddress: Address | undefined
+  /** What it makes of our proof of membership; undefined where it does not know of such. */
+  readonly proof: ProofAnswer | undefined
 }
 
 /** One address of a service, tried directly. */

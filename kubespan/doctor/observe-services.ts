@@ -7,7 +7,7 @@ import { firstHop } from '../model/proxy.ts'
 import { formatHostPort } from '../model/service-endpoint.ts'
 import type { DiscoveryServiceSettings, Settings } from '../model/settings.ts'
 import type { FamilyAttempt, ServiceFact } from './facts.ts'
-import type { DoctorWorld } from './world.ts'
+import type { DoctorWorld, HelloSeen } from './world.ts'
 
 /** Nobody waits longer than this for one address, and all are tried at once. */
 const ATTEMPT_LIMIT: Milliseconds = 5_000
@@ -26,6 +26,8 @@ export function observeServices(
     settings.services.map((service) => observeService(world, settings, service, lacksCredentials)),
   )
 }
+
+const NOTHING_SEEN: HelloSeen = { clientAddress: undefined, proof: undefined }
 
 async function observeService(
   world: DoctorWorld,
@@ -54,15 +56,15 @@ async function observeService(
       nameProblem: addresses,
       helloProblem: undefined,
       attempts: [],
-      clientAddress: undefined,
+      ...NOTHING_SEEN,
     }
   const [hello, attempts] = await Promise.all([
     hasHello
       ? world.hello(endpoint, settings, ATTEMPT_LIMIT).then(
-          (clientAddress) => ({ clientAddress, problem: undefined }),
-          (error: unknown) => ({ clientAddress: undefined, problem: messageOf(error) }),
+          (seen) => ({ ...seen, problem: undefined }),
+          (error: unknown) => ({ ...NOTHING_SEEN, problem: messageOf(error) }),
         )
-      : { clientAddress: undefined, problem: undefined },
+      : { ...NOTHING_SEEN, problem: undefined },
     Promise.all(addresses.slice(0, ATTEMPTS_MAX).map((address) => attempt(world, address, hop.port))),
   ])
   return {
@@ -71,6 +73,7 @@ async function observeService(
     helloProblem: hello.problem,
     attempts,
     clientAddress: hello.clientAddress,
+    proof: hello.proof,
   }
 }
 

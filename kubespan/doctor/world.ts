@@ -1,6 +1,7 @@
 import { readdir, readFile, stat, statfs } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Milliseconds } from '../../shared/clock.ts'
+import { WriteKey } from '../../shared/identity/write-key.ts'
 import type { Address } from '../../shared/net/address.ts'
 import { ownVersion } from '../../shared/version.ts'
 import { observePrivileges, type Privileges } from '../host/capabilities.ts'
@@ -8,6 +9,7 @@ import type { Host } from '../host/host.ts'
 import { findPrograms, PROGRAMS, type Program } from '../host/installed.ts'
 import type { DaemonView } from '../model/daemon-view.ts'
 import type { KubernetesAccess } from '../model/kubernetes.ts'
+import type { ProofAnswer } from '../model/proof-answer.ts'
 import type { ServiceEndpoint } from '../model/service-endpoint.ts'
 import type { Settings } from '../model/settings.ts'
 import { rootCertificates } from '../sources/discovery/certificates.ts'
@@ -24,6 +26,13 @@ export interface FileStat {
   readonly isDirectory: boolean
 }
 
+/** What a service answered to Hello. */
+export interface HelloSeen {
+  /** Our address as the service sees it. */
+  readonly clientAddress: Address | undefined
+  readonly proof: ProofAnswer | undefined
+}
+
 /** Everything outside this process that the doctor looks at. Nothing of it changes anything. */
 export interface DoctorWorld {
   readonly host: Host
@@ -38,8 +47,8 @@ export interface DoctorWorld {
   readonly lookup: Lookup
   /** Connects over TCP and hangs up; throws when that fails. */
   dial(address: Address, port: number, limit: Milliseconds): Promise<void>
-  /** Says Hello as the daemon does, and answers our address as the service sees it. */
-  hello(endpoint: ServiceEndpoint, settings: Settings, limit: Milliseconds): Promise<Address | undefined>
+  /** Says Hello as the daemon does. */
+  hello(endpoint: ServiceEndpoint, settings: Settings, limit: Milliseconds): Promise<HelloSeen>
   /** The API server that these credentials lead to. */
   kubernetes(access: KubernetesAccess): Pick<KubernetesApi, 'listNodes' | 'via'>
   programs(): Promise<ReadonlySet<Program>>
@@ -94,10 +103,13 @@ export const systemWorld = (host: Host, daemon: DoctorWorld['daemon']): DoctorWo
       keepalive: limit,
       rootCertificates: () => rootCertificates(node.caFile),
       proxy,
+      ...(cluster !== undefined && {
+        proofs: { key: WriteKey.of(cluster.key), wall: () => host.clock.wall() },
+      }),
     })
     try {
-      const { clientIp } = await transport.hello(AbortSignal.timeout(limit))
-      return toldAddress(clientIp)
+      const { clientIp, proof } = await transport.hello(AbortSignal.timeout(limit))
+      return { clientAddress: toldAddress(clientIp), proof }
     } finally {
       transport.close()
     }

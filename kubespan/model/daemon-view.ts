@@ -6,6 +6,7 @@ import type { Placement } from './desired.ts'
 import type { HostView } from './host-view.ts'
 import type { IdentityConflict } from './identity-conflict.ts'
 import type { PeerState } from './peer.ts'
+import type { ProofAnswer } from './proof-answer.ts'
 import type { ProxyView } from './proxy.ts'
 import type { LocalClaim } from './surroundings.ts'
 
@@ -90,6 +91,8 @@ export interface ServiceView {
   readonly publicAddresses: readonly Address[]
   /** Although it is connected, others learn nothing of this node there. Absent in the view of a daemon that does not tell. */
   readonly isUnpublished?: boolean
+  /** What it made of our proof of membership; absent where it does not know of such. */
+  readonly proof?: ProofAnswer | undefined
   readonly problem: string | undefined
 }
 

@@ -46,6 +46,7 @@ for (const shell of ['bash', 'zsh'] as const)
       '--socket',
       '--output',
       '-o',
+      '--write-key',
       '--help',
     ])
     assert.deepEqual(offered(shell, 'run', '--log-level', 'd'), ['debug'])

@@ -65,6 +65,7 @@ export const serviceFact = (change: Partial<ServiceFact> = {}): ServiceFact => (
     { family: 6, address: '2001:db8::1' as Address, problem: undefined, milliseconds: 15 },
   ],
   clientAddress: '192.0.2.7' as Address,
+  proof: undefined,
   ...change,
 })
 

@@ -1,4 +1,4 @@
-import type { DoctorWorld, FileStat } from '../../kubespan/doctor/world.ts'
+import type { DoctorWorld, FileStat, HelloSeen } from '../../kubespan/doctor/world.ts'
 import type { Host } from '../../kubespan/host/host.ts'
 import type { Program } from '../../kubespan/host/installed.ts'
 import { ToolError } from '../../kubespan/host/tool-error.ts'
@@ -86,9 +86,9 @@ export class FakeDoctorWorld implements DoctorWorld {
     const delay = this.answering.get(address)
     if (delay === undefined) throw new Error('ECONNREFUSED')
   }
-  async hello(): Promise<Address | undefined> {
+  async hello(): Promise<HelloSeen> {
     if (this.helloAnswer instanceof Error) throw this.helloAnswer
-    return this.helloAnswer
+    return { clientAddress: this.helloAnswer, proof: { kind: 'accepted' } }
   }
   kubernetes = () => ({
     via: async () => new URL('https://192.0.2.6:6443'),

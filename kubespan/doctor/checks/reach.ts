@@ -72,7 +72,35 @@ function checkService(service: ServiceFact): Finding[] {
           `${name}: ${proxy === undefined ? '' : 'its proxy '}${address} does not answer over IPv${family}: ${problem}; connecting may take longer`,
         ),
       )
-  return findings
+  return [...findings, ...checkProof(service)]
+}
+
+/** A service that does not know of proofs is as good as those of the protocol are. */
+function checkProof({ name, proof }: ServiceFact): Finding[] {
+  switch (proof?.kind) {
+    case undefined:
+      return []
+    case 'accepted':
+      return [ok('discovery', `${name}: accepts our proof of membership: strangers cannot change our record`)]
+    case 'unused':
+      return [
+        info(
+          'discovery',
+          `${name}: knows no write key of this cluster: who knows the id of the cluster may change its records; its operator can name the key`,
+          'kubespan config show --write-key',
+        ),
+      ]
+    case 'refused':
+      return [
+        warning(
+          'discovery',
+          `${name}: does not accept our proof of membership: ${proof.why}`,
+          'kubespan config show --write-key',
+        ),
+      ]
+    default:
+      return proof satisfies never
+  }
 }
 
 const hostOf = (endpoint: string): string => endpoint.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')

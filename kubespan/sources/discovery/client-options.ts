@@ -1,6 +1,7 @@
 import type { ClusterKey } from '../../../shared/affiliate/seal.ts'
 import type { Clock, Instant, Milliseconds } from '../../../shared/clock.ts'
 import type { Address } from '../../../shared/net/address.ts'
+import type { ProofAnswer } from '../../model/proof-answer.ts'
 import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { DoubleSeen } from './double.ts'
 import type { OwnSeals } from './own-seals.ts'
@@ -57,6 +58,8 @@ export interface ClientStatus {
   readonly publicAddresses: readonly Address[]
   /** When another machine was last seen to publish under our node id, and as what; undefined while none was. */
   readonly double?: DoubleSeen | undefined
+  /** What it made of our proof of membership, when it was asked last; undefined where it does not know of such. */
+  readonly proof?: ProofAnswer | undefined
   /** Although it is connected, others learn nothing of us there: our record is refused, or too large. */
   readonly isUnpublished: boolean
   /** Why it is not connected, or why our record is not published, or not all of it. */

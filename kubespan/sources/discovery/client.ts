@@ -169,7 +169,7 @@ export class DiscoveryClient implements AsyncDisposable {
     this.#publisher.begins()
     try {
       const hello = await within(clock, HELLO_TIMEOUT, signal, 'Hello', (limit) => transport.hello(limit))
-      this.#update({ lastContactAt: clock.now() })
+      this.#update({ lastContactAt: clock.now(), proof: hello.proof })
       if (hello.redirect !== undefined && hello.redirect !== '') {
         this.#follow(hello.redirect)
         return 'redirected'

@@ -22,6 +22,7 @@ import type { Milliseconds } from '../../../shared/clock.ts'
 import { clipped } from '../../../shared/printable.ts'
 import { firstHop, type ProxySettings } from '../../model/proxy.ts'
 import { formatHostPort, type HostPort, type ServiceEndpoint } from '../../model/service-endpoint.ts'
+import { PROOF_HEADER, Prover, type ProverOptions, readProofAnswer } from './proof.ts'
 import type { WatchMessage } from './table.ts'
 import { type DiscoveryTransport, type HelloAnswer, RefusedCall, type UpdateCall } from './transport.ts'
 import { Turnstile } from './turnstile.ts'
@@ -40,15 +41,22 @@ export interface GrpcSettings {
   /** PEM of all certificate authorities to trust, read anew for every connection. */
   readonly rootCertificates: () => Buffer
   readonly proxy: ProxySettings | undefined
+  /** What we prove with that we are a member; undefined to prove nothing. */
+  readonly proofs?: Pick<ProverOptions, 'key' | 'wall'>
 }
 
 /** The four calls over @grpc/grpc-js. A connection is made lazily and its name resolved anew each time. */
 export class GrpcTransport implements DiscoveryTransport {
   readonly #client: Client
   readonly #settings: GrpcSettings
+  readonly #prover: Prover | undefined
 
   constructor(endpoint: ServiceEndpoint, settings: GrpcSettings) {
     this.#settings = settings
+    const { clusterId, proofs } = settings
+    this.#prover =
+      proofs &&
+      new Prover({ ...proofs, clusterId, authority: formatHostPort(endpoint), plaintext: endpoint.plaintext })
     const channel: ChannelCredentials = endpoint.plaintext
       ? credentials.createInsecure()
       : credentials.createSsl(settings.rootCertificates())
@@ -69,8 +77,19 @@ export class GrpcTransport implements DiscoveryTransport {
   async hello(signal: AbortSignal): Promise<HelloAnswer> {
     const { clusterId, clientVersion } = this.#settings
     const request = create(HelloRequestSchema, { clusterId, clientVersion })
-    const answer = await this.#unary('Hello', HelloRequestSchema, request, HelloResponseSchema, signal)
-    return { clientIp: answer.clientIp, redirect: answer.redirect?.endpoint }
+    let said: string | undefined
+    const answer = await this.#unary(
+      'Hello',
+      HelloRequestSchema,
+      request,
+      HelloResponseSchema,
+      signal,
+      (headers) => {
+        said = headers.get(PROOF_HEADER)[0]?.toString()
+      },
+    )
+    this.#prover?.heard(said)
+    return { clientIp: answer.clientIp, redirect: answer.redirect?.endpoint, proof: readProofAnswer(said) }
   }
 
   async update({ affiliateId, data, endpoints, ttl }: UpdateCall, signal: AbortSignal): Promise<void> {
@@ -103,11 +122,16 @@ export class GrpcTransport implements DiscoveryTransport {
 
   async *watch(signal: AbortSignal): AsyncGenerator<WatchMessage> {
     const turnstile = new Turnstile()
+    const request = toBinary(
+      WatchRequestSchema,
+      create(WatchRequestSchema, { clusterId: this.#settings.clusterId }),
+    )
     const call = this.#client.makeServerStreamRequest(
       `${SERVICE}/Watch`,
-      (request: Uint8Array) => asBuffer(request),
+      asBuffer,
       (bytes: Buffer) => bytes,
-      toBinary(WatchRequestSchema, create(WatchRequestSchema, { clusterId: this.#settings.clusterId })),
+      request,
+      this.#metadata('Watch', request),
       { interceptors: [turnstile.interceptor] },
     )
     const cancel = (): void => call.cancel()
@@ -130,23 +154,32 @@ export class GrpcTransport implements DiscoveryTransport {
     this.#client.close()
   }
 
+  #metadata(method: string, message: Uint8Array): Metadata {
+    const metadata = new Metadata({ waitForReady: false })
+    const proof = this.#prover?.proofOf(method, message)
+    if (proof !== undefined) metadata.set(PROOF_HEADER, proof)
+    return metadata
+  }
+
   #unary<I extends DescMessage, O extends DescMessage>(
     method: string,
     input: I,
     request: MessageShape<I>,
     output: O,
     signal: AbortSignal,
+    onHeaders?: (headers: Metadata) => void,
   ): Promise<MessageShape<O>> {
+    const message = toBinary(input, request)
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         `${SERVICE}/${method}`,
-        (message: MessageShape<I>) => asBuffer(toBinary(input, message)),
+        asBuffer,
         (bytes: Buffer) => {
           if (bytes.length > ANSWER_MAX_BYTES) throw new Error(`${bytes.length} bytes`)
           return fromBinary(output, bytes)
         },
-        request,
-        new Metadata({ waitForReady: false }),
+        message,
+        this.#metadata(method, message),
         (error, answer) => {
           signal.removeEventListener('abort', cancel)
           if (error !== null) reject(readable(method, error))
@@ -154,6 +187,7 @@ export class GrpcTransport implements DiscoveryTransport {
           else reject(new Error(`${method}: empty answer`))
         },
       )
+      if (onHeaders !== undefined) call.on('metadata', onHeaders)
       const cancel = (): void => call.cancel()
       if (signal.aborted) cancel()
       else signal.addEventListener('abort', cancel, { once: true })

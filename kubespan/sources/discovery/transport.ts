@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../../../shared/clock.ts'
+import type { ProofAnswer } from '../../model/proof-answer.ts'
 import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { WatchMessage } from './table.ts'
 
@@ -7,6 +8,8 @@ export interface HelloAnswer {
   readonly clientIp: Uint8Array
   /** `host:port` of the service that we should speak to instead. */
   readonly redirect: string | undefined
+  /** What it made of our proof of membership. */
+  readonly proof?: ProofAnswer | undefined
 }
 
 export interface UpdateCall {

@@ -2,8 +2,24 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { renderPeers, renderStatus } from '../../../../kubespan/cli/status.ts'
 import { formatAge, formatBytes, renderTable } from '../../../../kubespan/cli/table.ts'
+import type { ServiceView } from '../../../../kubespan/model/daemon-view.ts'
 import type { AddressPort, Prefix } from '../../../../shared/net/address.ts'
 import { daemonView, peerView } from '../../../support/daemon-view.ts'
+
+test('a status says of each service what it made of our proof of membership', () => {
+  const [service] = daemonView().services
+  assert.ok(service !== undefined)
+  const stateWith = (change: Partial<ServiceView>): string =>
+    renderStatus(daemonView({ services: [{ ...service, ...change }] }), 10_000).split('\n')[3] ?? ''
+  assert.match(stateWith({ proof: { kind: 'accepted' } }), / connected, proof accepted /)
+  assert.match(stateWith({ proof: { kind: 'unused' } }), / connected {2}/)
+  const refused = { kind: 'refused', why: 'its time is off' } as const
+  assert.match(
+    stateWith({ proof: refused }),
+    / connected, proof refused .*our proof of membership: its time is off$/,
+  )
+  assert.match(stateWith({ proof: refused, isUnpublished: true }), /does not take this node, proof refused/)
+})
 
 test('a status is one screen', () => {
   const view = daemonView({

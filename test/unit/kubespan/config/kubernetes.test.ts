@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseConfig } from '../../../../kubespan/config/parse.ts'
-import { renderSettings } from '../../../../kubespan/config/show.ts'
+import { renderSettings, renderWriteKey } from '../../../../kubespan/config/show.ts'
 import { KUBELET_KUBECONFIGS, NODE_MATCHERS } from '../../../../kubespan/model/kubernetes.ts'
 
 const SECRET = Buffer.alloc(32, 7).toString('base64')
@@ -115,4 +115,10 @@ test('config show names it all', () => {
   const { value } = renderSettings(parsed(file(mesh, identity, registry('nodeName: n\n'))), undefined)
   assert.deepEqual(value['kubernetes.nodeName'], { value: 'n', from: 'c.yaml:10' })
   assert.deepEqual(value['kubernetes.enabled'], { value: true, from: 'default' })
+})
+
+test('config show --write-key prints the public half of what members prove with, and nothing else', () => {
+  const { settings } = parsed(file(mesh, identity))
+  assert.match(renderWriteKey(settings), /^[A-Za-z0-9+/]{43}=\n$/)
+  assert.throws(() => renderWriteKey({ cluster: undefined }), /without a cluster/)
 })

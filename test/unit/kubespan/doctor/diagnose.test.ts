@@ -273,6 +273,22 @@ const cases: readonly [string, Partial<Facts>, Severity, string, RegExp, RegExp?
     /curl -v https:\/\/d\.example:443\//,
   ],
   [
+    'a service that takes this node for a stranger',
+    { services: [serviceFact({ proof: { kind: 'refused', why: 'its time is off' } })] },
+    'warning',
+    'discovery',
+    /does not accept our proof of membership: its time is off/,
+    /kubespan config show --write-key/,
+  ],
+  [
+    'a service that knows no write key of the cluster',
+    { services: [serviceFact({ proof: { kind: 'unused' } })] },
+    'info',
+    'discovery',
+    /who knows the id of the cluster may change its records/,
+    /kubespan config show --write-key/,
+  ],
+  [
     'IPv6 of a service is broken',
     {
       services: [
@@ -596,6 +612,12 @@ for (const [name, change, severity, check, says, mend] of cases)
     assert.match(found[0]?.says ?? '', says)
     if (mend !== undefined) assert.match(found[0]?.mend ?? '', mend)
   })
+
+test('a service that accepts our proof of membership is said to', () => {
+  const [, found] = checkServices(facts({ services: [serviceFact({ proof: { kind: 'accepted' } })] }))
+  assert.equal(found?.severity, 'ok')
+  assert.match(found?.says ?? '', /accepts our proof of membership/)
+})
 
 test('a service that is reached through a proxy is judged by the proxy', () => {
   const through = (change: Partial<ServiceFact>) =>
