@@ -38,6 +38,8 @@ export async function pingAll(
 export interface PingRun {
   readonly sent: number
   readonly received: number
+  /** Requests without an answer, but for the very last, which may have been on its way. */
+  readonly lost: number
   /** The longest time between two answers, or between the first answer and one. */
   readonly longestSilenceMilliseconds: number
   /** Wall time of each answer, ascending. */
@@ -92,10 +94,15 @@ export function parsePingRun(output: string): PingRun {
   const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? []
   if (sent === undefined) throw new Error(`not the output of a ping that ended:\n${output.slice(-500)}`)
   const at = answers(output)
+  const numbers = [...output.matchAll(/ bytes from .* icmp_seq=(\d+) .*time=/g)].map(([, number]) =>
+    Number(number),
+  )
+  const underWay = Number(sent) - Math.max(0, ...numbers) === 1 ? 1 : 0
   const gaps = at.slice(1).map((time, index) => time - (at[index] ?? time))
   return {
     sent: Number(sent),
     received: Number(received),
+    lost: Number(sent) - Number(received) - underWay,
     longestSilenceMilliseconds: Math.max(0, ...gaps),
     answeredAtMilliseconds: at,
   }
