@@ -64,6 +64,7 @@ const stages: Record<string, () => Stage> = {
   abuse: () => nodeTest('test/{fuzz,soak}/*.test.ts', '--test-timeout=900000', '--test-concurrency=2'),
   interop: () => nodeTest('test/interop/*.test.ts', '--test-timeout=300000', '--test-concurrency=1'),
   e2e: () => nodeTest('test/e2e/**/*.test.ts', '--test-timeout=300000', '--test-concurrency=2'),
+  hostile: () => nodeTest('test/hostile/*.test.ts', '--test-timeout=300000', '--test-concurrency=2'),
 }
 
 interface Result {
