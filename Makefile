@@ -1,5 +1,5 @@
 # Thin on purpose: every line calls a script that also runs by itself.
-.PHONY: deps demo test fuzz soak chaos bench bench-connect bench-daemon test-bare test-beside test-kernel test-long fmt clean
+.PHONY: deps demo test fuzz soak chaos hostile bench bench-connect bench-daemon test-bare test-beside test-kernel test-long fmt clean
 
 deps:
 	@sh test/lab/install.sh
@@ -18,6 +18,9 @@ soak: deps
 
 chaos: deps
 	@npm run -s chaos
+
+hostile: deps
+	@npm run -s hostile
 
 bench: deps
 	@npm run -s bench
