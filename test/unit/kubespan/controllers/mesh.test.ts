@@ -457,11 +457,14 @@ test('a host whose addresses changed speaks to its services anew; its own mesh l
 })
 
 test('leaving names the services that did not answer', async () => {
-  const { mesh, pool, service } = world()
+  const { mesh, pool, service, clock } = world()
   await using _ = pool
   await mesh.pass()
   await quiet()
-  assert.deepEqual(await pool.leave(1000), [])
+  const gone = pool.leave(1000)
+  await quiet()
+  await clock.advance(500)
+  assert.deepEqual(await gone, [])
   assert.equal(service.affiliates.size, 0)
   const dead = world()
   dead.service.fault = new Error('unreachable')
