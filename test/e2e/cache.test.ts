@@ -33,7 +33,7 @@ for family in 4 6; do
 /** The state directory on a disk of this size that is full up to the last block. */
 const fullDisk = (host: LabHost): string => `
   cp -r "${host.stateDirectory}" /run/kept
-  mount -t tmpfs -o size=64k tmpfs "${host.stateDirectory}"
+  mount -t tmpfs -o size=64k,mode=0700 tmpfs "${host.stateDirectory}"
   cp /run/kept/*.yaml "${host.stateDirectory}"
   dd if=/dev/zero of="${host.stateDirectory}/filler" bs=4k 2>/dev/null || true`
 

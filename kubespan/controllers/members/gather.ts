@@ -136,7 +136,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   const settle = (said: readonly Affiliate[]) =>
     settleRecords({
       ...{ standing: memory.retained, current: said, doubled: new Set(doubled), wall: input.wall },
-      ...{ ...lives, liveWithin: timing.liveWithin },
+      ...lives,
     })
   const settled = settle(current)
   // Of a node that nobody vouches for its last word counts, or nothing.
@@ -166,7 +166,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
       }),
     )
   const byIds = plan(memory.holdings, recall.plan)
-  const holders = holdersOf(byIds.conflicts, memory, lives, timing.liveWithin)
+  const holders = holdersOf(byIds.conflicts, memory, lives)
   const standing = holders.size === 0 ? byIds : plan(memory.holdings, recall.heldPlan, holders)
   const { raw, sources, isComplete } = tiers
   const knownSince = recall.knownSince.of([retained], () =>
@@ -187,7 +187,10 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
     }),
   )
   const { unsettled } = settled
-  const doubted = unsettled.flatMap(({ why, publicKey }) => (why === 'older' ? [] : [publicKey]))
+  const doubted = [
+    ...unsettled.flatMap(({ why, publicKey }) => (why === 'older' ? [] : [publicKey])),
+    ...newlyUnvouched(retained, memory.retained),
+  ]
   const heldOf = ({ refused }: PeerPlan): readonly HeldClaim[] =>
     recall.held.of([retained, refused], () => [...heldIn(retained), ...refused])
   const base = { raw, retained, sources, knownSince, trails, isComplete, unsettled, contests }
@@ -222,6 +225,22 @@ const farewellsIn = ({ farewells }: Tiers, { retained }: Pick<MeshMemory, 'retai
   farewells.filter(({ nodeId }) =>
     retained.some(({ affiliate }) => affiliate.nodeId === nodeId && affiliate.kubespan.publicKey !== ''),
   )
+
+/** Peers that a source vouched for until now. */
+function newlyUnvouched(
+  retained: readonly RetainedAffiliate[],
+  before: readonly RetainedAffiliate[],
+): PublicKey[] {
+  if (retained === before) return []
+  const vouched = new Set(
+    before.flatMap(({ affiliate, unconfirmedUntil }) =>
+      unconfirmedUntil === undefined ? affiliate.nodeId : [],
+    ),
+  )
+  return retained.flatMap(({ affiliate: { nodeId, kubespan }, unconfirmedUntil }) =>
+    unconfirmedUntil !== undefined && vouched.has(nodeId) ? [kubespan.publicKey] : [],
+  )
+}
 
 const heldIn = (retained: readonly RetainedAffiliate[]): readonly HeldClaim[] =>
   retained.flatMap(({ affiliate: { nodeId, nodename }, held }) =>

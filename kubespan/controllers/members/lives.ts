@@ -1,4 +1,4 @@
-import type { Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { Instant } from '../../../shared/clock.ts'
 import type { PublicKey } from '../../model/peer.ts'
 import { answers, type Lives } from '../../plan/members/lives.ts'
 import type { PeerPlan } from '../../plan/peers/peer-specs.ts'
@@ -43,7 +43,6 @@ export function holdersOf(
   conflicts: PeerPlan['conflicts'],
   { specs }: Pick<MeshMemory, 'specs'>,
   lives: Lives,
-  liveWithin: Milliseconds,
 ): ReadonlyMap<PublicKey, string> {
   const taken = new Set(
     conflicts.flatMap((conflict) => (conflict.kind === 'taken key' ? conflict.publicKey : [])),
@@ -51,7 +50,7 @@ export function holdersOf(
   if (taken.size === 0) return NO_HOLDERS
   return new Map(
     specs
-      .filter(({ publicKey }) => taken.has(publicKey) && answers(publicKey, lives, liveWithin))
+      .filter(({ publicKey }) => taken.has(publicKey) && answers(publicKey, lives))
       .map(({ publicKey, nodeId }) => [publicKey, nodeId]),
   )
 }

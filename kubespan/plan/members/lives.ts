@@ -17,7 +17,9 @@ export const SILENT_AFTER: Milliseconds = 3_000
 export const silenceOf = (publicKey: PublicKey, { silentSince, now }: Lives): Milliseconds =>
   now - (silentSince?.get(publicKey) ?? now)
 
-/** Whether a peer is there now. */
-export const answers = (publicKey: PublicKey, lives: Lives, liveWithin: Milliseconds): boolean =>
-  lives.now - (lives.lastReceiveAt.get(publicKey) ?? -Infinity) <= liveWithin &&
-  silenceOf(publicKey, lives) < SILENT_AFTER
+/**
+ * Whether a peer is there, as far as is known: it was heard, is up, and its path does not seem dead. An idle tunnel is silent for
+ * minutes, so bytes alone would not tell.
+ */
+export const answers = (publicKey: PublicKey, lives: Lives): boolean =>
+  lives.lastReceiveAt.has(publicKey) && silenceOf(publicKey, lives) < SILENT_AFTER

@@ -1,7 +1,7 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { compareBytes } from '../../../shared/byte-order.ts'
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
-import type { Prefix } from '../../../shared/net/address.ts'
+import { hostPrefix, type Prefix } from '../../../shared/net/address.ts'
 import { PrefixSet } from '../../../shared/net/prefix-set.ts'
 import { answers, type Lives } from './lives.ts'
 
@@ -128,7 +128,7 @@ function keep(
     : settings.graceAfterLoss
   const heardAt = lastReceiveAt.get(publicKey) ?? -Infinity
   // With a key that a registry says is another's, it is that one that answers.
-  const isLive = !claimed.has(publicKey) && answers(publicKey, input, settings.liveWithin)
+  const isLive = !claimed.has(publicKey) && !isReplaced(affiliate, input) && answers(publicKey, input)
   if (grace > 0 && isLive) return { ...entry, unconfirmedUntil: Number.POSITIVE_INFINITY }
   const keptUntil = grace === 0 ? -Infinity : heardAt + Math.max(grace, settings.liveWithin)
   if (keptUntil > now && !claimed.has(publicKey) && !sole.some((claim) => claimed.has(claim)))
@@ -138,6 +138,13 @@ function keep(
     entry.unconfirmedUntil === undefined ? now : Math.max(heardAt, now - settings.holdAfterLoss)
   const heldUntil = input.cachedUntil?.get(affiliate.nodeId) ?? holdFrom + settings.holdAfterLoss
   return { ...entry, unconfirmedUntil: heldUntil, held: input.claimsOf(affiliate) }
+}
+
+/** Whether another node is up at its mesh address: then nobody can ask it whether it is there. */
+function isReplaced({ nodeId, kubespan: { address } }: Affiliate, { owned }: RetentionInput): boolean {
+  if (address === undefined) return false
+  const prefix = hostPrefix(address)
+  return [...(owned ?? [])].some(([ownerId, prefixes]) => ownerId !== nodeId && prefixes.includes(prefix))
 }
 
 /** What is still held of it; nothing at all once there is nothing. */

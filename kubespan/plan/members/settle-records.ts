@@ -20,7 +20,6 @@ export interface SettleInput extends Lives {
   /** Two machines use these ids: what one says later does not take the place of what the other said. */
   readonly doubled: ReadonlySet<string>
   readonly wall: UnixMilliseconds
-  readonly liveWithin: Milliseconds
 }
 
 export interface Settled {
@@ -55,14 +54,14 @@ export function settleRecords(input: SettleInput): Settled {
 function whyNot(
   said: Affiliate,
   known: Affiliate,
-  { doubled, wall, liveWithin, ...lives }: SettleInput,
+  { doubled, wall, ...lives }: SettleInput,
 ): UnsettledRecord['why'] | undefined {
   if (said === known) return undefined
   const [saidAt, knownAt] = doubled.has(said.nodeId) ? [] : [sealedBy(said, wall), sealedBy(known, wall)]
   if (saidAt !== undefined && knownAt !== undefined) return saidAt < knownAt ? 'older' : undefined
   const { publicKey } = known.kubespan
   if (publicKey === said.kubespan.publicKey || publicKey === '') return undefined
-  if (!answers(publicKey, lives, liveWithin)) return undefined
+  if (!answers(publicKey, lives)) return undefined
   return said.kubespan.publicKey === '' ? 'no key' : 'another key'
 }
 

@@ -39,6 +39,8 @@ export class Publisher {
   #told = ''
   #double: DoubleSeen | undefined
   #deletion: PromiseWithResolvers<void> | undefined
+  /** Another record stood in the place of ours, so others would take ours, as it was sealed, for an old one. */
+  #isReplaced = false
   #hasLeft = false
   /** What is last said of this node. */
   #farewell: { readonly stamp: string; readonly shown: Wake } | undefined
@@ -68,8 +70,13 @@ export class Publisher {
   /** Publishes our record once more, sealed anew: who watches sees that we are there. */
   renew(): void {
     if (this.#local === undefined || this.#deletion !== undefined) return
-    this.#local = sealAnew(this.#local, this.#options.key, this.#nextSealedAt)
+    this.#sealAnew()
     this.#refreshWanted.set()
+  }
+
+  #sealAnew(): void {
+    this.#isReplaced = false
+    if (this.#local !== undefined) this.#local = sealAnew(this.#local, this.#options.key, this.#nextSealedAt)
   }
 
   publishOthers(endpoints: ReadonlyMap<string, readonly AddressPort[]>): void {
@@ -101,7 +108,10 @@ export class Publisher {
 
   /** Takes up what the Watch has said of our own record. */
   sees({ own, foreign }: Reading, isSnapshot: boolean): void {
-    if (foreign !== undefined) this.#double = this.#doubles.sees(foreign)
+    if (foreign !== undefined) {
+      this.#double = this.#doubles.sees(foreign)
+      this.#isReplaced = true
+    }
     if (own === undefined) return
     if (own !== 'missing' && own.stamp === this.#farewell?.stamp) this.#farewell.shown.set()
     const isDeletion = own === 'missing' && !isSnapshot && this.#deletion === undefined
@@ -151,6 +161,7 @@ export class Publisher {
       this.#deletion.resolve()
       return true
     }
+    if (this.#isReplaced) this.#sealAnew()
     const local = this.#local
     if (local?.data === undefined) return true
     const { data, endpoints, plaintext } = local
@@ -174,7 +185,8 @@ export class Publisher {
    */
   async #sayFarewell(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
     const { ownId, ttl, key, clock } = this.#options
-    if (this.#local === undefined) return
+    // Of two machines with one node id it would be the last word of both.
+    if (this.#local === undefined || this.#double !== undefined) return
     const record = sealOwnRecord(farewellOf(this.#local.affiliate), key, undefined, this.#nextSealedAt)
     const { data, endpoints, plaintext } = record
     if (data === undefined) return

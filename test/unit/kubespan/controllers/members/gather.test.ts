@@ -57,7 +57,10 @@ test('a live peer that the service forgot stays, and of a silent one what it own
   assert.deepEqual(ids(lost), ['n1', 'n2'])
   assert.equal(lost.retained[0]?.unconfirmedUntil, Infinity)
   assert.equal(lost.specs.length, 2)
-  const silent = gather(lost, [report([node(2)])], 2000 + 300_000)
+  assert.deepEqual([...lost.challenged], [key(1)], 'it is asked whether it is there')
+  assert.deepEqual([...gather(lost, [report([node(2)])], 2001).challenged], [])
+  const suspect = { ...lost, suspectSince: new Map([[key(1), 3000]]) }
+  const silent = gather(suspect, [report([node(2)])], 2000 + 300_000)
   assert.deepEqual(
     silent.specs.map(({ nodeId }) => nodeId),
     ['n2'],

@@ -88,15 +88,27 @@ test('nothing is a new value where nothing is new', () => {
 
 test('a silent one is kept for a grace time since it was heard, shorter where somebody deleted it', () => {
   const daemon = new Daemon([one, two], 100_000)
-  daemon.hear(110_000, [one])
-  assert.deepEqual(daemon.hear(170_000, [one]), ['1', '2 until 400000'])
+  const silent = silentSince(150_000)
+  assert.deepEqual(daemon.hear(152_999, [one], silent), ['1', '2 until Infinity'], 'an idle tunnel is silent')
+  assert.deepEqual(daemon.hear(153_000, [one], silent), ['1', '2 until 400000'])
   assert.equal(nextDeadline(daemon.retained), 400_000)
-  assert.deepEqual(daemon.hear(399_999, [one]), ['1', '2 until 400000'])
-  assert.deepEqual(daemon.hear(400_000, [one]), ['1', '2 held until 1900000'])
+  assert.deepEqual(daemon.hear(399_999, [one], silent), ['1', '2 until 400000'])
+  assert.deepEqual(daemon.hear(400_000, [one], silent), ['1', '2 held until 1900000'])
 
   const other = new Daemon([two], 100_000)
-  assert.deepEqual(other.hear(120_000, [], { ...deleted, ...silentSince(110_000) }), ['2 until 160000'])
-  assert.deepEqual(other.hear(160_000, [], { ...deleted, ...silentSince(110_000) }), ['2 held until 1900000'])
+  const gone = { ...deleted, ...silentSince(110_000) }
+  assert.deepEqual(other.hear(120_000, [], gone), ['2 until 160000'])
+  assert.deepEqual(other.hear(160_000, [], gone), ['2 held until 1900000'])
+})
+
+test('one whose mesh address another node is up with is given up: nobody could ask it any more', () => {
+  const daemon = new Daemon([one, two], 1_000)
+  assert.deepEqual(daemon.hear(2_000, [one]), ['1', '2 until Infinity'])
+  const owned = (...prefixes: string[]) => ({ owned: new Map([['3', prefixes as Prefix[]]]) })
+  assert.deepEqual(daemon.hear(3_000, [one, node('3')], owned('10.0.0.2/32')), ['1', '2 until Infinity', '3'])
+  const taken = node('3', { address: 'fd00::2' as Address })
+  assert.deepEqual(daemon.hear(4_000, [one, taken], owned('fd00::2/128')), ['1', '2 held until 1801000', '3'])
+  assert.deepEqual(daemon.retained[1]?.held, ['10.0.0.2/32', '172.17.0.1/32'])
 })
 
 test('one whose path breaks for a moment while its record is withheld stays a peer', () => {

@@ -15,20 +15,20 @@ interface Peer {
   readonly heardAt?: number
   readonly silentSince?: number
   readonly doubled?: boolean
+  readonly neverHeard?: boolean
 }
 
 /** `said`, or why it does not count while `known` stands, whose peer was heard 10 s ago. */
 function settle(known: Affiliate, said: Affiliate, peer: Peer = {}): string {
-  const { heardAt = 90_000, silentSince, doubled = false } = peer
+  const { heardAt = 90_000, silentSince, doubled = false, neverHeard = false } = peer
   const { current, unsettled } = settleRecords({
     standing: [{ affiliate: known, unconfirmedUntil: undefined, soleClaims: [] }],
     current: [said],
     doubled: new Set(doubled ? ['n'] : []),
-    lastReceiveAt: new Map([[known.kubespan.publicKey, heardAt]]),
+    lastReceiveAt: new Map(neverHeard ? [] : [[known.kubespan.publicKey, heardAt]]),
     silentSince: new Map(silentSince === undefined ? [] : [[known.kubespan.publicKey, silentSince]]),
     now: 100_000,
     wall: WALL,
-    liveWithin: 60_000,
   })
   assert.equal(current[0], unsettled.length === 0 ? said : known)
   return unsettled[0]?.why ?? 'counts'
@@ -52,7 +52,8 @@ test('a record with another key, or with none, waits while the peer answers', ()
   assert.equal(settle(record('a', WALL), record('b')), 'another key')
   assert.equal(settle(known, record('b'), { silentSince: 97_001 }), 'another key')
   assert.equal(settle(known, record('b'), { silentSince: 97_000 }), 'counts')
-  assert.equal(settle(known, record('b'), { heardAt: 39_999 }), 'counts')
+  assert.equal(settle(known, record('b'), { heardAt: 1 }), 'another key', 'an idle tunnel is silent')
+  assert.equal(settle(known, record('b'), { neverHeard: true }), 'counts')
   assert.equal(settle(record(''), record('b')), 'counts')
 })
 
