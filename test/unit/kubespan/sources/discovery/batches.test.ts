@@ -67,18 +67,34 @@ test('a service that goes on and on is taken in batches, ten in any second at mo
   assert.ok(world.taken.at(-1)?.count ?? 0 > 1)
 })
 
-test('a service that says much is read no faster than it can be worked off', async () => {
-  const world = new World(() => endless(() => message(100)))
-  await world.pass(60_000)
-  const affiliates = world.asked * 100
-  assert.ok(affiliates < 4096 + 60 * 600 + 400, `${affiliates} affiliates`)
-  assert.ok(affiliates > 60 * 500)
-})
+for (const [what, each, weight] of [
+  ['says much', message(100), 101],
+  ['sends much although it says nothing', message(0, 8 << 20), 8193],
+] as const)
+  test(`a service that ${what} is read no faster than it can be worked off, and left after 10 s`, async () => {
+    const world = new World(() => endless(() => each))
+    await world.pass(9_000)
+    assert.equal(world.failure, undefined)
+    const taken = world.asked * weight
+    assert.ok(taken <= 4096 + 9 * 2000 + 4 * weight, `${taken} in 9 s`)
+    assert.ok(taken >= 4096 + 8 * 2000 - weight)
+    await world.pass(10_000)
+    await world.done
+    assert.match(String(world.failure), /says more than can be read/)
+    assert.equal(world.clock.armed, 0)
+  })
 
-test('what weighs much although it says nothing is read slowly as well', async () => {
-  const world = new World(() => endless(() => message(0, 8 << 20)))
-  await world.pass(60_000)
-  assert.ok(world.asked < 9, `${world.asked} messages of 8 MiB in a minute`)
+test('a service that says much now and then is never left', async () => {
+  const world = new World(async function* () {
+    for (let minute = 0; minute < 5; minute += 1) {
+      for (let count = 0; count < 100; count += 1) yield message(100)
+      await new Promise<void>((resolve) => world.clock.after(20_000, resolve))
+    }
+  })
+  await world.pass(150_000)
+  await world.done
+  assert.equal(world.failure, undefined)
+  assert.equal(world.asked, 500)
 })
 
 test('a thousand nodes that start anew are read at once', async () => {
