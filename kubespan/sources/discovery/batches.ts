@@ -10,8 +10,8 @@ import { sleep } from '../../../shared/waiting.ts'
 import type { WatchMessage } from './table.ts'
 import { UnfitAnswer } from './watch-decoder.ts'
 
-/** Each may cause a pass: ten in any second at most, and five for as long as it goes on. */
-export const CHANGES_ALLOWANCE: AllowanceShape = { burst: 5, perSecond: 5 }
+/** Each may cause a pass: ten in any second at most, and four for as long as it goes on. */
+export const CHANGES_ALLOWANCE: AllowanceShape = { burst: 6, perSecond: 4 }
 /**
  * In affiliates: opening one costs less than 0.1 ms, and a kilobyte less than that. What may come at once is that a thousand nodes start anew,
  * several times.

@@ -217,8 +217,8 @@ export class DiscoveryClient implements AsyncDisposable {
       if (isSnapshot)
         log.info({ service: name, affiliates: this.table.affiliates.size }, 'discovery connected')
       isSnapshot = false
-      this.#update({ connected: true, hasSnapshot: true, lastContactAt: clock.now(), problem: undefined })
-      if (reading.isChanged) this.#options.onChange()
+      const change = { connected: true, hasSnapshot: true, lastContactAt: clock.now(), problem: undefined }
+      this.#update(change, reading.isChanged)
     }
   }
 
@@ -228,9 +228,10 @@ export class DiscoveryClient implements AsyncDisposable {
   }
 
   /** That something was heard is no news by itself. */
-  #update(change: Partial<ClientStatus>): void {
+  #update(change: Partial<ClientStatus>, isNews = false): void {
     const before = JSON.stringify({ ...this.#status, lastContactAt: undefined })
     this.#status = { ...this.#status, ...change }
-    if (JSON.stringify({ ...this.#status, lastContactAt: undefined }) !== before) this.#options.onChange()
+    const isOther = JSON.stringify({ ...this.#status, lastContactAt: undefined }) !== before
+    if (isOther || isNews) this.#options.onChange()
   }
 }

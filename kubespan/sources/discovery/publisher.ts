@@ -36,7 +36,8 @@ export class Publisher {
   #again: Disposable | undefined
   #refusal: string | undefined
   #noRoom: string | undefined
-  #told = ''
+  /** What was said last of that. */
+  #told: string
   #double: DoubleSeen | undefined
   #deletion: PromiseWithResolvers<void> | undefined
   /** Another record stood in the place of ours, so others would take ours, as it was sealed, for an old one. */
@@ -50,6 +51,7 @@ export class Publisher {
     this.#seals = seals
     this.#onChange = onChange
     this.#doubles = new DoubleWatch(options.clock, () => this.renew())
+    this.#told = JSON.stringify(this.#judge())
   }
 
   /** Whether others can learn of us there, and who else publishes under our id. */
