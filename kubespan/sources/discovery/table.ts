@@ -170,8 +170,7 @@ function open(
     return known
   }
   const endpoints: AddressPort[] = []
-  for (const bytes of sealed.endpoints) {
-    const message = key.openEndpoint(bytes)
+  for (const message of key.openEndpoints(sealed.endpoints)) {
     const endpoint = message && decodeEndpoint(message)
     if (endpoint === undefined) problems.push({ id: sealed.id, what: 'endpoint cannot be opened' })
     else if (!endpoints.includes(endpoint)) endpoints.push(endpoint)

@@ -3,6 +3,8 @@ import type { SealedAffiliate, WatchMessage } from './table.ts'
 /** SPEC 1.2: what a service may hold of one cluster, and so the most that an honest one has to say. */
 export const MESSAGE_LIMITS = {
   affiliates: 1024,
+  /** A service may gather what was deleted since it spoke last. */
+  deletions: 4096,
   endpoints: 64,
   idBytes: 256,
   dataBytes: 2048,
@@ -24,24 +26,29 @@ const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  * affiliates, and each would cost an object. What is too long for the protocol is passed over: affiliates with such ids or data,
  * such endpoints, and endpoints after the 64th.
  *
+ * Of affiliates with one id the last counts.
+ *
  * @throws {UnfitAnswer} for more affiliates than a cluster has, and for what is no such message
  */
 export function decodeWatchMessage(bytes: Uint8Array): WatchMessage {
-  const affiliates: SealedAffiliate[] = []
+  const affiliates = new Map<string, SealedAffiliate>()
   let deleted = false
   let count = 0
   const fields = new FieldReader(bytes)
   while (fields.next()) {
     if (fields.number === 1 && fields.isBytes) {
       count += 1
-      if (count > MESSAGE_LIMITS.affiliates)
-        throw new UnfitAnswer(`the service tells of more than ${MESSAGE_LIMITS.affiliates} nodes at once`)
+      if (count > MESSAGE_LIMITS.deletions) throw tooMany(MESSAGE_LIMITS.deletions)
       const affiliate = decodeAffiliate(bytes.subarray(fields.start, fields.end))
-      if (affiliate !== undefined) affiliates.push(affiliate)
+      if (affiliate !== undefined) affiliates.set(affiliate.id, affiliate)
     } else if (fields.number === 2 && !fields.isBytes) deleted = fields.value !== 0
   }
-  return { affiliates, deleted, size: bytes.length }
+  if (!deleted && count > MESSAGE_LIMITS.affiliates) throw tooMany(MESSAGE_LIMITS.affiliates)
+  return { affiliates: [...affiliates.values()], deleted, size: bytes.length }
 }
+
+const tooMany = (most: number): UnfitAnswer =>
+  new UnfitAnswer(`the service tells of more than ${most} nodes at once`)
 
 function decodeAffiliate(bytes: Uint8Array): SealedAffiliate | undefined {
   const { idBytes, dataBytes, endpointBytes, endpoints: endpointsMax } = MESSAGE_LIMITS

@@ -42,10 +42,14 @@ test('reads what an encoder writes', () => {
     { noNullPrototype: true },
   )
   fc.assert(
-    fc.property(fc.array(affiliate, { maxLength: 5 }), fc.boolean(), (affiliates, deleted) => {
-      const message = encoded(affiliates, deleted)
-      assert.deepEqual(decodeWatchMessage(message), { affiliates, deleted, size: message.length })
-    }),
+    fc.property(
+      fc.uniqueArray(affiliate, { maxLength: 5, selector: ({ id }) => id }),
+      fc.boolean(),
+      (affiliates, deleted) => {
+        const message = encoded(affiliates, deleted)
+        assert.deepEqual(decodeWatchMessage(message), { affiliates, deleted, size: message.length })
+      },
+    ),
   )
 })
 
@@ -90,6 +94,20 @@ test('the most that an honest service says is read, and an affiliate more is ref
   assert.ok(message.length < WATCH_MESSAGE_MAX_BYTES)
   assert.equal(decodeWatchMessage(message).affiliates.length, affiliates)
   assert.throws(() => decodeWatchMessage(encoded([...full, said()])), /more than 1024 nodes/)
+  const gone = Array.from({ length: 4096 }, (_, index) => ({ ...said(), id: `${index}` }))
+  assert.equal(decodeWatchMessage(encoded(gone, true)).affiliates.length, 4096)
+  assert.throws(() => decodeWatchMessage(encoded([...gone, said()], true)), /more than 4096 nodes/)
+})
+
+test('of records with one id the last counts', () => {
+  const message = encoded([said(), said({ id: 'b' }), said({ data: Uint8Array.of(7) })])
+  assert.deepEqual(
+    decodeWatchMessage(message).affiliates.map(({ id, data }) => [id, data[0]]),
+    [
+      ['a', 7],
+      ['b', 1],
+    ],
+  )
 })
 
 test('fields that are unknown are passed over, and a field that is said twice counts as it was said last', () => {
