@@ -1,7 +1,5 @@
 import { systemClock } from '../../shared/clock.ts'
-import { WriteKey } from '../../shared/identity/write-key.ts'
 import type { Logger } from '../../shared/log.ts'
-import { messageOf } from '../../shared/message-of.ts'
 import { ownVersion } from '../../shared/version.ts'
 import { disk, FILE_POLL_MS, WatchedFiles } from '../../shared/watched-files.ts'
 import { cleanUp } from '../apply/cleanup.ts'
@@ -30,13 +28,13 @@ import { judgementOf } from '../plan/self/judge-links.ts'
 import { mayMatter } from '../plan/self/link-event.ts'
 import { nameNode } from '../plan/self/name-node.ts'
 import { observeLinks } from '../sources/addresses.ts'
-import { rootCertificates } from '../sources/discovery/certificates.ts'
-import { GrpcTransport } from '../sources/discovery/grpc.ts'
+import { namesOnly } from '../sources/discovery/own-record.ts'
 import { watchHost } from '../sources/host-monitor.ts'
 import { systemHostName, watchHostName } from '../sources/host-name.ts'
 import { hasIdentity, setIdentityAside } from '../sources/identity-file.ts'
 import { Resolver, systemLookup } from '../sources/resolver.ts'
 import { supervise } from '../supervision.ts'
+import { systemPool } from '../system-pool.ts'
 
 export interface RunOptions {
   readonly configFile: string
@@ -207,40 +205,33 @@ async function byDaemonOr<T>(
 const LEAVE_LIMIT_MS = 10_000
 
 /**
- * Takes our record out of every service without a daemon. Throws naming the services that did not confirm, and when the
- * configuration does not tell for sure which they are.
+ * Takes our record out of every service without a daemon, after a farewell. Throws naming the services that did not confirm, and
+ * when the configuration does not tell for sure which they are.
  */
 async function leaveDirectly({ settings, problem }: UsableSettings): Promise<void> {
   if (problem !== undefined) throw problem
-  const { cluster, services, node, proxy } = settings
+  const { cluster, services } = settings
   if (cluster === undefined || (services.length === 0 && !settings.kubernetes?.enabled)) return
   const { nodeId } = await loadIdentity(settings, await observeLinks(hostOf(settings)))
-  const failures = await Promise.all([
+  const [stillAnnotated, failures] = await Promise.all([
     leaveKubernetes(settings, nodeId),
-    ...services.map(async ({ name, endpoint }) => {
-      const transport = new GrpcTransport(endpoint, {
-        clusterId: cluster.id,
-        clientVersion: ownVersion(),
-        keepalive: LEAVE_LIMIT_MS,
-        rootCertificates: () => rootCertificates(node.caFile),
-        proxy,
-        proofs: { key: WriteKey.of(cluster.key), wall: () => systemClock.wall() },
-      })
-      try {
-        // What a member wrote goes only when a member asks: Hello says that we are one.
-        await transport.hello(AbortSignal.timeout(LEAVE_LIMIT_MS)).catch(() => undefined)
-        await transport.remove(nodeId, AbortSignal.timeout(LEAVE_LIMIT_MS))
-        return undefined
-      } catch (error) {
-        return `${name}: ${messageOf(error)}`
-      } finally {
-        transport.close()
-      }
-    }),
+    leaveServices(settings, nodeId),
   ])
-  const problems = failures.filter((failure) => failure !== undefined)
+  const problems = [...(stillAnnotated === undefined ? [] : [stillAnnotated]), ...failures]
   if (problems.length > 0)
     throw new Error(`our record ends by its TTL where it could not be deleted: ${problems.join('; ')}`)
+}
+
+/** Answers what went wrong at which service. */
+async function leaveServices(settings: Settings, nodeId: string): Promise<readonly string[]> {
+  const log = { info: () => {}, warn: () => {} }
+  await using pool = systemPool({ clock: systemClock, log, onChange: () => {} })
+  const { settings: named } = nameNode(settings, systemHostName(), nodeId)
+  pool.publish(namesOnly(nodeId, named.node))
+  await pool.follow(named, nodeId)
+  const silent = await pool.leave(LEAVE_LIMIT_MS)
+  const problems = new Map(pool.statuses.map(({ name, problem }) => [name, problem]))
+  return silent.map((name) => `${name}: ${problems.get(name) ?? 'it does not answer'}`)
 }
 
 /** Takes our annotations from our Node without a daemon. Answers what went wrong. */

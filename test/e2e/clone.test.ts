@@ -6,8 +6,17 @@ import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
 import type { LabHost } from '../lab/box.ts'
 import { Lab } from '../lab/lab.ts'
 import { Mesh } from '../lab/mesh.ts'
+import { pingAll } from '../lab/ping.ts'
 import { publicHost, topology } from '../lab/topology.ts'
-import { afterPeriod, assertNothingInClear, assertReaches, FAST, PATIENCE_MS, skip } from './story.ts'
+import {
+  afterPeriod,
+  assertNothingInClear,
+  assertReaches,
+  eventually,
+  FAST,
+  PATIENCE_MS,
+  skip,
+} from './story.ts'
 
 /** How soon every member says that two machines are one to the mesh. */
 const TOLD_WITHIN_MS = 60_000
@@ -99,6 +108,13 @@ test('a machine that is a copy of another is told of by all, and mended by one c
     assert.equal(idA?.publicKey, original?.publicKey)
     assert.notEqual(idC?.nodeId, original?.nodeId)
     assert.notEqual(idC?.publicKey, original?.publicKey)
+    // The last that had the key of both was the copy.
+    await eventually(
+      'the path to the original is found again',
+      () => pingAll(b, [a.v4 ?? '']),
+      ([echo]) => echo?.roundTripMilliseconds !== undefined,
+      15_000,
+    )
     await assertReaches(b, [a.v4 ?? '', idA?.address ?? '', idC?.address ?? ''])
     await assertReaches(c, [a.v4 ?? '', b.v4 ?? ''])
     assert.deepEqual(

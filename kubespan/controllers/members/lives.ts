@@ -70,5 +70,6 @@ export const livesOf = (memory: Pick<MeshMemory, 'statuses' | 'suspectSince'>, n
     ),
   ),
   silentSince: silences(memory),
+  down: new Set([...memory.statuses].flatMap(([key, { state }]) => (state === 'down' ? key : []))),
   now,
 })

@@ -7,6 +7,8 @@ export interface Lives {
   readonly lastReceiveAt: ReadonlyMap<PublicKey, Instant>
   /** Since when each peer is not up, or its path seems dead. */
   readonly silentSince?: ReadonlyMap<PublicKey, Instant>
+  /** Those that do not answer for so long that they count as down. */
+  readonly down?: ReadonlySet<PublicKey>
   readonly now: Instant
 }
 

@@ -15,6 +15,8 @@ export interface RetainedAffiliate {
   readonly unconfirmedUntil: Instant | undefined
   /** What it alone claimed when it was last confirmed: its key and addresses. Empty while it is confirmed. */
   readonly soleClaims: readonly string[]
+  /** When it was no longer confirmed, if that was in this run and a registry had spoken. */
+  readonly lostAt?: Instant
   /**
    * Of one that is no peer any more: what it owned and nobody else has taken over. It is not sent to anybody, and not in clear
    * either. Undefined while it is a peer.
@@ -108,6 +110,7 @@ function confirm(affiliate: Affiliate, before: ReadonlyMap<string, RetainedAffil
 const sameAs = (before: RetainedAffiliate | undefined, now: RetainedAffiliate): RetainedAffiliate =>
   before?.affiliate === now.affiliate &&
   before.unconfirmedUntil === now.unconfirmedUntil &&
+  before.lostAt === now.lostAt &&
   before.held?.join() === now.held?.join() &&
   before.soleClaims.join() === now.soleClaims.join()
     ? before
@@ -120,24 +123,29 @@ function keep(
   input: RetentionInput,
 ): RetainedAffiliate {
   const { affiliate, unconfirmedUntil: until = Number.POSITIVE_INFINITY, soleClaims: sole } = entry
-  const { isComplete, explicitDeletions, lastReceiveAt, now, settings } = input
+  const { isComplete, explicitDeletions, lastReceiveAt, down, now, settings } = input
   if (!isComplete) return { ...entry, unconfirmedUntil: until }
-  const { publicKey } = affiliate.kubespan
-  const grace = explicitDeletions.has(affiliate.nodeId)
-    ? settings.graceAfterDeletion
-    : settings.graceAfterLoss
-  const heardAt = lastReceiveAt.get(publicKey) ?? -Infinity
+  const { nodeId, kubespan } = affiliate
+  const { publicKey } = kubespan
+  const { lostAt = now } = entry
+  const isDeleted = explicitDeletions.has(nodeId)
+  const grace = isDeleted ? settings.graceAfterDeletion : settings.graceAfterLoss
+  const heardAt = lastReceiveAt.get(publicKey)
   // With a key that a registry says is another's, it is that one that answers.
   const isLive = !claimed.has(publicKey) && !isReplaced(affiliate, input) && answers(publicKey, input)
-  if (grace > 0 && isLive) return { ...entry, unconfirmedUntil: Number.POSITIVE_INFINITY }
-  const keptUntil = grace === 0 ? -Infinity : heardAt + Math.max(grace, settings.liveWithin)
-  if (keptUntil > now && !claimed.has(publicKey) && !sole.some((claim) => claimed.has(claim)))
-    return { ...entry, unconfirmedUntil: keptUntil }
-  // It may have been heard long after a registry vouched for it last.
-  const holdFrom =
-    entry.unconfirmedUntil === undefined ? now : Math.max(heardAt, now - settings.holdAfterLoss)
-  const heldUntil = input.cachedUntil?.get(affiliate.nodeId) ?? holdFrom + settings.holdAfterLoss
-  return { ...entry, unconfirmedUntil: heldUntil, held: input.claimsOf(affiliate) }
+  if (grace > 0 && isLive) return { ...entry, lostAt, unconfirmedUntil: Number.POSITIVE_INFINITY }
+  // One that was never heard is tried for as long.
+  const keptUntil = (heardAt ?? lostAt) + Math.max(grace, settings.liveWithin)
+  const isGone =
+    grace === 0 ||
+    keptUntil <= now ||
+    claimed.has(publicKey) ||
+    (isDeleted && down?.has(publicKey) === true) ||
+    sole.some((claim) => claimed.has(claim))
+  if (!isGone) return { ...entry, lostAt, unconfirmedUntil: keptUntil }
+  const heldUntil =
+    input.cachedUntil?.get(nodeId) ?? Math.max(lostAt, heardAt ?? -Infinity) + settings.holdAfterLoss
+  return { ...entry, lostAt, unconfirmedUntil: heldUntil, held: input.claimsOf(affiliate) }
 }
 
 /** Whether another node is up at its mesh address: then nobody can ask it whether it is there. */

@@ -70,6 +70,20 @@ export const farewellOf = (affiliate: Affiliate): Affiliate => ({
   kubespan: NO_KUBESPAN,
 })
 
+/** What a node can say of itself that knows nothing but its names: all that a farewell needs. */
+export const namesOnly = (
+  nodeId: string,
+  {
+    hostname,
+    nodename,
+    operatingSystem,
+    machineType,
+  }: Pick<Affiliate, 'hostname' | 'nodename' | 'operatingSystem' | 'machineType'>,
+): Affiliate => ({
+  ...{ nodeId, hostname, nodename, operatingSystem, machineType },
+  ...{ addresses: [], controlPlane: undefined, kubespan: NO_KUBESPAN },
+})
+
 const NO_KUBESPAN: Affiliate['kubespan'] = {
   publicKey: '',
   address: undefined,

@@ -24,6 +24,8 @@ const node = (nodeId: string, said: Partial<Parameters<typeof affiliateOf>[0]> =
   })
 
 const deleted = { explicitDeletions: new Set(['2']) }
+/** It is given up at once. */
+const isGone = { ...deleted, down: new Set(['key-2']) }
 const silentSince = (since: number) => ({ silentSince: new Map([['key-2', since]]) })
 
 /** A daemon that has seen these nodes and hears their tunnels until told otherwise. */
@@ -93,12 +95,23 @@ test('a silent one is kept for a grace time since it was heard, shorter where so
   assert.deepEqual(daemon.hear(153_000, [one], silent), ['1', '2 until 400000'])
   assert.equal(nextDeadline(daemon.retained), 400_000)
   assert.deepEqual(daemon.hear(399_999, [one], silent), ['1', '2 until 400000'])
-  assert.deepEqual(daemon.hear(400_000, [one], silent), ['1', '2 held until 1900000'])
+  assert.deepEqual(daemon.hear(400_000, [one], silent), ['1', '2 held until 1952999'])
 
   const other = new Daemon([two], 100_000)
   const gone = { ...deleted, ...silentSince(110_000) }
   assert.deepEqual(other.hear(120_000, [], gone), ['2 until 160000'])
-  assert.deepEqual(other.hear(160_000, [], gone), ['2 held until 1900000'])
+  assert.deepEqual(other.hear(160_000, [], gone), ['2 held until 1920000'])
+
+  const down = new Daemon([two], 100_000)
+  const isDown = { ...gone, down: new Set(['key-2']) }
+  assert.deepEqual(down.hear(120_000, [], isDown), ['2 held until 1920000'], 'down, and deleted')
+})
+
+test('one that was never heard is tried for as long, and then given up', () => {
+  const daemon = new Daemon([one, two])
+  assert.deepEqual(daemon.hear(1_000, [one]), ['1', '2 until 301000'])
+  assert.deepEqual(daemon.hear(300_999, [one]), ['1', '2 until 301000'])
+  assert.deepEqual(daemon.hear(301_000, [one]), ['1', '2 held until 1801000'])
 })
 
 test('one whose mesh address another node is up with is given up: nobody could ask it any more', () => {
@@ -107,7 +120,7 @@ test('one whose mesh address another node is up with is given up: nobody could a
   const owned = (...prefixes: string[]) => ({ owned: new Map([['3', prefixes as Prefix[]]]) })
   assert.deepEqual(daemon.hear(3_000, [one, node('3')], owned('10.0.0.2/32')), ['1', '2 until Infinity', '3'])
   const taken = node('3', { address: 'fd00::2' as Address })
-  assert.deepEqual(daemon.hear(4_000, [one, taken], owned('fd00::2/128')), ['1', '2 held until 1801000', '3'])
+  assert.deepEqual(daemon.hear(4_000, [one, taken], owned('fd00::2/128')), ['1', '2 held until 1802000', '3'])
   assert.deepEqual(daemon.retained[1]?.held, ['10.0.0.2/32', '172.17.0.1/32'])
 })
 
@@ -121,7 +134,7 @@ test('one whose path breaks for a moment while its record is withheld stays a pe
 
 test('what a node owned that is given up is held, and then let go', () => {
   const daemon = new Daemon([one, node('2', { additionalAddresses: ['10.244.2.0/24'] as Prefix[] })])
-  assert.deepEqual(daemon.hear(1_000, [one]), ['1', '2 held until 1801000'], 'it was never heard')
+  assert.deepEqual(daemon.hear(1_000, [one], isGone), ['1', '2 held until 1801000'])
   assert.deepEqual(daemon.retained[1]?.held, ['10.244.2.0/24', '10.0.0.2/32', '172.17.0.1/32', 'fd00::2/128'])
   assert.deepEqual(peersOf(daemon.retained), [one])
   assert.deepEqual(daemon.hear(1_800_999, [one]), ['1', '2 held until 1801000'])
@@ -130,7 +143,7 @@ test('what a node owned that is given up is held, and then let go', () => {
 
 test('of what is held, that goes which another member has that is up, and for good', () => {
   const daemon = new Daemon([one, two])
-  daemon.hear(1_000, [one])
+  daemon.hear(1_000, [one], isGone)
   const owned = (...prefixes: string[]) => ({ owned: new Map([['1', prefixes as Prefix[]]]) })
   daemon.hear(2_000, [one], owned('10.0.0.0/8'))
   assert.deepEqual(daemon.retained[1]?.held, ['172.17.0.1/32', 'fd00::2/128'])
@@ -141,7 +154,7 @@ test('of what is held, that goes which another member has that is up, and for go
 
 test('one that is held is a peer again when a registry vouches for it', () => {
   const daemon = new Daemon([one, two])
-  daemon.hear(1_000, [one])
+  daemon.hear(1_000, [one], isGone)
   assert.deepEqual(daemon.hear(2_000, [one, two]), ['1', '2'])
   assert.deepEqual(peersOf(daemon.retained), [one, two])
 })
@@ -192,7 +205,7 @@ test('a claim of another on an address that it alone had ends the grace of a sil
 
 test('an address that several had all along ends nothing, though its other owners come and go', () => {
   const daemon = new Daemon([one, two], 0)
-  assert.deepEqual(daemon.hear(10_000, [], silentSince(5_000)), ['1 held until 1810000', '2 until 300000'])
+  assert.deepEqual(daemon.hear(10_000, [], silentSince(5_000)), ['1 until 310000', '2 until 300000'])
   assert.deepEqual(daemon.hear(11_000, [one, node('3')], silentSince(5_000)), ['1', '2 until 300000', '3'])
 })
 
@@ -201,7 +214,8 @@ test('forgetting removes what nobody vouches for, held or not, and nothing else'
   daemon.hear(0, [one])
   assert.deepEqual(daemon.hear(1000, [one], { forgotten: new Set(['1', '2']) }), ['1'])
   const held = new Daemon([one, two])
-  held.hear(0, [one])
+  held.hear(0, [one], isGone)
+  assert.equal(held.retained[1]?.held?.length, 3)
   assert.deepEqual(held.hear(1000, [one], { forgotten: new Set(['2']) }), ['1'])
 })
 
@@ -218,9 +232,13 @@ test('what the cache held lasts until a registry has spoken, and is held for lon
   ])
   assert.deepEqual(
     daemon.hear(1e12, [], { cachedUntil }),
-    [`1 held until ${1e12 + 86_400_000}`, '2 until Infinity'],
+    [`1 until ${1e12 + 300_000}`, '2 until Infinity'],
     'then its tunnel speaks for it',
   )
+  assert.deepEqual(daemon.hear(1e12 + 300_000, [], { cachedUntil }), [
+    `1 held until ${1e12 + 86_400_000}`,
+    '2 until Infinity',
+  ])
   const forgetful = new Daemon([])
   forgetful.retained = unconfirmed([one, two])
   assert.deepEqual(forgetful.hear(1e12, [], { isComplete: false, forgotten: new Set(['1']) }), [
