@@ -1,24 +1,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { DaemonView } from '../../kubespan/model/daemon-view.ts'
 import { afterPeriod, eventually, PATIENCE_MS, skip } from '../e2e/story.ts'
 import { Bed, Traffic } from './bed.ts'
+
+const FORGOTTEN_WITHIN_MS = 10_000
+/** Since the daemon started, which is a while ago. */
+const TOLD_WITHIN_MS = 40_000
+/** Its place among the services. */
+const MUTE = 2
 
 /** What no host can have as its address, in hex as Hello carries it. */
 const SENSELESS: Readonly<Record<string, string>> = {
   'an address with a zone of 240 bytes': `20010db8${'00'.repeat(11)}07${'61'.repeat(240)}`,
   'no address of IPv4': '00000000',
-  'no address of IPv6': '00'.repeat(16),
   'all hosts': 'ffffffff',
   'a reserved one': 'f0000001',
   'a group of IPv4': 'e0000001',
   'a group of IPv6': `ff02${'00'.repeat(13)}01`,
   loopback: '7f000001',
   'loopback as IPv6': `${'00'.repeat(10)}ffff7f000001`,
-  'bytes of no length': '010203',
 }
 
-test('what a service calls our address is believed only where a host can have it', { skip }, async (t) => {
-  await using bed = await Bed.make('seen', { names: ['a', 'b'], hasHonest: () => true })
+test('what a service calls our address is believed only where a host can have it', {
+  skip,
+}, async (t) => {
+  await using bed = await Bed.make('seen', { names: ['a', 'b'], hasHonest: () => true, hasMute: true })
   const { lab, mesh, service } = bed
   const [a, b] = ['a', 'b'].map((name) => bed.host(name))
   assert.ok(a && b)
@@ -55,12 +62,22 @@ test('what a service calls our address is believed only where a host can have it
     await mesh.until(a, tells, PATIENCE_MS)
     await greet()
     await mesh.until(a, (view) => !tells(view), PATIENCE_MS)
-    await eventually(
-      'nobody publishes it',
-      said,
-      (all) => !all.some((text) => text.startsWith('198.51.100.7')),
-      10_000,
-    )
+    // What was published is with the honest service until its time is over.
+    const announces = ({ affiliates }: DaemonView): boolean =>
+      affiliates.some(
+        ({ isLocal, addresses, kubespan }) =>
+          isLocal && [...addresses, ...kubespan.endpoints].some((text) => text.startsWith('198.51.100.7')),
+      )
+    await mesh.until(a, (view) => !announces(view), FORGOTTEN_WITHIN_MS)
+  })
+
+  await t.test('a service that never answers a watch is told of, after half a minute', async () => {
+    const isTold = ({ services }: DaemonView): boolean =>
+      /not answered the watch/.test(services[MUTE]?.problem ?? '')
+    const { services } = await mesh.until(a, isTold, TOLD_WITHIN_MS)
+    assert.equal(services[MUTE]?.connected, false)
+    const { stdout } = await mesh.kubespan(a, ['status'], { check: false })
+    assert.ok(stdout.includes(services[MUTE]?.problem ?? ''), stdout)
   })
 
   await t.test('and nobody loses a packet', () => traffic.assertUnharmed())

@@ -10,7 +10,7 @@ const OK = 0
 const UNAVAILABLE = 14
 const FAREWELLS = 1000
 const MANY_TRAILERS = 500
-const BYTE_EVERY_MS = 20
+const BYTE_EVERY_MS = 5
 
 /** The one message of a call, as everybody but a Watch sends it. @throws when the call breaks off. */
 export async function messageOf(stream: ServerHttp2Stream): Promise<Buffer> {

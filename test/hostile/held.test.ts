@@ -11,7 +11,7 @@ import { Liar, nobody, someNodeId } from './liar.ts'
 import type { Answer, Behaviour, Order } from './orders.ts'
 
 /** How long each of it lasts: longer than any grace time of the daemons here. */
-const LASTS_MS = 4_000
+const LASTS_MS = 2_500
 const base64 = (length: number): string => randomBytes(length).toString('base64')
 
 const ANSWERS: readonly Answer[] = [
@@ -55,7 +55,7 @@ test('live tunnels do not depend on a service', { skip }, async (t) => {
     await sleep(LASTS_MS)
     await service.order({ do: 'stop repeating' })
     await service.behave({})
-    await service.order({ do: 'end watches' })
+    await service.order({ do: 'end connections' })
     await traffic.assertUnharmed()
     await mesh.until(
       a,

@@ -62,6 +62,8 @@ export type Order =
   | { readonly do: 'say swapped' }
   /** Whoever watches has to begin anew, with a snapshot. */
   | { readonly do: 'end watches' }
+  /** As when the service starts anew, but that it keeps what it has. */
+  | { readonly do: 'end connections' }
   /** One message of Watch with so many records that have nothing in them. */
   | { readonly do: 'say empty'; readonly records: number }
   /** Bytes in base64 as the message of a frame. */

@@ -1,5 +1,5 @@
 import { chmodSync } from 'node:fs'
-import { createServer, type ServerHttp2Stream } from 'node:http2'
+import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import { createServer as createSocketServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { create, toBinary } from '@bufbuild/protobuf'
@@ -22,6 +22,7 @@ const UNREAD_MAX_BYTES = 128 << 20
 class HostileService {
   readonly #records = new Records()
   readonly #watchers = new Set<ServerHttp2Stream>()
+  readonly #sessions = new Set<ServerHttp2Session>()
   readonly #repeating = new Set<NodeJS.Timeout>()
   #behaviour: Behaviour = {}
   #hellos = 0
@@ -48,6 +49,11 @@ class HostileService {
       default:
         return await answer(stream, { status: UNIMPLEMENTED, text: path }, NOTHING)
     }
+  }
+
+  welcome(session: ServerHttp2Session): void {
+    this.#sessions.add(session)
+    session.on('close', () => this.#sessions.delete(session))
   }
 
   obey(order: Order): Sight {
@@ -80,7 +86,13 @@ class HostileService {
         this.#say(watchMessage(swapped(this.#records.all)))
         break
       case 'end watches':
-        for (const watcher of this.#watchers) watcher.end()
+        // What nobody reads would have to be read before the end.
+        for (const watcher of this.#watchers)
+          if (watcher.writableLength > 0) watcher.close(constants.NGHTTP2_CANCEL)
+          else watcher.end()
+        break
+      case 'end connections':
+        for (const session of this.#sessions) session.destroy()
         break
       case 'say empty':
         this.#say(emptyRecords(order.records))
@@ -215,6 +227,7 @@ createServer({ maxSettings: 1000 })
   .on('stream', (stream, headers) => {
     service.serve(stream, headers[':path'] ?? '').catch(() => stream.destroy())
   })
+  .on('session', (session) => service.welcome(session))
   .on('sessionError', () => {})
   .listen(Number(port))
 createSocketServer({ allowHalfOpen: true }, (socket) => {

@@ -38,8 +38,10 @@ export async function pingAll(
 export interface PingRun {
   readonly sent: number
   readonly received: number
-  /** Requests without an answer, but for the very last, which may have been on its way. */
+  /** Requests without an answer that were sent before one that has one. */
   readonly lost: number
+  /** Requests since then: they may be on their way. */
+  readonly pending: number
   /** The longest time between two answers, or between the first answer and one. */
   readonly longestSilenceMilliseconds: number
   /** Wall time of each answer, ascending. */
@@ -97,12 +99,13 @@ export function parsePingRun(output: string): PingRun {
   const numbers = [...output.matchAll(/ bytes from .* icmp_seq=(\d+) .*time=/g)].map(([, number]) =>
     Number(number),
   )
-  const underWay = Number(sent) - Math.max(0, ...numbers) === 1 ? 1 : 0
+  const pending = Number(sent) - numbers.reduce((last, number) => Math.max(last, number), 0)
   const gaps = at.slice(1).map((time, index) => time - (at[index] ?? time))
   return {
     sent: Number(sent),
     received: Number(received),
-    lost: Number(sent) - Number(received) - underWay,
+    lost: Number(sent) - Number(received) - pending,
+    pending,
     longestSilenceMilliseconds: Math.max(0, ...gaps),
     answeredAtMilliseconds: at,
   }

@@ -54,7 +54,7 @@ test(`whatever a service answers, nothing is lost and nothing is in clear (HOSTI
 
   await service.order({ do: 'stop repeating' })
   await service.behave({})
-  await service.order({ do: 'end watches' })
+  await service.order({ do: 'end connections' })
   const endedAt = performance.now()
   await Promise.all(
     lab.hosts.map((host) =>
