@@ -23,7 +23,7 @@ test('who does not come back is forgotten, and whoever takes its address is not 
   const [a, b, c] = ['a', 'b', 'c'].map((name) => lab.host(name))
   assert.ok(a && b && c)
   await using mesh = new Mesh(lab, {
-    timing: { ...FAST, affiliateTtl: '6s', liveWithin: '3s', graceAfterLoss: '2s' },
+    timing: { ...FAST, affiliateTtl: '6s', liveWithin: '3s', graceAfterLoss: '2s', holdAfterLoss: '4s' },
     discoveryFlags: ['-gc-interval=500ms'],
   })
   await mesh.startDiscovery()

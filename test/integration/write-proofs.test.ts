@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -167,4 +168,24 @@ test('replicas on one Redis know the same keys', async () => {
   using again = new Node(second.port, false, KEY)
   assert.equal(await again.proof(), 'accepted')
   await again.put('a', 'z')
+})
+
+test('a Redis that comes back empty is given back the keys of clusters that somebody watches', async () => {
+  await using redis = await RedisServer.start()
+  await using service = await DiscoveryProcess.start(`-store=redis+unix:${redis.path}`)
+  await using other = await DiscoveryProcess.start(`-store=redis+unix:${redis.path}`)
+  using member = new Node(service.port, false, KEY)
+  using watcher = new ClusterClient(service.endpoint)
+  await member.put('a')
+  const watch = watcher.watch(CLUSTER).on('error', () => {})
+  await once(watch, 'data')
+  await redis.stop()
+  await redis.start()
+  using stranger = new Node(other.port, false, OTHER)
+  const until = performance.now() + patient(15_000)
+  let outcome = ''
+  while (!NOT_A_MEMBER.test(outcome) && performance.now() < until)
+    outcome = await stranger.remove('a').then(() => 'deleted', String)
+  assert.match(outcome, NOT_A_MEMBER)
+  watch.cancel()
 })

@@ -5,7 +5,7 @@ import { hostPrefix, type Prefix } from '../../../shared/net/address.ts'
 import type { Identity } from '../../model/identity.ts'
 import type { KubernetesReport } from '../../model/kubernetes.ts'
 import type { ObservedLink } from '../../model/observed.ts'
-import type { PeerSpec, PublicKey } from '../../model/peer.ts'
+import type { PublicKey } from '../../model/peer.ts'
 import type { Settings } from '../../model/settings.ts'
 import { doubledIds, followDoubles, steadied, type Trails } from '../../plan/members/doubles.ts'
 import { joinTiers, type Tiers } from '../../plan/members/join-tiers.ts'
@@ -14,13 +14,13 @@ import { peersOf, type RetainedAffiliate, retainAffiliates } from '../../plan/me
 import { settleRecords, type UnsettledRecord } from '../../plan/members/settle-records.ts'
 import { type ServiceReport, uniteServices } from '../../plan/members/unite-services.ts'
 import { arbitrateOverlaps } from '../../plan/peers/arbitrate-overlaps.ts'
-import { claimedBy, type HeldClaim } from '../../plan/peers/claims.ts'
+import { type HeldClaim, heldBy } from '../../plan/peers/claims.ts'
 import { type Contests, followContests, followKnown } from '../../plan/peers/contests.ts'
 import { type PeerPlan, planPeerSpecs } from '../../plan/peers/peer-specs.ts'
 import type { OwnPrefixes } from '../../plan/peers/senseless-claims.ts'
 import { hostAddresses } from '../../plan/self/own-addresses.ts'
 import type { MeshMemory } from '../view.ts'
-import { holdersOf, livesByNode, livesOf, NO_HOLDERS, ownedBy } from './lives.ts'
+import { challengedBy, holdersOf, livesByNode, livesOf, NO_HOLDERS, ownedBy } from './lives.ts'
 
 export interface GatherInput {
   readonly memory: MeshMemory
@@ -151,7 +151,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
       forgotten,
       owned: ownedBy(memory),
       ...(input.cachedUntil === undefined ? {} : { cachedUntil: input.cachedUntil }),
-      claimsOf: claimedBy,
+      claimsOf: heldBy,
       ...lives,
       settings: timing,
     }),
@@ -216,7 +216,10 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   return {
     ...{ ...base, ...settledPlan, held: heldOf(settledPlan) },
     holdings: isSame ? memory.holdings : holdings,
-    challenged: new Set([...doubted, ...challengedBy(contests, memory.contests, settledPlan.specs)]),
+    challenged: new Set([
+      ...doubted,
+      ...challengedBy({ contests, before: memory.contests, specs: settledPlan.specs, ...lives }),
+    ]),
   }
 }
 
@@ -258,24 +261,6 @@ function ownPrefixes(
     hostAddresses(links, settings.placement.linkName).map(hostPrefix),
   )
   return recall.own.of([address, host.join()], () => ({ mesh: hostPrefix(address), host: new Set(host) }))
-}
-
-/** Who holds a prefix that somebody else has begun to claim. */
-function challengedBy(
-  contests: Contests,
-  before: Contests,
-  specs: readonly PeerSpec[],
-): ReadonlySet<PublicKey> {
-  if (contests === before) return new Set()
-  const prefixes = new Set(
-    [...contests].flatMap(([prefix, since]) => {
-      const known = before.get(prefix)
-      return [...since.keys()].every((nodeId) => known?.has(nodeId)) ? [] : [prefix]
-    }),
-  )
-  if (prefixes.size === 0) return new Set()
-  const holders = specs.filter(({ allowedIps }) => allowedIps.some((prefix) => prefixes.has(prefix)))
-  return new Set(holders.map(({ publicKey }) => publicKey))
 }
 
 function unite(

@@ -1,6 +1,8 @@
-import type { Instant } from '../../../shared/clock.ts'
-import type { PublicKey } from '../../model/peer.ts'
+import type { Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { Prefix } from '../../../shared/net/address.ts'
+import type { PeerSpec, PublicKey } from '../../model/peer.ts'
 import { answers, type Lives } from '../../plan/members/lives.ts'
+import type { Contests } from '../../plan/peers/contests.ts'
 import type { PeerPlan } from '../../plan/peers/peer-specs.ts'
 import type { MeshMemory } from '../view.ts'
 
@@ -73,3 +75,39 @@ export const livesOf = (memory: Pick<MeshMemory, 'statuses' | 'suspectSince'>, n
   down: new Set([...memory.statuses].flatMap(([key, { state }]) => (state === 'down' ? key : []))),
   now,
 })
+
+export interface ChallengeInput extends Lives {
+  readonly contests: Contests
+  /** The result of the last time. */
+  readonly before: Contests
+  readonly specs: readonly PeerSpec[]
+}
+
+/** A machine that was installed anew is announced before it gives up its old key, so once is not enough. */
+const CHALLENGED_FOR: Milliseconds = 30_000
+const CHALLENGED_AFTER: Milliseconds = 5_000
+
+/** Who holds a prefix that somebody else has begun to claim, and was not heard in the meantime. */
+export function challengedBy({
+  contests,
+  before,
+  specs,
+  lastReceiveAt,
+  now,
+}: ChallengeInput): ReadonlySet<PublicKey> {
+  const [fresh, recent] = [new Set<Prefix>(), new Set<Prefix>()]
+  for (const [prefix, since] of contests) {
+    const known = before.get(prefix)
+    if (contests !== before && [...since.keys()].some((nodeId) => !known?.has(nodeId))) fresh.add(prefix)
+    if (now - Math.max(...since.values()) < CHALLENGED_FOR) recent.add(prefix)
+  }
+  if (fresh.size === 0 && recent.size === 0) return new Set()
+  const isSilent = (publicKey: PublicKey): boolean =>
+    now - (lastReceiveAt.get(publicKey) ?? -Infinity) >= CHALLENGED_AFTER
+  const holders = specs.filter(
+    ({ publicKey, allowedIps }) =>
+      allowedIps.some((prefix) => fresh.has(prefix)) ||
+      (isSilent(publicKey) && allowedIps.some((prefix) => recent.has(prefix))),
+  )
+  return new Set(holders.map(({ publicKey }) => publicKey))
+}

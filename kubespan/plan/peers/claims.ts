@@ -1,11 +1,13 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { compareBytes } from '../../../shared/byte-order.ts'
+import { isUlaOfPurpose, ULA_PURPOSE } from '../../../shared/identity/ula.ts'
 import {
   type Address,
   hostPrefix,
   isValidPrefix,
   maskPrefix,
   type Prefix,
+  splitPrefix,
 } from '../../../shared/net/address.ts'
 import { PrefixSet } from '../../../shared/net/prefix-set.ts'
 import type { PublicKey } from '../../model/peer.ts'
@@ -104,6 +106,12 @@ export const claimedBy = (affiliate: Affiliate): readonly Prefix[] =>
   affiliate.kubespan.publicKey === ''
     ? []
     : partSenseless(claimedPrefixes(affiliate).prefixes, undefined).prefixes
+
+/**
+ * What of it leaves in clear when nobody is sent it: not a mesh address, which only the link of the mesh leads to.
+ */
+export const heldBy = (affiliate: Affiliate): readonly Prefix[] =>
+  claimedBy(affiliate).filter((prefix) => !isUlaOfPurpose(splitPrefix(prefix).address, ULA_PURPOSE.kubespan))
 
 function claimedPrefixes({ addresses, kubespan }: Affiliate) {
   const advertised = [...kubespan.additionalAddresses, ...addresses.map(hostPrefix)]

@@ -169,7 +169,10 @@ test('an address that moves goes to the newer claim once the path to its holder 
   assert.equal(holder(at(suspect, [withVip(1), withVip(2)], 68_999)), 'n1')
   const moved = at(suspect, [withVip(1), withVip(2)], 69_000)
   assert.equal(holder(moved), 'n2')
-  assert.deepEqual([...moved.challenged], [], 'once')
+  assert.deepEqual([...moved.challenged], [key(2)], 'who was not heard since is asked again')
+  const heard = live(moved, 69_500)
+  assert.deepEqual([...at(heard, [withVip(1), withVip(2)], 70_000).challenged], [])
+  assert.deepEqual([...at(moved, [withVip(1), withVip(2)], 92_000).challenged], [], 'while the claim is new')
   assert.equal(holder(at({ ...moved, suspectSince: new Map() }, [node(1), withVip(2)], 70_000)), 'n2')
 })
 
