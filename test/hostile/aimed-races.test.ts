@@ -9,10 +9,11 @@ import { Liar, nobody } from './liar.ts'
 
 const RECORDS = 64
 const ENDPOINTS = 64
-/** What one node may send to one address for as long as they stand; after what it may send at first. */
+/** What one node may send to one address for as long as they stand, and until its first tries are over. */
 const PACKETS_PER_SECOND_MAX = 15
-const FIRST_MS = 10_000
-const SECONDS = 6
+const PACKETS_PER_SECOND_AT_FIRST_MAX = 60
+const WINDOW_SECONDS = 4
+const WINDOWS = 8
 
 test('a member that aims the races of all at somebody gets little sent there', { skip }, async () => {
   await using bed = await Bed.make('aim', { names: ['a', 'b', 'victim'], later: ['victim'] })
@@ -42,19 +43,20 @@ test('a member that aims the races of all at somebody gets little sent there', {
   )
   await service.order({ do: 'take', records })
   await mesh.until(a, ({ peers }) => peers.length > RECORDS, PATIENCE_MS)
-  await sleep(FIRST_MS)
-  const before = await received()
-  const startedAt = performance.now()
-  await sleep(SECONDS * 1000)
-  const after = await received()
-  const seconds = (performance.now() - startedAt) / 1000
-  const rates = after.map((packets, place) => Math.round((packets - (before[place] ?? 0)) / seconds))
+  let rates: readonly number[] = []
+  for (let windows = 0; windows < WINDOWS; windows += 1) {
+    const before = await received()
+    await sleep(WINDOW_SECONDS * 1000)
+    const after = await received()
+    rates = after.map((packets, place) => Math.round((packets - (before[place] ?? 0)) / WINDOW_SECONDS))
+    const words = `${rates.join(' and ')} packets/s from each node`
+    if (process.env.TEST_VERBOSE) console.log(`# ${words}`)
+    assert.ok(Math.max(...rates) <= PACKETS_PER_SECOND_AT_FIRST_MAX, words)
+    if (Math.max(...rates) <= PACKETS_PER_SECOND_MAX) break
+  }
+  assert.ok(Math.max(...rates) <= PACKETS_PER_SECOND_MAX, `${rates.join(' and ')} packets/s in the end`)
   assert.ok(
-    rates.every((rate) => rate <= PACKETS_PER_SECOND_MAX),
-    `${rates.join(' and ')} packets/s from each node`,
-  )
-  assert.ok(
-    after.some((packets) => packets > 0),
+    rates.some((rate) => rate > 0),
     'they try at all',
   )
   await traffic.assertUnharmed()

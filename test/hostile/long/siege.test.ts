@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PATIENCE_MS, skip } from '../../e2e/story.ts'
+import { eventually, PATIENCE_MS, skip } from '../../e2e/story.ts'
 import { Random } from '../../fuzz/random.ts'
 import type { LabHost } from '../../lab/box.ts'
 import { assertNone, Bed, cpuPercent, inClear, type Load, loadOf, Traffic } from '../bed.ts'
@@ -53,9 +53,15 @@ test(`whatever a service answers, nothing is lost and nothing is in clear (HOSTI
   }
 
   await service.order({ do: 'stop repeating' })
-  await service.behave({})
+  const { hellos } = await service.behave({})
   await service.order({ do: 'end connections' })
   const endedAt = performance.now()
+  // Until then the daemons may not have noticed.
+  await eventually(
+    'all have come anew',
+    () => service.look(),
+    (sight) => sight.hellos >= hellos + lab.hosts.length && sight.watchers === lab.hosts.length,
+  )
   await Promise.all(
     lab.hosts.map((host) =>
       mesh.until(
