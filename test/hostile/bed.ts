@@ -160,9 +160,11 @@ export class Traffic implements AsyncDisposable {
   }
 }
 
-/** What was sent in clear since then, a line for each way. Counted in the kernel, which misses nothing. */
+/** What was sent to hosts in clear since then, a line for each way; who asks a name server may. Counted in the kernel, which misses nothing. */
 export async function inClear(lab: Lab, before: readonly Leak[] = []): Promise<readonly string[]> {
+  const owned = lab.hosts.flatMap(({ addresses }) => addresses)
   return (await lab.leaks()).flatMap(({ from, to, protocol, packets }) => {
+    if (!owned.includes(to)) return []
     const known = before.find((one) => one.from === from && one.to === to && one.protocol === protocol)
     const fresh = packets - (known?.packets ?? 0)
     return fresh === 0 ? [] : [`${from} to ${to}: ${fresh} packets of ${protocol} in clear`]
