@@ -110,7 +110,7 @@ export class Clusters {
     const affiliate = updateAffiliate(affiliateId, old, update, rights)
     if (typeof affiliate === 'string') return refusalOf(affiliate)
     if (old === undefined && cluster !== undefined) {
-      const refusal = this.#makeRoom(clusterId, cluster, update.origin, rights)
+      const refusal = this.#makeRoom(clusterId, cluster, update, rights)
       if (refusal !== undefined) return refusal
     }
     if (isNew && pinned !== undefined) this.#pins.set(clusterId, pinned, now)
@@ -198,12 +198,13 @@ export class Clusters {
   #makeRoom(
     clusterId: string,
     cluster: Map<string, Affiliate>,
-    origin: string | undefined,
+    { origin, writer = NOBODY }: AffiliateUpdate,
     rights: Rights,
   ): Refusal | undefined {
-    if (isCrowded(cluster, origin, rights, this.#limits)) return TOO_MANY_FROM_ADDRESS
+    const isListed = writer.listed !== undefined
+    if (isCrowded(cluster, origin, rights, this.#limits, isListed)) return TOO_MANY_FROM_ADDRESS
     if (cluster.size < CLUSTER_MAX_AFFILIATES) return undefined
-    const leaving = toMakeRoom(cluster, rights)
+    const leaving = toMakeRoom(cluster, rights, isListed)
     if (leaving === undefined) return TOO_MANY_AFFILIATES
     this.#remove(clusterId, cluster, leaving)
     return undefined

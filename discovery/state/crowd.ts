@@ -10,12 +10,16 @@ export interface OriginLimits {
 
 export const NO_LIMITS: OriginLimits = { all: 0, unproven: 0 }
 
-/** The limit that counts for one more affiliate, and whether it counts only what no member has written. Members have none. */
+/**
+ * The limit that counts for one more affiliate, and whether it counts only what no member has written. Members have none, where the
+ * operator says who they are: the key that came first may be a stranger's.
+ */
 export function limitOf(
   rights: Rights,
   { all, unproven }: OriginLimits,
+  isListed: boolean,
 ): { readonly most: number; readonly isOfUnproven: boolean } {
-  if (rights === 'member') return { most: 0, isOfUnproven: false }
+  if (rights === 'member') return { most: isListed ? 0 : all, isOfUnproven: false }
   return rights === 'open' ? { most: all, isOfUnproven: false } : { most: unproven, isOfUnproven: true }
 }
 
@@ -28,8 +32,9 @@ export function isCrowded(
   origin: string | undefined,
   rights: Rights,
   limits: OriginLimits,
+  isListed: boolean,
 ): boolean {
-  const { most, isOfUnproven } = limitOf(rights, limits)
+  const { most, isOfUnproven } = limitOf(rights, limits, isListed)
   if (most === 0 || origin === undefined || cluster.size < most) return false
   let count = 0
   for (const affiliate of cluster.values())
@@ -37,9 +42,16 @@ export function isCrowded(
   return count >= most
 }
 
-/** What goes when a full cluster is to take one more from a member: what no member has written and is over first. */
-export function toMakeRoom(cluster: ReadonlyMap<string, Affiliate>, rights: Rights): Affiliate | undefined {
-  if (rights !== 'member') return undefined
+/**
+ * What goes when a full cluster is to take one more from a member of whom the operator has said so: what no member has written and
+ * is over first.
+ */
+export function toMakeRoom(
+  cluster: ReadonlyMap<string, Affiliate>,
+  rights: Rights,
+  isListed: boolean,
+): Affiliate | undefined {
+  if (rights !== 'member' || !isListed) return undefined
   let first: Affiliate | undefined
   for (const affiliate of cluster.values())
     if (!affiliate.isProven && (first === undefined || affiliate.expiresAt < first.expiresAt))

@@ -201,7 +201,6 @@ export class MeshController implements AsyncDisposable {
         settings,
         forgotten,
         now,
-        wall: clock.wall(),
         cachedUntil: this.#cache.heldUntil,
       },
       this.#gathered,

@@ -104,7 +104,7 @@ test('an identical refresh is one round trip, no entry of the stream, and no mes
 
 test('limits hold across replicas', async () => {
   await using world = await ReplicaWorld.start(0)
-  const flags = ['-max-clusters-per-address=2']
+  const flags = ['-max-clusters-per-address=2', '-max-affiliates-per-address=3']
   const [a, b] = [await world.add(flags), await world.add(flags)]
   await a.put('c1', 'one')
   await b.put('c2', 'one')
@@ -114,7 +114,12 @@ test('limits hold across replicas', async () => {
   await b.put('c3', 'one')
   const endpoints = (from: number): string[] => Array.from({ length: 40 }, (_, index) => `e${from + index}`)
   await a.put('c1', 'one', 'x', ...endpoints(0))
-  await assert.rejects(b.put('c1', 'one', 'x', ...endpoints(40)), /too many endpoints/)
+  await b.put('c1', 'one', 'x', ...endpoints(40))
+  const one = (await a.client.list('c1')).find(({ id }) => id === 'one')
+  assert.equal(one?.endpoints.length, 64)
+  assert.deepEqual(one.endpoints.slice(-40).map(String), endpoints(40), 'the newest of its owner')
+  await a.put('c1', 'three')
+  await assert.rejects(b.put('c1', 'four'), /too many affiliates of the cluster from one address/)
 })
 
 test('while Redis is away watchers keep what they have, and nothing is made up', async () => {

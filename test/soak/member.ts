@@ -20,7 +20,7 @@ export class Member implements Disposable {
   #session: Session | undefined
   #address = ''
   #starts = 0
-  /** Deletions of what was never told of, watches that the service ended, calls that failed. */
+  /** Watches that the service ended, calls that failed. */
   readonly faults: string[] = []
 
   constructor(endpoint: string, clusterId: string, index: number) {
@@ -95,6 +95,7 @@ export class Member implements Disposable {
     const { affiliates, deleted } = fromBinary(WatchResponseSchema, message)
     for (const affiliate of affiliates)
       if (!deleted) this.#view.set(affiliate.id, lineOf(affiliate))
-      else if (!this.#view.delete(affiliate.id)) this.faults.push(`never heard of ${affiliate.id}`)
+      // What came and went between two messages is told as gone, for whoever owns it.
+      else this.#view.delete(affiliate.id)
   }
 }

@@ -23,12 +23,16 @@ const PROMISES: Readonly<Record<string, readonly (readonly [file: string, ...nam
     ],
     [
       'unit/kubespan/sources/discovery/table',
-      'a record that gave way to another is passed over when it comes',
+      'a record that was sealed before the one that stands',
     ],
   ],
-  'A record with another key': [
+  'Of records that do not': [
     ['unit/kubespan/plan/members/settle-records', 'a record with another key, or with none, waits while'],
     ['hostile/replayed', 'an old record with the former key of a node, told again, cuts no tunnel'],
+    [
+      'unit/kubespan/controllers/members/gather',
+      'what a record withdraws that does not say when it was sealed',
+    ],
   ],
   'An address that a service reports': [
     ['hostile/client-address', 'what a service calls our address is believed only where a host can have it'],
@@ -85,9 +89,9 @@ const PROMISES: Readonly<Record<string, readonly (readonly [file: string, ...nam
     ['unit/shared/identity/write-key', 'a proof holds for its cluster, service, time and purpose'],
   ],
   'With `members-only`': [['unit/discovery/limits/admission', 'members-only serves who proves the key']],
-  'A key belongs to': [
+  'A public key stays': [
     ['hostile/stolen', 'a member that says it is another takes nothing from it while that is up'],
-    ['unit/kubespan/controllers/members/gather', 'a key stays with who is up with it'],
+    ['unit/kubespan/controllers/members/gather', 'a key stays with who has it'],
   ],
   'What a refused record claims': [
     ['unit/kubespan/controllers/members/gather', 'and what that one claims is held'],
@@ -96,7 +100,7 @@ const PROMISES: Readonly<Record<string, readonly (readonly [file: string, ...nam
     ['hostile/claims', 'networks that no member can own are refused and told of'],
     ['unit/kubespan/plan/peers/senseless-claims', 'our mesh address is nobody else’s'],
   ],
-  'Whoever is aimed at': [
+  'One node sends any address': [
     ['hostile/aimed-races', 'a member that aims the races of all at somebody gets little sent there'],
     ['unit/kubespan/controllers/paths/race-flood', 'no more than 15 packets a second'],
   ],
@@ -113,7 +117,7 @@ const PROMISES: Readonly<Record<string, readonly (readonly [file: string, ...nam
   ],
   'The cluster secret and private keys': [['integration/kubespan-host', 'nothing secret is in any argument']],
   'They are never in logs': [['unit/shared/log', 'what looks like a secret is not said']],
-  'Files that hold them': [['unit/kubespan/sources/identity-file', '0o600']],
+  'Files that hold them': [['unit/kubespan/sources/identity-file', '0o777, 0o600']],
   'When in doubt': [
     ['e2e/purge', 'what others purge of ours lets nothing out in clear'],
     ['unit/kubespan/controllers/members/hostile', 'nothing that one ever owned leaves in clear'],

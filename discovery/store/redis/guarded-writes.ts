@@ -33,6 +33,7 @@ export async function updateInRedis(
 ): Promise<Refusal | undefined> {
   const { link, keys, followed, keysSeen, limits } = place
   const { writer = NOBODY } = update
+  const isListed = writer.listed !== undefined
   let old = followed?.get(affiliateId)
   let isOldKnown = false
   let mayCreate = false
@@ -50,7 +51,7 @@ export async function updateInRedis(
     const isChange = old === undefined || old.encoded !== affiliate.encoded
     const expected = old?.version ?? ''
     const { written, stored } = await writeAffiliate(link, keys, affiliate, {
-      ...{ expected, isChange, mayCreate, limit: limitOf(rights, limits) },
+      ...{ expected, isChange, mayCreate, limit: limitOf(rights, limits, isListed) },
       key: { expected: pin, left },
     })
     switch (written.kind) {
@@ -62,7 +63,7 @@ export async function updateInRedis(
         keysSeen.saw(keys.hash, written.key)
         break
       case 'full':
-        if (rights !== 'member' || !(await makeRoom(place))) return TOO_MANY_AFFILIATES
+        if (rights !== 'member' || !isListed || !(await makeRoom(place))) return TOO_MANY_AFFILIATES
         break
       case 'crowded':
         return TOO_MANY_FROM_ADDRESS
@@ -88,7 +89,7 @@ export async function updateInRedis(
 async function makeRoom({ link, keys }: WritePlace): Promise<boolean> {
   const reading = await readCluster(link, keys, '')
   const there = reading.kind === 'anew' ? reading.cluster.affiliates : new Map()
-  const leaving = toMakeRoom(there, 'member')
+  const leaving = toMakeRoom(there, 'member', true)
   if (leaving === undefined) return false
   const { version: expected } = there.get(leaving.id)
   await deleteAffiliate(link, keys, leaving.id, { expected })

@@ -107,11 +107,15 @@ export class CacheKeeper {
 
   #entriesOf(retained: readonly RetainedAffiliate[]): readonly CachedAffiliate[] {
     const wall = this.#clock.wall()
-    const entries = retained.map(({ affiliate, unconfirmedUntil }) => ({
-      affiliate,
-      confirmedAt: unconfirmedUntil === undefined ? wall : (this.#confirmedAt.get(affiliate.nodeId) ?? wall),
+    const entries = retained.map((entry) => ({
+      affiliate: entry.affiliate,
+      confirmedAt: isSure(entry) ? wall : (this.#confirmedAt.get(entry.affiliate.nodeId) ?? wall),
     }))
     this.#confirmedAt = new Map(entries.map(({ affiliate, confirmedAt }) => [affiliate.nodeId, confirmedAt]))
     return entries
   }
 }
+
+/** A source vouches for it, or its tunnel is live: whoever withholds records must not make it old. */
+const isSure = ({ unconfirmedUntil, lostAt }: RetainedAffiliate): boolean =>
+  unconfirmedUntil === undefined || (unconfirmedUntil === Number.POSITIVE_INFINITY && lostAt !== undefined)

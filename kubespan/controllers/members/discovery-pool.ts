@@ -20,7 +20,6 @@ import { DiscoveryClient } from '../../sources/discovery/client.ts'
 import type { ClientLog, ClientStatus } from '../../sources/discovery/client-options.ts'
 import type { DoubleSeen } from '../../sources/discovery/double.ts'
 import { OwnSeals, type SealStore } from '../../sources/discovery/own-seals.ts'
-import { Superseded } from '../../sources/discovery/superseded.ts'
 import type { DiscoveryTransport } from '../../sources/discovery/transport.ts'
 
 export interface DiscoveryPoolOptions {
@@ -48,7 +47,6 @@ export class DiscoveryPool implements AsyncDisposable {
   readonly #options: DiscoveryPoolOptions
   readonly #entries = new Map<string, Entry>()
   readonly #seals: OwnSeals
-  readonly #superseded = new Superseded()
   /** However many services there are, and whatever they say. */
   readonly #changes: Pacer
   /** The state directory that its seals were read from. */
@@ -133,7 +131,6 @@ export class DiscoveryPool implements AsyncDisposable {
         onChange: () => this.#changes.want(),
         log,
         seals: this.#seals,
-        superseded: this.#superseded,
       })
       if (this.#local !== undefined) client.publish(this.#local)
       client.publishOthers(this.#others)

@@ -1,5 +1,5 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import type { Instant, UnixMilliseconds } from '../../../shared/clock.ts'
+import type { Instant } from '../../../shared/clock.ts'
 import { Last } from '../../../shared/last.ts'
 import { hostPrefix, type Prefix } from '../../../shared/net/address.ts'
 import type { Identity } from '../../model/identity.ts'
@@ -38,7 +38,6 @@ export interface GatherInput {
   /** Node ids that the user wants gone although a source lists them. */
   readonly ignored?: ReadonlySet<string>
   readonly now: Instant
-  readonly wall: UnixMilliseconds
   /** Until when what the cache held is held, by node id. */
   readonly cachedUntil?: ReadonlyMap<string, Instant>
 }
@@ -90,7 +89,9 @@ export class GatherRecall {
     const isSettled =
       known?.of === of &&
       known.retained === previous &&
-      previous.every(({ unconfirmedUntil }) => unconfirmedUntil === undefined)
+      previous.every(
+        ({ unconfirmedUntil, withdrawn }) => unconfirmedUntil === undefined && withdrawn === undefined,
+      )
     if (isSettled) return previous
     const retained = retain()
     this.#retained = { of, retained }
@@ -135,7 +136,7 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
   const lives = livesOf(memory, now)
   const settle = (said: readonly Affiliate[]) =>
     settleRecords({
-      ...{ standing: memory.retained, current: said, doubled: new Set(doubled), wall: input.wall },
+      ...{ standing: memory.retained, current: said, doubled: new Set(doubled) },
       ...lives,
     })
   const settled = settle(current)
@@ -165,10 +166,6 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
         ...{ own, holdings, holders },
       }),
     )
-  const byIds = plan(memory.holdings, recall.plan)
-  const holders = holdersOf(byIds.conflicts, memory, lives)
-  const standing = holders.size === 0 ? byIds : plan(memory.holdings, recall.heldPlan, holders)
-  const { raw, sources, isComplete } = tiers
   const knownSince = recall.knownSince.of([retained], () =>
     followKnown(
       retained.map(({ affiliate }) => affiliate),
@@ -177,6 +174,10 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
       now,
     ),
   )
+  const byIds = plan(memory.holdings, recall.plan)
+  const holders = holdersOf(byIds.conflicts, { ...memory, knownSince }, peersOf(retained))
+  const standing = holders.size === 0 ? byIds : plan(memory.holdings, recall.heldPlan, holders)
+  const { raw, sources, isComplete } = tiers
   const contests = recall.contests.of([standing.contested], () =>
     followContests({
       contested: standing.contested,
@@ -246,9 +247,10 @@ function newlyUnvouched(
 }
 
 const heldIn = (retained: readonly RetainedAffiliate[]): readonly HeldClaim[] =>
-  retained.flatMap(({ affiliate: { nodeId, nodename }, held }) =>
-    held === undefined ? [] : [{ nodeId, label: nodename, prefixes: held }],
-  )
+  retained.flatMap(({ affiliate: { nodeId, nodename }, held, withdrawn }) => {
+    const prefixes = held ?? withdrawn?.prefixes
+    return prefixes === undefined ? [] : [{ nodeId, label: nodename, prefixes }]
+  })
 
 /** The very value of last time as long as this host has the same addresses. */
 function ownPrefixes(

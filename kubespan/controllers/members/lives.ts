@@ -1,7 +1,8 @@
+import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import type { Instant, Milliseconds } from '../../../shared/clock.ts'
 import type { Prefix } from '../../../shared/net/address.ts'
 import type { PeerSpec, PublicKey } from '../../model/peer.ts'
-import { answers, type Lives } from '../../plan/members/lives.ts'
+import type { Lives } from '../../plan/members/lives.ts'
 import type { Contests } from '../../plan/peers/contests.ts'
 import type { PeerPlan } from '../../plan/peers/peer-specs.ts'
 import type { MeshMemory } from '../view.ts'
@@ -40,21 +41,29 @@ export function livesByNode({ specs, statuses, suspectSince }: MeshMemory) {
 
 export const NO_HOLDERS: ReadonlyMap<PublicKey, string> = new Map()
 
-/** Who is up with a key that several are said to have. */
+/**
+ * Whose a key is that several are said to have: it stays with who has it, silent or not, as long as that record stands; else it is
+ * that of the record which is known for longest.
+ */
 export function holdersOf(
   conflicts: PeerPlan['conflicts'],
-  { specs }: Pick<MeshMemory, 'specs'>,
-  lives: Lives,
+  { specs, knownSince }: Pick<MeshMemory, 'specs' | 'knownSince'>,
+  affiliates: readonly Affiliate[],
 ): ReadonlyMap<PublicKey, string> {
-  const taken = new Set(
+  const keys = new Set(
     conflicts.flatMap((conflict) => (conflict.kind === 'taken key' ? conflict.publicKey : [])),
   )
-  if (taken.size === 0) return NO_HOLDERS
-  return new Map(
-    specs
-      .filter(({ publicKey }) => taken.has(publicKey) && answers(publicKey, lives))
-      .map(({ publicKey, nodeId }) => [publicKey, nodeId]),
-  )
+  if (keys.size === 0) return NO_HOLDERS
+  const holders = new Map<PublicKey, string>()
+  for (const publicKey of keys) {
+    const said = affiliates.filter(({ kubespan }) => kubespan.publicKey === publicKey)
+    const standing = specs.find((spec) => spec.publicKey === publicKey)?.nodeId
+    const since = ({ nodeId }: Affiliate): Instant => knownSince.get(nodeId) ?? Number.POSITIVE_INFINITY
+    const [oldest] = said.toSorted((a, b) => (since(a) === since(b) ? 0 : since(a) - since(b)))
+    const holder = said.find(({ nodeId }) => nodeId === standing) ?? oldest
+    if (holder !== undefined) holders.set(publicKey, holder.nodeId)
+  }
+  return holders
 }
 
 /** What each node that is up is sent. */

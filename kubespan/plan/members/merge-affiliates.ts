@@ -16,7 +16,9 @@ export function mergeAffiliates(raw: readonly RawAffiliate[]): Affiliate[] {
 }
 
 function lay(over: Affiliate, base: Affiliate): Affiliate {
+  const sealedAt = over.sealedAt ?? base.sealedAt
   return {
+    ...(sealedAt === undefined ? {} : { sealedAt }),
     nodeId: base.nodeId,
     addresses: union(base.addresses, over.addresses),
     hostname: over.hostname || base.hostname,

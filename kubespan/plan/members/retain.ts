@@ -22,6 +22,8 @@ export interface RetainedAffiliate {
    * either. Undefined while it is a peer.
    */
   readonly held?: readonly Prefix[]
+  /** What it claimed before, and does not now, where nothing proves which of the two it said last. It is not sent in clear. */
+  readonly withdrawn?: { readonly prefixes: readonly Prefix[]; readonly until: Instant }
 }
 
 export interface RetentionSettings {
@@ -87,24 +89,46 @@ export function retainAffiliates(input: RetentionInput): readonly RetainedAffili
   const isNew = missing.some(({ unconfirmedUntil }) => unconfirmedUntil === undefined)
   const known = isNew ? soleClaims(previous.map(({ affiliate }) => affiliate)) : undefined
   const claimed = new Set(missing.length === 0 ? [] : current.flatMap(markersOf))
+  const taken = missing.length === 0 ? undefined : takenOf(input, confirmed)
 
   const kept = missing.flatMap((entry): RetainedAffiliate[] => {
     const { affiliate, unconfirmedUntil } = entry
     const sole = unconfirmedUntil === undefined ? (known?.get(affiliate.nodeId) ?? []) : entry.soleClaims
-    const next = entry.held === undefined ? keep({ ...entry, soleClaims: sole }, claimed, input) : entry
-    return next.held === undefined ? [next] : hold(next, input)
+    if (taken === undefined) return []
+    const next =
+      entry.held === undefined ? keep({ ...entry, soleClaims: sole }, claimed, taken, input) : entry
+    return next.held === undefined ? [next] : hold(next, taken, input.now)
   })
-  const retained = [...current.map((affiliate) => confirm(affiliate, before)), ...kept]
+  const retained = [...current.map((affiliate) => confirm(affiliate, before, input)), ...kept]
     .map((entry) => sameAs(before.get(entry.affiliate.nodeId), entry))
     .sort((a, b) => compareBytes(a.affiliate.nodeId, b.affiliate.nodeId))
   const isSame = retained.length === previous.length && retained.every((entry, n) => entry === previous[n])
   return isSame ? previous : retained
 }
 
-function confirm(affiliate: Affiliate, before: ReadonlyMap<string, RetainedAffiliate>): RetainedAffiliate {
+/** A record that says less than before, and not when it was sealed, may be an old one that somebody has brought again. */
+function confirm(
+  affiliate: Affiliate,
+  before: ReadonlyMap<string, RetainedAffiliate>,
+  input: RetentionInput,
+): RetainedAffiliate {
   const known = before.get(affiliate.nodeId)
   const isKnown = known?.affiliate === affiliate && known.unconfirmedUntil === undefined
-  return isKnown ? known : { affiliate, unconfirmedUntil: undefined, soleClaims: [] }
+  if (isKnown && known.withdrawn === undefined) return known
+  const { withdrawn: earlier } = known ?? {}
+  const isProven = known?.affiliate.sealedAt !== undefined && affiliate.sealedAt !== undefined
+  const lost = known === undefined || isKnown || isProven ? [] : input.claimsOf(known.affiliate)
+  const claimed = input.claimsOf(affiliate)
+  const isLeft = affiliate.kubespan.publicKey === ''
+  const standing = earlier !== undefined && earlier.until > input.now ? earlier.prefixes : []
+  const prefixes = PrefixSet.of([...standing, ...lost])
+    .subtract(PrefixSet.of(claimed))
+    .toPrefixes()
+  const base = { affiliate, unconfirmedUntil: undefined, soleClaims: [] }
+  if (isLeft || prefixes.length === 0) return base
+  const isMore = prefixes.join() !== standing.join()
+  const until = isMore ? input.now + input.settings.holdAfterLoss : (earlier?.until ?? input.now)
+  return { ...base, withdrawn: { prefixes, until } }
 }
 
 const sameAs = (before: RetainedAffiliate | undefined, now: RetainedAffiliate): RetainedAffiliate =>
@@ -112,6 +136,8 @@ const sameAs = (before: RetainedAffiliate | undefined, now: RetainedAffiliate): 
   before.unconfirmedUntil === now.unconfirmedUntil &&
   before.lostAt === now.lostAt &&
   before.held?.join() === now.held?.join() &&
+  before.withdrawn?.until === now.withdrawn?.until &&
+  before.withdrawn?.prefixes.join() === now.withdrawn?.prefixes.join() &&
   before.soleClaims.join() === now.soleClaims.join()
     ? before
     : now
@@ -120,6 +146,7 @@ const sameAs = (before: RetainedAffiliate | undefined, now: RetainedAffiliate): 
 function keep(
   entry: RetainedAffiliate,
   claimed: ReadonlySet<string>,
+  taken: Taken,
   input: RetentionInput,
 ): RetainedAffiliate {
   const { affiliate, unconfirmedUntil: until = Number.POSITIVE_INFINITY, soleClaims: sole } = entry
@@ -132,7 +159,7 @@ function keep(
   const grace = isDeleted ? settings.graceAfterDeletion : settings.graceAfterLoss
   const heardAt = lastReceiveAt.get(publicKey)
   // With a key that a registry says is another's, it is that one that answers.
-  const isLive = !claimed.has(publicKey) && !isReplaced(affiliate, input) && answers(publicKey, input)
+  const isLive = !claimed.has(publicKey) && !isReplaced(affiliate, taken) && answers(publicKey, input)
   if (grace > 0 && isLive) return { ...entry, lostAt, unconfirmedUntil: Number.POSITIVE_INFINITY }
   // One that was never heard is tried for as long.
   const keptUntil = (heardAt ?? lostAt) + Math.max(grace, settings.liveWithin)
@@ -143,27 +170,39 @@ function keep(
     (isDeleted && down?.has(publicKey) === true) ||
     sole.some((claim) => claimed.has(claim))
   if (!isGone) return { ...entry, lostAt, unconfirmedUntil: keptUntil }
-  const heldUntil =
-    input.cachedUntil?.get(nodeId) ?? Math.max(lostAt, heardAt ?? -Infinity) + settings.holdAfterLoss
+  // What the cache held is held for longer, and one that was heard for long after that not for less than any other.
+  const heldUntil = Math.max(
+    input.cachedUntil?.get(nodeId) ?? -Infinity,
+    Math.max(lostAt, heardAt ?? -Infinity) + settings.holdAfterLoss,
+  )
   return { ...entry, lostAt, unconfirmedUntil: heldUntil, held: input.claimsOf(affiliate) }
 }
 
 /** Whether another node is up at its mesh address: then nobody can ask it whether it is there. */
-function isReplaced({ nodeId, kubespan: { address } }: Affiliate, { owned }: RetentionInput): boolean {
-  if (address === undefined) return false
-  const prefix = hostPrefix(address)
-  return [...(owned ?? [])].some(([ownerId, prefixes]) => ownerId !== nodeId && prefixes.includes(prefix))
+function isReplaced({ nodeId, kubespan: { address } }: Affiliate, { owners }: Taken): boolean {
+  const ownerId = address && owners.get(hostPrefix(address))
+  return ownerId !== undefined && ownerId !== nodeId
 }
 
 /** What is still held of it; nothing at all once there is nothing. */
-function hold(entry: RetainedAffiliate, { owned, now }: RetentionInput): RetainedAffiliate[] {
-  const { affiliate, unconfirmedUntil: until = now, held = [] } = entry
+function hold(entry: RetainedAffiliate, { prefixes }: Taken, now: Instant): RetainedAffiliate[] {
+  const { unconfirmedUntil: until = now, held = [] } = entry
   if (until <= now) return []
-  const taken = [...(owned ?? [])].flatMap(([nodeId, prefixes]) =>
-    nodeId === affiliate.nodeId ? [] : prefixes,
-  )
-  const left = taken.length === 0 ? held : PrefixSet.of(held).subtract(PrefixSet.of(taken)).toPrefixes()
+  const left = prefixes.isEmpty ? held : PrefixSet.of(held).subtract(prefixes).toPrefixes()
   return left.length === 0 ? [] : [{ ...entry, held: left }]
+}
+
+/** What nodes are sent that are up, and that a registry vouches for. */
+interface Taken {
+  readonly prefixes: PrefixSet
+  readonly owners: ReadonlyMap<Prefix, string>
+}
+
+function takenOf({ owned = new Map() }: RetentionInput, confirmed: ReadonlySet<string>): Taken {
+  const owners = new Map<Prefix, string>()
+  for (const [nodeId, prefixes] of owned)
+    if (confirmed.has(nodeId)) for (const prefix of prefixes) owners.set(prefix, nodeId)
+  return { prefixes: PrefixSet.of([...owners.keys()]), owners }
 }
 
 /** Those that are peers, or would be with a key. */
@@ -191,7 +230,8 @@ export const unconfirmedIds = (retained: readonly RetainedAffiliate[]): Readonly
 /** When `retainAffiliates` has something to do even if nothing happens; undefined when nothing waits. */
 export function nextDeadline(retained: readonly RetainedAffiliate[]): Instant | undefined {
   let next = Number.POSITIVE_INFINITY
-  for (const { unconfirmedUntil = next } of retained) next = Math.min(next, unconfirmedUntil)
+  for (const { unconfirmedUntil = next, withdrawn } of retained)
+    next = Math.min(next, unconfirmedUntil, withdrawn?.until ?? next)
   return Number.isFinite(next) ? next : undefined
 }
 

@@ -1,5 +1,4 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
-import type { Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
 import type { PublicKey } from '../../model/peer.ts'
 import { answers, type Lives } from './lives.ts'
 import type { RetainedAffiliate } from './retain.ts'
@@ -19,7 +18,6 @@ export interface SettleInput extends Lives {
   readonly current: readonly Affiliate[]
   /** Two machines use these ids: what one says later does not take the place of what the other said. */
   readonly doubled: ReadonlySet<string>
-  readonly wall: UnixMilliseconds
 }
 
 export interface Settled {
@@ -27,9 +25,6 @@ export interface Settled {
   readonly current: readonly Affiliate[]
   readonly unsettled: readonly UnsettledRecord[]
 }
-
-/** What a node with a clock that is ahead says counts, but proves nothing: nobody could overtake it. */
-const AHEAD_MAX: Milliseconds = 600_000
 
 /**
  * Which record of a node counts. A service can replay any that it was ever given, so what it brings is not the last word:
@@ -54,19 +49,16 @@ export function settleRecords(input: SettleInput): Settled {
 function whyNot(
   said: Affiliate,
   known: Affiliate,
-  { doubled, wall, ...lives }: SettleInput,
+  { doubled, ...lives }: SettleInput,
 ): UnsettledRecord['why'] | undefined {
   if (said === known) return undefined
-  const [saidAt, knownAt] = doubled.has(said.nodeId) ? [] : [sealedBy(said, wall), sealedBy(known, wall)]
+  const [saidAt, knownAt] = doubled.has(said.nodeId) ? [] : [said.sealedAt, known.sealedAt]
   if (saidAt !== undefined && knownAt !== undefined) return saidAt < knownAt ? 'older' : undefined
   const { publicKey } = known.kubespan
   if (publicKey === said.kubespan.publicKey || publicKey === '') return undefined
   if (!answers(publicKey, lives)) return undefined
   return said.kubespan.publicKey === '' ? 'no key' : 'another key'
 }
-
-const sealedBy = ({ sealedAt }: Affiliate, wall: UnixMilliseconds): UnixMilliseconds | undefined =>
-  sealedAt === undefined || sealedAt - wall > AHEAD_MAX ? undefined : sealedAt
 
 /** One line for people; undefined for what is as usual as a service that has not heard the latest. */
 export function describeUnsettled({ nodeId, why }: UnsettledRecord): string | undefined {

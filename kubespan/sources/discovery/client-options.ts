@@ -5,7 +5,6 @@ import type { ProofAnswer } from '../../model/proof-answer.ts'
 import type { ServiceEndpoint } from '../../model/service-endpoint.ts'
 import type { DoubleSeen } from './double.ts'
 import type { OwnSeals } from './own-seals.ts'
-import type { Superseded } from './superseded.ts'
 import type { Dial } from './transport.ts'
 
 export interface DiscoveryClientOptions {
@@ -25,8 +24,6 @@ export interface DiscoveryClientOptions {
   readonly log: ClientLog
   /** Which records are our own; by default those of this client. */
   readonly seals?: OwnSeals
-  /** Which records of others gave way to newer ones; by default as this client has seen it. */
-  readonly superseded?: Superseded
 }
 
 const CHECK_EVERY_MAX: Milliseconds = 30_000

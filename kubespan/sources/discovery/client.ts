@@ -15,14 +15,13 @@ import { TableReader } from './reader.ts'
 import { afterFailure, afterSuccess, type Route, routeBy, routeTo } from './redirect.ts'
 import type { AffiliateTable, WatchMessage } from './table.ts'
 import { NO_TOLD_ADDRESSES, rememberTold, type ToldAddresses, toldAddress } from './told-addresses.ts'
-import { UnfitAnswer } from './watch-decoder.ts'
 
 /** SPEC 2.3. */
 export const HELLO_TIMEOUT: Milliseconds = 10_000
+/** A connection that stood for so long was a good one. */
+const STOOD: Milliseconds = 5_000
 /** A service that takes calls and answers no watch is of no use. It is waited for: a busy one lets callers stand in line. */
 const SILENCE_TOLD_AFTER: Milliseconds = 30_000
-/** Who sends what nobody may is asked again after the pause of so many failures at most: it may be mended. */
-const UNFIT_FAILURES_MAX = 7
 
 /**
  * One node's conversation with one discovery service (SPEC 2.3): Hello, Watch, Update, and again from
@@ -119,23 +118,23 @@ export class DiscoveryClient implements AsyncDisposable {
   async #run(): Promise<void> {
     const { clock, backoff, log } = this.#options
     const { signal } = this.#stop
-    for (let failures = 0, unfit = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted; ) {
       const session = new AbortController()
       this.#attempt = session
+      const startedAt = clock.now()
+      let isHealthy = false
       const abort = (): void => session.abort()
       signal.addEventListener('abort', abort, { once: true })
       try {
         const outcome = await this.#session(session.signal, () => {
-          failures = 0
+          isHealthy = true
           this.#setRoute(afterSuccess(this.#route))
           this.#update({ lastContactAt: clock.now() })
         })
         if (outcome === 'redirected') continue
-        unfit = 0
         this.#update({ problem: 'the service ended the watch' })
       } catch (error) {
         if (signal.aborted) break
-        unfit = error instanceof UnfitAnswer ? Math.min(UNFIT_FAILURES_MAX, unfit + 1) : 0
         this.#update({ problem: clipped(messageOf(error)) })
       } finally {
         signal.removeEventListener('abort', abort)
@@ -147,10 +146,11 @@ export class DiscoveryClient implements AsyncDisposable {
         failures = 0
         continue
       }
+      // One that ends what it has just begun, again and again, is no better than one that fails.
+      if (isHealthy && clock.now() - startedAt >= STOOD) failures = 0
       failures += 1
       this.#setRoute(afterFailure(this.#route))
-      // A record that is taken between two such answers is no sign of health.
-      const pause = backoff(Math.max(failures, unfit))
+      const pause = backoff(failures)
       log.warn(
         { service: this.#options.name, problem: this.#status.problem, pauseMilliseconds: Math.round(pause) },
         'discovery connection lost',

@@ -50,6 +50,16 @@ export class OwnSeals {
     return this.#sealedAt
   }
 
+  /** When the last one was made. */
+  get sealedAt(): UnixMilliseconds {
+    return this.#sealedAt
+  }
+
+  /** Somebody has sealed a record under our id: what we seal next is later, so that it counts. */
+  overtake(sealedAt: UnixMilliseconds): void {
+    this.#sealedAt = Math.max(this.#sealedAt, sealedAt)
+  }
+
   has(stamp: string): boolean {
     return this.#stamps.includes(stamp)
   }

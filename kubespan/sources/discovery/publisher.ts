@@ -1,6 +1,6 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { sealStamp } from '../../../shared/affiliate/seal.ts'
-import type { Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
+import type { Instant, Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
 import { sleep, within } from '../../../shared/waiting.ts'
 import { Wake } from '../../../shared/wake.ts'
@@ -11,6 +11,7 @@ import { farewellOf, type OwnRecord, sealAnew, sealOwnRecord } from './own-recor
 import type { OwnSeals } from './own-seals.ts'
 import * as presence from './presence.ts'
 import type { Reading } from './reader.ts'
+import { SEALED_AHEAD_MAX } from './table.ts'
 import { type DiscoveryTransport, RefusedCall } from './transport.ts'
 import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
 
@@ -18,6 +19,10 @@ import { describeNoRoom, updateWithRoom } from './update-with-room.ts'
 export const REFRESH_TIMEOUT: Milliseconds = 30_000
 /** What takes up the room of ours at a service is gone within its own TTL. */
 const RETRIES_WITHIN_TTL = 6
+/** Where strangers have taken all the room for our endpoints, the record begins anew, so often at most. */
+const CLEARED_EVERY: Milliseconds = 60_000
+/** Who was refused because there was no room is back within seconds of there being some. */
+const REFUSED_PAUSE_MAX: Milliseconds = 10_000
 /** A service that does not show our last word within this time has not told others either, and will not. */
 const FAREWELL_LIMIT: Milliseconds = 2_000
 /** Replicas of one service tell others a little later than us. */
@@ -42,6 +47,7 @@ export class Publisher {
   #deletion: PromiseWithResolvers<void> | undefined
   /** Another record stood in the place of ours, so others would take ours, as it was sealed, for an old one. */
   #isReplaced = false
+  #clearedAt: Instant = -Infinity
   #hasLeft = false
   /** What is last said of this node. */
   #farewell: { readonly stamp: string; readonly shown: Wake } | undefined
@@ -112,12 +118,13 @@ export class Publisher {
   sees({ own, foreign }: Reading, isSnapshot: boolean): void {
     if (foreign !== undefined) {
       this.#double = this.#doubles.sees(foreign)
-      this.#isReplaced = true
+      this.#seals.overtake(Math.min(foreign.sealedAt ?? 0, this.#options.clock.wall() + SEALED_AHEAD_MAX))
     }
     if (own === undefined) return
     if (own !== 'missing' && own.stamp === this.#farewell?.stamp) this.#farewell.shown.set()
     const isDeletion = own === 'missing' && !isSnapshot && this.#deletion === undefined
     const shown = own === 'missing' ? own : this.#judgeShown(own.stamp, foreign !== undefined)
+    this.#isReplaced ||= shown === 'foreign' || shown === 'outdated'
     this.#become(presence.shown(this.#presence, shown, isDeletion, this.#options.clock.now()))
   }
 
@@ -145,7 +152,7 @@ export class Publisher {
         this.#refusal = error.message
         this.#become(presence.refused(this.#presence))
         log.warn({ service: name, problem: error.message }, 'own record refused')
-        if (error.retryable) pause = backoff(refusals)
+        if (error.retryable) pause = Math.min(REFUSED_PAUSE_MAX, backoff(refusals))
       }
       const alarm = clock.after(pause, () => this.#refreshWanted.set())
       await this.#refreshWanted.wait(signal)
@@ -169,9 +176,16 @@ export class Publisher {
     const { data, endpoints, plaintext } = local
     this.#become(presence.sending(this.#presence))
     await this.#seals.add(sealStamp(data), plaintext)
-    const taken = await updateWithRoom(endpoints, (some) =>
-      transport.update({ affiliateId: ownId, data, endpoints: some, ttl }, signal),
-    )
+    const update = (): Promise<number> =>
+      updateWithRoom(endpoints, (some) =>
+        transport.update({ affiliateId: ownId, data, endpoints: some, ttl }, signal),
+      )
+    let taken = await update()
+    if (taken === 0 && endpoints.length > 0 && clock.now() - this.#clearedAt >= CLEARED_EVERY) {
+      this.#clearedAt = clock.now()
+      await transport.remove(ownId, signal)
+      taken = await update()
+    }
     this.#doubles.published()
     this.#refusal = undefined
     this.#noRoom = describeNoRoom(taken, endpoints.length)
@@ -188,7 +202,8 @@ export class Publisher {
   async #sayFarewell(transport: DiscoveryTransport, signal: AbortSignal): Promise<void> {
     const { ownId, ttl, key, clock } = this.#options
     // Of two machines with one node id it would be the last word of both.
-    if (this.#local === undefined || this.#double !== undefined) return
+    const isDoubled = clock.now() - (this.#double?.at ?? -Infinity) < ttl
+    if (this.#local === undefined || isDoubled) return
     const record = sealOwnRecord(farewellOf(this.#local.affiliate), key, undefined, this.#nextSealedAt)
     const { data, endpoints, plaintext } = record
     if (data === undefined) return

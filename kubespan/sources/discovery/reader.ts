@@ -2,7 +2,6 @@ import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { printable } from '../../../shared/printable.ts'
 import type { DiscoveryClientOptions } from './client-options.ts'
 import type { OwnSeals } from './own-seals.ts'
-import { Superseded } from './superseded.ts'
 import {
   type AffiliateTable,
   applyWatchMessages,
@@ -26,14 +25,12 @@ export interface Reading {
 export class TableReader {
   readonly #options: DiscoveryClientOptions
   readonly #seals: OwnSeals
-  readonly #superseded: Superseded
   readonly #reported = new Set<string>()
   #table: AffiliateTable = EMPTY_TABLE
 
   constructor(options: DiscoveryClientOptions, seals: OwnSeals) {
     this.#options = options
     this.#seals = seals
-    this.#superseded = options.superseded ?? new Superseded()
   }
 
   get table(): AffiliateTable {
@@ -43,18 +40,12 @@ export class TableReader {
   /** Several messages are as good as one, and cost less. */
   read(messages: readonly WatchMessage[], isSnapshot: boolean): Reading {
     const { ownId, key, ttl, clock } = this.#options
-    const { table, problems, superseded, ...reading } = applyWatchMessages(
-      this.#table,
-      messages,
-      isSnapshot,
-      {
-        ...{ ownId, key, ttl, now: clock.now() },
-        isOwnSeal: (stamp) => this.#seals.has(stamp),
-        isSuperseded: (nodeId, stamp) => this.#superseded.has(nodeId, stamp),
-      },
-    )
+    const { table, problems, ...reading } = applyWatchMessages(this.#table, messages, isSnapshot, {
+      ...{ ownId, key, ttl, now: clock.now(), wall: clock.wall() },
+      isOwnSeal: (stamp) => this.#seals.has(stamp),
+      ownSealedAt: this.#seals.sealedAt,
+    })
     this.#table = table
-    for (const [nodeId, stamp] of superseded) this.#superseded.add(nodeId, stamp)
     for (const problem of problems) this.#tell(problem)
     return reading
   }

@@ -1,7 +1,7 @@
 import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { decodeAffiliate, decodeEndpoint } from '../../../shared/affiliate/codec.ts'
 import { type ClusterKey, sealStamp } from '../../../shared/affiliate/seal.ts'
-import type { Instant, Milliseconds } from '../../../shared/clock.ts'
+import type { Instant, Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
 
 /** One affiliate as it stands on the wire: ciphertext under an id. */
@@ -45,6 +45,12 @@ export interface AffiliateTable {
   readonly departures: ReadonlyMap<string, Departure>
 }
 
+/** SPEC 1.2: what an honest service holds of a cluster. */
+const AFFILIATES_MAX = 1024
+const DEPARTURES_MAX = 2048
+/** What a node with a clock that is ahead says counts, but proves nothing: else nobody could overtake it. */
+export const SEALED_AHEAD_MAX: Milliseconds = 600_000
+
 export const EMPTY_TABLE: AffiliateTable = { affiliates: new Map(), departures: new Map() }
 
 export interface TableContext {
@@ -55,8 +61,9 @@ export interface TableContext {
   readonly ttl: Milliseconds
   /** Whether we sealed what bears this stamp. */
   readonly isOwnSeal?: (stamp: string) => boolean
-  /** Whether a record gave way to another before. */
-  readonly isSuperseded?: (nodeId: string, stamp: string) => boolean
+  /** When the last of ours was sealed. */
+  readonly ownSealedAt?: UnixMilliseconds
+  readonly wall?: UnixMilliseconds
 }
 
 /** Something in a message that was passed over. Said once per kind and affiliate by the caller, never fatal. */
@@ -67,6 +74,7 @@ export interface TableProblem {
     | 'data belongs to another node'
     | 'endpoint cannot be opened'
     | 'an old record again'
+    | 'more nodes than a cluster has'
 }
 
 /** That the service has deleted, or does not know, our own record; or under which seal it has one. */
@@ -76,8 +84,6 @@ export interface TableChange {
   readonly table: AffiliateTable
   readonly problems: readonly TableProblem[]
   readonly isChanged: boolean
-  /** Seals of records that gave way to others, by node id. */
-  readonly superseded: readonly (readonly [nodeId: string, stamp: string])[]
   /** What was said last of our own record; undefined for nothing. */
   readonly own: OwnSaid | undefined
   /** What stands under our own id although we did not seal it. Never in a snapshot, which may be from another time. */
@@ -97,7 +103,6 @@ export function applyWatchMessages(
   const affiliates = new Map(isSnapshot ? [] : table.affiliates)
   const departures = new Map(isSnapshot ? [] : table.departures)
   const problems: TableProblem[] = []
-  const superseded: [string, string][] = []
   let own: OwnSaid | undefined = isSnapshot ? 'missing' : undefined
   let foreign: Affiliate | undefined
   let isChanged = isSnapshot
@@ -121,12 +126,24 @@ export function applyWatchMessages(
     const known = (isSnapshot ? table : { affiliates }).affiliates.get(sealed.id)
     const opened = open(sealed, known, context, problems)
     if (opened === undefined) continue
+    if (affiliates.size >= AFFILIATES_MAX && !affiliates.has(sealed.id)) {
+      problems.push({ id: sealed.id, what: 'more nodes than a cluster has' })
+      continue
+    }
     isChanged ||= opened.affiliate !== known?.affiliate || opened.stamp !== known.stamp
-    if (known !== undefined && known.stamp !== opened.stamp) superseded.push([sealed.id, known.stamp])
     affiliates.set(sealed.id, opened)
     departures.delete(sealed.id)
   }
-  return { table: { affiliates, departures }, problems, isChanged, superseded, own, foreign }
+  return { table: { affiliates, departures: latest(departures, context) }, problems, isChanged, own, foreign }
+}
+
+/** What somebody deletes under ever new ids must not fill the memory. */
+function latest(
+  departures: ReadonlyMap<string, Departure>,
+  { now, ttl }: TableContext,
+): AffiliateTable['departures'] {
+  if (departures.size <= DEPARTURES_MAX) return departures
+  return new Map([...departures].filter(([, { at }]) => now - at < ttl).slice(-DEPARTURES_MAX))
 }
 
 const departureOf = ({ affiliate, seenAt }: DiscoveredAffiliate, { now, ttl }: TableContext): Departure => ({
@@ -137,27 +154,25 @@ const departureOf = ({ affiliate, seenAt }: DiscoveredAffiliate, { now, ttl }: T
 /** What bears our id, was sealed by a member, and not by us. What others add to our own record, as endpoints, leaves its seal. */
 function openForeign(
   sealed: SealedAffiliate,
-  { ownId, key, isOwnSeal }: TableContext,
+  { ownId, key, isOwnSeal, ownSealedAt = -Infinity }: TableContext,
 ): Affiliate | undefined {
   if (isOwnSeal === undefined || isOwnSeal(sealStamp(sealed.data))) return undefined
   const plaintext = key.openAffiliate(sealed.data)
   const decoded = plaintext && decodeAffiliate(plaintext)
-  return decoded?.nodeId === ownId ? decoded : undefined
+  if (decoded?.nodeId !== ownId) return undefined
+  // Another machine seals later than what it finds there; what is earlier may be ours of long ago.
+  return (decoded.sealedAt ?? Infinity) >= ownSealedAt ? decoded : undefined
 }
 
 /** The decoded affiliate; the one known so far when the new data is absent or unusable. */
 function open(
   sealed: SealedAffiliate,
   known: DiscoveredAffiliate | undefined,
-  { key, now, isSuperseded }: TableContext,
+  { key, now, wall = Infinity }: TableContext,
   problems: TableProblem[],
 ): DiscoveredAffiliate | undefined {
   if (sealed.data.length === 0) return known
   const stamp = sealStamp(sealed.data)
-  if (isSuperseded?.(sealed.id, stamp) === true) {
-    problems.push({ id: sealed.id, what: 'an old record again' })
-    return known
-  }
   const plaintext = key.openAffiliate(sealed.data)
   const decoded = plaintext && decodeAffiliate(plaintext)
   if (decoded === undefined) {
@@ -169,6 +184,12 @@ function open(
     problems.push({ id: sealed.id, what: 'data belongs to another node' })
     return known
   }
+  const { sealedAt, ...said } = decoded
+  if (sealedAt !== undefined && sealedAt < (known?.affiliate.sealedAt ?? -Infinity)) {
+    problems.push({ id: sealed.id, what: 'an old record again' })
+    return known
+  }
+  const isAhead = sealedAt !== undefined && sealedAt - wall > SEALED_AHEAD_MAX
   const endpoints: AddressPort[] = []
   for (const message of key.openEndpoints(sealed.endpoints)) {
     const endpoint = message && decodeEndpoint(message)
@@ -177,7 +198,8 @@ function open(
   }
   const hasKubeSpan = decoded.kubespan.publicKey !== ''
   const affiliate: Affiliate = {
-    ...decoded,
+    ...said,
+    ...(sealedAt === undefined || isAhead ? {} : { sealedAt }),
     kubespan: { ...decoded.kubespan, endpoints: hasKubeSpan ? endpoints : [] },
   }
   const isSame = known !== undefined && JSON.stringify(known.affiliate) === JSON.stringify(affiliate)

@@ -62,11 +62,11 @@ function decodeAffiliate(bytes: Uint8Array): SealedAffiliate | undefined {
     if (fields.number === 1) id = value
     else if (fields.number === 2) data = value
     else if (fields.number === 3 && value.length <= endpointBytes && endpoints.length < endpointsMax)
-      endpoints.push(value.slice())
+      endpoints.push(Uint8Array.from(value))
   }
   if (id.length === 0 || id.length > idBytes || data.length > dataBytes) return undefined
   const name = textOf(id)
-  return name === undefined ? undefined : { id: name, data: data.slice(), endpoints }
+  return name === undefined ? undefined : { id: name, data: Uint8Array.from(data), endpoints }
 }
 
 const NOTHING = new Uint8Array()

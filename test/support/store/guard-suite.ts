@@ -23,6 +23,9 @@ export const ORIGIN_LIMITS = { all: MAX_PER_ORIGIN, unproven: MAX_UNPROVEN }
 
 const KEY = 'a key of the cluster'
 const MEMBER: Writer = { key: KEY, listed: undefined }
+/** Where the operator has said which key the cluster has. */
+const LISTED: Writer = { key: KEY, listed: KEY }
+const LISTED_STRANGER: Writer = { key: undefined, listed: KEY }
 const OTHER: Writer = { key: 'another key', listed: undefined }
 const STRANGER: Writer = { key: undefined, listed: undefined }
 const CROWDED = { kind: 'crowded', what: 'too many affiliates of the cluster from one address' }
@@ -229,28 +232,38 @@ export function testGuards({ name, open }: Omit<SuiteOptions, 'histories'>): voi
       assert.equal(await world.store.forget(clusterHash(cluster), 'a'), 1)
     })
 
-    test('in a cluster with a key one address has few records that are not proven, and members have no limit', async () => {
+    test('in a cluster with a key one address has few records that are not proven, and members that are listed have no limit', async () => {
       const cluster = newId()
       const origin = '192.0.2.1'
       for (let index = 0; index < MAX_PER_ORIGIN + 1; index += 1)
-        assert.equal(await by(MEMBER, cluster, `a${index}`, { origin }), undefined)
+        assert.equal(await by(LISTED, cluster, `a${index}`, { origin }), undefined)
       for (let index = 0; index < MAX_UNPROVEN; index += 1)
-        assert.equal(await by(STRANGER, cluster, `b${index}`, { origin }), undefined)
-      assert.deepEqual(await by(STRANGER, cluster, 'more', { origin }), CROWDED)
-      assert.equal(await by(STRANGER, cluster, 'more', { origin: '192.0.2.2' }), undefined)
-      assert.equal(await by(MEMBER, cluster, 'more of ours', { origin }), undefined)
+        assert.equal(await by(LISTED_STRANGER, cluster, `b${index}`, { origin }), undefined)
+      assert.deepEqual(await by(LISTED_STRANGER, cluster, 'more', { origin }), CROWDED)
+      assert.equal(await by(LISTED_STRANGER, cluster, 'more', { origin: '192.0.2.2' }), undefined)
+      assert.equal(await by(LISTED, cluster, 'more of ours', { origin }), undefined)
     })
 
-    test('a member has a place in a cluster that strangers filled', async () => {
+    test('a key that nobody listed may be that of a stranger who came first: one address cannot fill the cluster with it', async () => {
       const cluster = newId()
-      await by(MEMBER, cluster, 'a')
+      const origin = '192.0.2.1'
+      for (let index = 0; index < MAX_PER_ORIGIN; index += 1)
+        assert.equal(await by(MEMBER, cluster, `a${index}`, { origin }), undefined)
+      assert.deepEqual(await by(MEMBER, cluster, 'more', { origin }), CROWDED)
+      assert.equal(await by(STRANGER, cluster, 'a node', { origin: '192.0.2.2' }), undefined)
+    })
+
+    test('a member that is listed has a place in a cluster that strangers filled, and no other', async () => {
+      const cluster = newId()
+      await by(LISTED, cluster, 'a')
       await Promise.all(
         Array.from({ length: 1023 }, (_, index) =>
-          by(STRANGER, cluster, `junk${index}`, { expiresAt: world.base + 100 + index }),
+          by(LISTED_STRANGER, cluster, `junk${index}`, { expiresAt: world.base + 100 + index }),
         ),
       )
-      assert.deepEqual(await by(STRANGER, cluster, 'more'), { kind: 'full', what: 'affiliates' })
-      assert.equal(await by(MEMBER, cluster, 'b'), undefined)
+      const full = { kind: 'full', what: 'affiliates' }
+      assert.deepEqual(await by(LISTED_STRANGER, cluster, 'more'), full)
+      assert.equal(await by(LISTED, cluster, 'b'), undefined)
       const ids = await list(cluster)
       assert.deepEqual(
         [ids.size, ids.has('b'), ids.has('junk0'), ids.has('junk1')],

@@ -4,6 +4,7 @@ import { parseConfig } from '../../../../../kubespan/config/parse.ts'
 import { gatherPeers } from '../../../../../kubespan/controllers/members/gather.ts'
 import { EMPTY_MEMORY, type MeshMemory } from '../../../../../kubespan/controllers/view.ts'
 import type { PeerStatus } from '../../../../../kubespan/model/peer.ts'
+import { unconfirmed } from '../../../../../kubespan/plan/members/retain.ts'
 import type { ServiceReport } from '../../../../../kubespan/plan/members/unite-services.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
 import type { Address } from '../../../../../shared/net/address.ts'
@@ -37,7 +38,7 @@ const gather = (
   forgotten: string[] = [],
 ) => ({
   ...memory,
-  ...gatherPeers({ memory, reports, identity, settings, forgotten: new Set(forgotten), now, wall: now }),
+  ...gatherPeers({ memory, reports, identity, settings, forgotten: new Set(forgotten), now }),
 })
 /** All peers are up and have just received. */
 const live = (memory: MeshMemory, now: number): MeshMemory => ({
@@ -75,18 +76,47 @@ const shares = ({ specs, held }: Pick<MeshMemory, 'specs' | 'held'>) => [
   ...held.map(({ nodeId, prefixes }) => `${nodeId} held: ${prefixes.join(' ')}`),
 ]
 
-test('a key stays with who is up with it, whoever else is said to have it, and what that one claims is held', () => {
+test('a key stays with who has it, whoever else is said to have it, and what that one claims is held', () => {
   const thief = { ...node(1), kubespan: { ...node(1).kubespan, publicKey: key(2) } }
   const first = gather(EMPTY_MEMORY, [report([node(2)])])
   const alone = shares(first)
-  const known = live(first, 1000)
-  assert.deepEqual(shares(gather(known, [report([thief, node(2)])], 2000)), [
-    ...alone,
-    'n1 held: 192.0.2.1/32 fd00::1/128',
-  ])
+  const robbed = gather(live(first, 1000), [report([thief, node(2)])], 2000)
+  assert.deepEqual(shares(robbed), [...alone, 'n1 held: 192.0.2.1/32 fd00::1/128'])
+  const silent = { ...robbed, suspectSince: new Map([[key(2), 3000]]) }
+  assert.deepEqual(
+    shares(gather(silent, [report([thief, node(2)])], 90_000)).slice(0, 1),
+    alone,
+    'silent or not',
+  )
+
+  const fromCache = { ...EMPTY_MEMORY, retained: unconfirmed([node(2)]) }
+  assert.deepEqual(
+    shares(gather(fromCache, [report([thief, node(2)])])).slice(0, 1),
+    alone,
+    'after a restart',
+  )
+
   const taken = gather(EMPTY_MEMORY, [report([thief, node(2)])])
-  assert.deepEqual(shares(taken).at(-1), 'n2 held: 192.0.2.2/32 fd00::2/128', 'when nobody is known to be up')
+  assert.deepEqual(shares(taken).at(-1), 'n2 held: 192.0.2.2/32 fd00::2/128', 'when both are new')
   assert.deepEqual(shares(gather(live(taken, 1000), [report([node(2)])], 2000)).slice(0, 1), alone)
+})
+
+test('what a record withdraws that does not say when it was sealed is held', () => {
+  const wide = { ...node(1), addresses: ['192.0.2.1', '192.0.2.7'] as Address[] }
+  const known = live(gather(EMPTY_MEMORY, [report([wide])]), 1000)
+  const replayed = gather(known, [report([node(1)])], 2000)
+  assert.deepEqual(replayed.held, [{ nodeId: 'n1', label: '', prefixes: ['192.0.2.7/32'] }])
+  const later = gather(live(replayed, 100_000), [report([node(1)])], 100_000)
+  assert.deepEqual(later.held, replayed.held)
+  assert.deepEqual(gather(live(later, 1_802_000), [report([node(1)])], 1_802_000).held, [])
+  assert.deepEqual(gather(live(later, 100_000), [report([wide])], 100_001).held, [])
+
+  const [sealed, after] = [
+    { ...wide, sealedAt: 1 },
+    { ...node(1), sealedAt: 2 },
+  ]
+  const proven = gather(live(gather(EMPTY_MEMORY, [report([sealed])]), 1000), [report([after])], 2000)
+  assert.deepEqual(proven.held, [], 'of one that does it is the word of the node')
 })
 
 test('a record with another key waits while the peer answers, and the peer is asked whether it is there', () => {

@@ -162,7 +162,7 @@ for (const isOurs of [true, false])
               {
                 ...{ memory, reports: [hostile.report(isConnected)], forgotten: new Set<string>(), now },
                 identity: { nodeId: 'me', publicKey: keyOf(99) },
-                ...{ settings: settingsOf(), wall: WALL + 1000, listeningSince: 0 },
+                ...{ settings: settingsOf(), listeningSince: 0 },
               },
               recall,
             )

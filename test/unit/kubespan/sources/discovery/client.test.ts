@@ -199,9 +199,24 @@ test('a service that fails is asked again with growing pauses, from Hello on, an
   await quiet()
   assert.equal(client.status.connected, true)
   assert.equal(client.status.problem, undefined)
+  await clock.advance(5_000)
   service.endWatches()
   await quiet()
   assert.deepEqual(pauses, [1, 2, 1])
+})
+
+test('a service that ends each watch as soon as it has begun is asked with growing pauses', async () => {
+  const { service, client, quiet, clock, pauses } = world()
+  await using _ = client
+  client.publish(node('me'))
+  client.start()
+  for (let turn = 0; turn < 4; turn += 1) {
+    await quiet()
+    service.endWatches()
+    await quiet()
+    await clock.advance(1000)
+  }
+  assert.deepEqual(pauses, [1, 2, 3, 4])
 })
 
 test('what was learned outlives the connection', async () => {
@@ -258,7 +273,7 @@ test('a service that sends what nobody may is asked again after growing pauses, 
     await quiet()
     await clock.advance(1000)
   }
-  assert.deepEqual(pauses, [1, 2, 3, 4, 5, 6, 7, 7, 7, 7])
+  assert.deepEqual(pauses, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
   assert.match(client.status.problem ?? '', /more than 1024 nodes/)
   service.watchFault = undefined
   await quiet()

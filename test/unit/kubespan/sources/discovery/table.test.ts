@@ -11,7 +11,7 @@ import {
 } from '../../../../../kubespan/sources/discovery/table.ts'
 import type { Affiliate } from '../../../../../shared/affiliate/affiliate.ts'
 import { encodeAffiliate, encodeEndpoint } from '../../../../../shared/affiliate/codec.ts'
-import { ClusterKey, sealStamp } from '../../../../../shared/affiliate/seal.ts'
+import { ClusterKey } from '../../../../../shared/affiliate/seal.ts'
 import { type AddressPort, parseAddressPort } from '../../../../../shared/net/address.ts'
 
 const key = ClusterKey.fromSecret(randomBytes(32).toString('base64')) as ClusterKey
@@ -123,19 +123,57 @@ test('a deletion within the TTL was a wish, one after it may be expiry', () => {
   assert.equal(back.table.departures.size, 0)
 })
 
-test('a record that gave way to another is passed over when it comes again, also in a snapshot', () => {
-  const [old, current] = [seal(affiliate('a', 'old')), seal(affiliate('a', 'new'))]
-  const first = applyWatchMessage(EMPTY_TABLE, update(old), true, at(1))
-  const second = applyWatchMessage(first.table, update(current), false, at(2))
-  assert.deepEqual(second.superseded, [['a', sealStamp(old.data)]])
-  const isSuperseded = (id: string, stamp: string): boolean => id === 'a' && stamp === sealStamp(old.data)
-  const context = { ...at(3), isSuperseded }
-  const replayed = applyWatchMessage(second.table, update(old), false, context)
+test('a record that was sealed before the one that stands is passed over', () => {
+  const WALL = 1_800_000_000_000
+  const said = (publicKey: string, sealedAt: number) =>
+    update(seal({ ...affiliate('a', publicKey), sealedAt }))
+  const context = { ...at(3), wall: WALL }
+  const first = applyWatchMessage(EMPTY_TABLE, said('new', WALL - 1), true, context)
+  const replayed = applyWatchMessage(first.table, said('old', WALL - 2), false, context)
   assert.equal(replayed.table.affiliates.get('a')?.affiliate.kubespan.publicKey, 'new')
   assert.deepEqual(replayed.problems, [{ id: 'a', what: 'an old record again' }])
-  const snapshot = applyWatchMessage(EMPTY_TABLE, update(old), true, context)
-  assert.deepEqual([...snapshot.table.affiliates.keys()], [])
-  assert.equal(applyWatchMessage(second.table, update(current), false, context).superseded.length, 0)
+  const later = applyWatchMessage(first.table, said('newer', WALL), false, context)
+  assert.equal(later.table.affiliates.get('a')?.affiliate.kubespan.publicKey, 'newer')
+})
+
+test('a time of sealing that is far ahead is none, so that it can be overtaken', () => {
+  const context = { ...at(3), wall: 1_000_000 }
+  const sealedAt = (ahead: number) =>
+    applyWatchMessage(
+      EMPTY_TABLE,
+      update(seal({ ...affiliate('a'), sealedAt: 1_000_000 + ahead })),
+      true,
+      context,
+    ).table.affiliates.get('a')?.affiliate.sealedAt
+  assert.equal(sealedAt(600_000), 1_600_000)
+  assert.equal(sealedAt(600_001), undefined)
+})
+
+test('under our own id, what was sealed before our last is not another machine', () => {
+  const foreign = (sealedAt?: number) =>
+    applyWatchMessage(
+      EMPTY_TABLE,
+      update(seal({ ...affiliate('me'), ...(sealedAt === undefined ? {} : { sealedAt }) })),
+      false,
+      { ...at(3), isOwnSeal: () => false, ownSealedAt: 500 },
+    ).foreign?.nodeId
+  assert.equal(foreign(499), undefined)
+  assert.equal(foreign(500), 'me')
+  assert.equal(foreign(), 'me')
+})
+
+test('ever new ids fill neither the table nor what is remembered of the departed', () => {
+  const many = (from: number, count: number) =>
+    update(...Array.from({ length: count }, (_, n) => seal(affiliate(`n${from + n}`))))
+  let { table, problems } = applyWatchMessage(EMPTY_TABLE, many(0, 1030), false, at(1))
+  assert.equal(table.affiliates.size, 1024)
+  assert.equal(problems.filter(({ what }) => what === 'more nodes than a cluster has').length, 6)
+  for (let round = 0; round < 4; round += 1) {
+    for (const id of [...table.affiliates.keys()])
+      table = applyWatchMessage(table, deletion(id), false, at(2)).table
+    table = applyWatchMessage(table, many(2000 * (round + 1), 1024), false, at(2)).table
+  }
+  assert.ok(table.departures.size <= 2048)
 })
 
 test('whose last word was that it has left departs with that word', () => {
