@@ -21,10 +21,7 @@ const PROMISES: Readonly<Record<string, readonly (readonly [file: string, ...nam
       'unit/kubespan/plan/members/settle-records',
       'of two records that say when they were sealed the later one',
     ],
-    [
-      'unit/kubespan/sources/discovery/table',
-      'a record that was sealed before the one that stands',
-    ],
+    ['unit/kubespan/sources/discovery/table', 'a record that was sealed before the one that stands'],
   ],
   'Of records that do not': [
     ['unit/kubespan/plan/members/settle-records', 'a record with another key, or with none, waits while'],
