@@ -51,5 +51,8 @@ export function machineIdOf(nodeId: string): string | undefined {
     : toHex(bytes.subarray(0, MACHINE_ID_BYTES))
 }
 
+/** Whether a text has nothing but letters of the alphabet, which is all that nodes agree on (SPEC 3.1). */
+export const isNodeId = (text: string): boolean => /^[0-9A-Za-z]+$/.test(text)
+
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const fromHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'))

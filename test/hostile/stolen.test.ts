@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseAddress } from '../../shared/net/address.ts'
-import { afterPeriod, skip } from '../e2e/story.ts'
+import { afterPeriod, PATIENCE_MS, skip } from '../e2e/story.ts'
+import { isUp } from '../lab/mesh.ts'
 import { Bed, Traffic } from './bed.ts'
 import { Liar, type Lie, nobody, nodeIdBefore } from './liar.ts'
 
@@ -39,4 +40,18 @@ test('a member that says it is another takes nothing from it while that is up', 
       await afterPeriod(mesh, a, STANDS_FOR_MS)
       await traffic.assertUnharmed()
     })
+
+  await t.test('nor from one that starts again while the lie stands', async () => {
+    const lie: Lie = { ...base, nodeId: lowest, publicKey, addresses }
+    await service.order({ do: 'take', records: [liar.seal(lie)] })
+    await afterPeriod(mesh, a, STANDS_FOR_MS)
+    await using traffic = await Traffic.between(lab, ...lab.hosts)
+    await mesh.daemon(a).stop('SIGKILL')
+    mesh.startDaemon(a)
+    await mesh.until(a, (view) => isUp(view, 'b'), PATIENCE_MS)
+    await afterPeriod(mesh, a, STANDS_FOR_MS)
+    await service.order({ do: 'delete', ids: [lie.nodeId] })
+    await afterPeriod(mesh, a, STANDS_FOR_MS)
+    await traffic.assertUnharmed()
+  })
 })

@@ -2,6 +2,7 @@ import type { Affiliate } from '../../../shared/affiliate/affiliate.ts'
 import { decodeAffiliate, decodeEndpoint } from '../../../shared/affiliate/codec.ts'
 import { type ClusterKey, sealStamp } from '../../../shared/affiliate/seal.ts'
 import type { Instant, Milliseconds, UnixMilliseconds } from '../../../shared/clock.ts'
+import { isNodeId } from '../../../shared/identity/node-id.ts'
 import type { AddressPort } from '../../../shared/net/address.ts'
 
 /** One affiliate as it stands on the wire: ciphertext under an id. */
@@ -73,6 +74,7 @@ export interface TableProblem {
     | 'data cannot be opened'
     | 'data belongs to another node'
     | 'endpoint cannot be opened'
+    | 'its id is no node id'
     | 'an old record again'
     | 'more nodes than a cluster has'
 }
@@ -114,6 +116,10 @@ export function applyWatchMessages(
     if (sealed.id === context.ownId) {
       own = deleted ? 'missing' : { stamp: sealStamp(sealed.data) }
       foreign = isSnapshot || deleted ? undefined : openForeign(sealed, context)
+      continue
+    }
+    if (!isNodeId(sealed.id)) {
+      problems.push({ id: sealed.id, what: 'its id is no node id' })
       continue
     }
     if (deleted) {

@@ -59,7 +59,7 @@ class FakeMeshHost implements MeshHost {
   async identity(): Promise<Identity> {
     const key = Buffer.alloc(32, this.#number).toString('base64')
     return {
-      nodeId: `node-${this.#number}`,
+      nodeId: `node${this.#number}`,
       publicKey: key,
       privateKey: 'none of the tests looks',
       address: this.sharedAddress ?? (parseAddress(`fd00::${this.#number}`) as Address),
@@ -426,8 +426,8 @@ test('the view shows all of it and no secret', async () => {
   assert.deepEqual(
     view.affiliates.map(({ nodeId, isLocal, sources }) => [nodeId, isLocal, sources]),
     [
-      ['node-1', true, []],
-      ['node-2', false, ['service/one']],
+      ['node1', true, []],
+      ['node2', false, ['service/one']],
     ],
   )
   assert.equal(view.members.length, 1, 'both are called box')
@@ -497,7 +497,7 @@ test('of two nodes with one mesh address the newcomer takes another, and a third
   for (let turn = 0; turn < 3; turn += 1) await pass(one, three)
   for (let turn = 0; turn < 60; turn += 1) await pass(one, two, three)
   assert.deepEqual([one.host.givenUp, two.host.givenUp], [0, 1])
-  assert.equal(three.mesh.memory.specs.find(({ nodeId }) => nodeId === 'node-2')?.address, 'fd00::2')
+  assert.equal(three.mesh.memory.specs.find(({ nodeId }) => nodeId === 'node2')?.address, 'fd00::2')
   const [conflict] =
     describeDaemon({
       ...{ memory: one.mesh.memory, settings: config(), services: [], version: 'v1', pid: 1, startedAt: 0 },
@@ -506,7 +506,7 @@ test('of two nodes with one mesh address the newcomer takes another, and a third
     }).identityConflicts ?? []
   assert.deepEqual([conflict?.kind, conflict?.isOwn, conflict?.isOver], ['address', true, true])
   assert.ok(
-    one.lines.some((line) => line.startsWith('! this node and box (node-2) have the same mesh address')),
+    one.lines.some((line) => line.startsWith('! this node and box (node2) have the same mesh address')),
   )
   assert.ok(two.mesh.memory.warnings.some((line) => line.includes('had the same mesh address')))
   assert.equal(two.lines.filter((line) => line.includes('made of its node id')).length, 1)
@@ -518,7 +518,7 @@ test('a name that comes late is followed, and what is none is never published', 
   let called = 'localhost'
   one.host.hostName = () => called
   await one.mesh.pass()
-  assert.equal(one.mesh.memory.local?.nodename, 'node-node-1')
+  assert.equal(one.mesh.memory.local?.nodename, 'node-node1')
   assert.match(one.mesh.memory.warnings.join(), /this host has no name \(localhost\)/)
   called = 'worker-7'
   await one.mesh.pass()

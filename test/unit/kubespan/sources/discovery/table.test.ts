@@ -257,3 +257,10 @@ test('no bytes whatever can make it throw', () => {
     ),
   )
 })
+
+test('what is under an id that no node can have is passed over', () => {
+  for (const id of ['!', '', 'a b', 'a\n', '../a', 'ä']) {
+    const { table, problems } = applyWatchMessage(EMPTY_TABLE, update(seal(affiliate(id))), false, at(1))
+    assert.deepEqual([table.affiliates.size, problems[0]?.what], [0, 'its id is no node id'])
+  }
+})
