@@ -62,7 +62,11 @@ export async function playPeers(isAnswering: boolean): Promise<Played> {
   await using stack = new AsyncDisposableStack()
   const plan = topology({ hosts: [publicHost('hub', { families: [4] })] })
   const lab = stack.use(await Lab.create(plan, { prefix: 'benchdaemon' }))
-  const nodes = stack.use(await mesh(lab, { discoveryFlags: ['-rate-limit=0'] }))
+  const nodes = stack.use(
+    await mesh(lab, {
+      discoveryFlags: ['-rate-limit=0', '-max-affiliates-per-address=0', '-max-unproven-per-address=0'],
+    }),
+  )
   const host = lab.host('hub')
   const { identity, pid } = await nodes.until(
     host,
