@@ -11,7 +11,7 @@ import { doubledIds, followDoubles, steadied, type Trails } from '../../plan/mem
 import { joinTiers, type Tiers } from '../../plan/members/join-tiers.ts'
 import { mergeAffiliates } from '../../plan/members/merge-affiliates.ts'
 import { peersOf, type RetainedAffiliate, retainAffiliates } from '../../plan/members/retain.ts'
-import { settleRecords, type UnsettledRecord } from '../../plan/members/settle-records.ts'
+import { type Settled, settleRecords, type UnsettledRecord } from '../../plan/members/settle-records.ts'
 import { type ServiceReport, uniteServices } from '../../plan/members/unite-services.ts'
 import { arbitrateOverlaps } from '../../plan/peers/arbitrate-overlaps.ts'
 import { type HeldClaim, heldBy } from '../../plan/peers/claims.ts'
@@ -59,6 +59,8 @@ export class GatherRecall {
   readonly united = new Last<United>()
   readonly plan = new Last<PeerPlan>()
   readonly heldPlan = new Last<PeerPlan>()
+  readonly settled = new Last<Settled>()
+  isWaiting = false
   readonly held = new Last<readonly HeldClaim[]>()
   readonly contests = new Last<Contests>()
   readonly trails = new Last<Trails>()
@@ -139,9 +141,17 @@ export function gatherPeers(input: GatherInput, recall = new GatherRecall()): Ga
       ...{ standing: memory.retained, current: said, doubled: new Set(doubled) },
       ...lives,
     })
-  const settled = settle(current)
+  // A record that waits, waits for its peer to fall silent: time is a part of that.
+  const settled = recall.settled.of(
+    [current, memory.retained, doubled.join(), recall.isWaiting ? now : 0],
+    () => settle(current),
+  )
+  recall.isWaiting = settled.unsettled.length > 0
   // Of a node that nobody vouches for its last word counts, or nothing.
-  const left = settle(farewellsIn(tiers, memory)).current.filter(({ kubespan }) => kubespan.publicKey === '')
+  const farewells = farewellsIn(tiers, memory)
+  const left = (farewells.length === 0 ? [] : settle(farewells).current).filter(
+    ({ kubespan }) => kubespan.publicKey === '',
+  )
   const counted = left.length === 0 ? settled.current : [...settled.current, ...left]
   const retained = recall.retained(counted, memory.retained, () =>
     retainAffiliates({

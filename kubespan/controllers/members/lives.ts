@@ -15,16 +15,17 @@ export const followSuspects = (
 ): MeshMemory['suspectSince'] => new Map(Array.from(suspects, (key) => [key, before.get(key) ?? now]))
 
 /** Since when each peer is not up, or its path seems dead. */
-export const silences = ({
+export function silences({
   statuses,
   suspectSince,
-}: Pick<MeshMemory, 'statuses' | 'suspectSince'>): ReadonlyMap<PublicKey, Instant> =>
-  new Map(
-    [...statuses].flatMap(([key, { notUpSince }]) => {
-      const since = notUpSince ?? suspectSince.get(key)
-      return since === undefined ? [] : [[key, since]]
-    }),
-  )
+}: Pick<MeshMemory, 'statuses' | 'suspectSince'>): ReadonlyMap<PublicKey, Instant> {
+  const silent = new Map<PublicKey, Instant>()
+  for (const [key, { notUpSince }] of statuses) {
+    const since = notUpSince ?? suspectSince.get(key)
+    if (since !== undefined) silent.set(key, since)
+  }
+  return silent
+}
 
 /** How each node's peer was when it was last looked at. */
 export function livesByNode({ specs, statuses, suspectSince }: MeshMemory) {
@@ -74,16 +75,15 @@ export const ownedBy = ({ specs, statuses }: Pick<MeshMemory, 'specs' | 'statuse
       .map(({ nodeId, allowedIps }) => [nodeId, allowedIps]),
   )
 
-export const livesOf = (memory: Pick<MeshMemory, 'statuses' | 'suspectSince'>, now: Instant): Lives => ({
-  lastReceiveAt: new Map(
-    [...memory.statuses].flatMap(([key, { lastReceiveAt }]) =>
-      lastReceiveAt === undefined ? [] : [[key, lastReceiveAt]],
-    ),
-  ),
-  silentSince: silences(memory),
-  down: new Set([...memory.statuses].flatMap(([key, { state }]) => (state === 'down' ? key : []))),
-  now,
-})
+export function livesOf(memory: Pick<MeshMemory, 'statuses' | 'suspectSince'>, now: Instant): Lives {
+  const lastReceiveAt = new Map<PublicKey, Instant>()
+  const down = new Set<PublicKey>()
+  for (const [key, status] of memory.statuses) {
+    if (status.lastReceiveAt !== undefined) lastReceiveAt.set(key, status.lastReceiveAt)
+    if (status.state === 'down') down.add(key)
+  }
+  return { lastReceiveAt, silentSince: silences(memory), down, now }
+}
 
 export interface ChallengeInput extends Lives {
   readonly contests: Contests

@@ -113,23 +113,34 @@ function confirm(
   input: RetentionInput,
 ): RetainedAffiliate {
   const known = before.get(affiliate.nodeId)
-  const isKnown = known?.affiliate === affiliate && known.unconfirmedUntil === undefined
-  if (isKnown && known.withdrawn === undefined) return known
-  const { withdrawn: earlier } = known ?? {}
-  const isProven = known?.affiliate.sealedAt !== undefined && affiliate.sealedAt !== undefined
-  const lost = known === undefined || isKnown || isProven ? [] : input.claimsOf(known.affiliate)
-  const claimed = input.claimsOf(affiliate)
-  const isLeft = affiliate.kubespan.publicKey === ''
-  const standing = earlier !== undefined && earlier.until > input.now ? earlier.prefixes : []
-  const prefixes = PrefixSet.of([...standing, ...lost])
-    .subtract(PrefixSet.of(claimed))
-    .toPrefixes()
   const base = { affiliate, unconfirmedUntil: undefined, soleClaims: [] }
-  if (isLeft || prefixes.length === 0) return base
+  const isSame = known !== undefined && claimTheSame(known.affiliate, affiliate)
+  if (known === undefined || (isSame && known.withdrawn === undefined)) return base
+  const { withdrawn, affiliate: earlier } = known
+  const isProven = earlier.sealedAt !== undefined && affiliate.sealedAt !== undefined
+  const standing = withdrawn !== undefined && withdrawn.until > input.now ? withdrawn.prefixes : []
+  const prefixes = PrefixSet.of([...standing, ...(isSame || isProven ? [] : input.claimsOf(earlier))])
+    .subtract(PrefixSet.of(input.claimsOf(affiliate)))
+    .toPrefixes()
+  if (affiliate.kubespan.publicKey === '' || prefixes.length === 0) return base
   const isMore = prefixes.join() !== standing.join()
-  const until = isMore ? input.now + input.settings.holdAfterLoss : (earlier?.until ?? input.now)
+  const until = isMore ? input.now + input.settings.holdAfterLoss : (withdrawn?.until ?? input.now)
   return { ...base, withdrawn: { prefixes, until } }
 }
+
+/** Most records are as they were, and to read what one claims is what costs. */
+function claimTheSame(one: Affiliate, other: Affiliate): boolean {
+  const [a, b] = [one.kubespan, other.kubespan]
+  return (
+    a.address === b.address &&
+    isSameList(one.addresses, other.addresses) &&
+    isSameList(a.additionalAddresses, b.additionalAddresses) &&
+    isSameList(a.excludeAdvertisedNetworks, b.excludeAdvertisedNetworks)
+  )
+}
+
+const isSameList = (one: readonly string[], other: readonly string[]): boolean =>
+  one === other || one.join() === other.join()
 
 const sameAs = (before: RetainedAffiliate | undefined, now: RetainedAffiliate): RetainedAffiliate =>
   before?.affiliate === now.affiliate &&
