@@ -30,7 +30,7 @@ export interface BypassSources {
 /** What the mesh needs to come up, by address: of services that are reached through a proxy, the proxy. */
 export function gatherBypass(
   { settings, goals, kubernetes, links, addressesOf }: BypassSources,
-  owned: OwnedSpace,
+  owned: () => OwnedSpace,
 ): BypassPlan {
   const { services, proxy, bypass } = settings
   const written = new Set(services.map(({ endpoint }) => formatHostPort(endpoint)))

@@ -83,7 +83,7 @@ export class DesiredKeeper {
       },
       this.#recall,
     )
-    const { bypass, kept } = gatherBypass(input, this.#ownedBy(input, desired))
+    const { bypass, kept } = gatherBypass(input, () => this.#ownedBy(input, desired))
     return {
       told,
       passing: kept.map((goal) => describeKept(goal, labelled(input))),

@@ -36,7 +36,8 @@ export interface BypassInput {
   readonly conntrackMark: number
   /** To find out which of the services runs on this very machine. */
   readonly links: readonly ObservedLink[]
-  readonly owned: OwnedSpace
+  /** Dear to make, and asked for only where a goal was learned. */
+  readonly owned: () => OwnedSpace
 }
 
 /** What is sent into the tunnel, and what of it is somebody's own. */
@@ -102,12 +103,12 @@ export function planBypass(input: BypassInput): BypassPlan {
     ...reached.filter(({ origin }) => origin === 'configured').map(({ goal }) => goal),
   ])
   const mayPass = ({ goal, address, origin }: (typeof reached)[number]): boolean =>
-    configured.has(goal) || (origin === 'resolved' && !owned.own.contains(address))
+    configured.has(goal) || (origin === 'resolved' && !owned().own.contains(address))
   const outside = reached.filter(({ address }) => !own.has(address))
   const here = reached.filter(({ address, origin }) => own.has(address) && origin !== 'sent')
   const destinations = new Set([...outside.filter(mayPass).map(({ goal }) => goal), ...input.destinations])
   const kept = outside.flatMap(({ goal, address, name, origin }) =>
-    origin !== 'configured' && !destinations.has(goal) && owned.routed.contains(address)
+    origin !== 'configured' && !destinations.has(goal) && owned().routed.contains(address)
       ? [{ goal, name, origin }]
       : [],
   )

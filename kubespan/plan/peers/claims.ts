@@ -107,11 +107,12 @@ export const claimedBy = (affiliate: Affiliate): readonly Prefix[] =>
     ? []
     : partSenseless(claimedPrefixes(affiliate).prefixes, undefined).prefixes
 
-/**
- * What of it leaves in clear when nobody is sent it: not a mesh address, which only the link of the mesh leads to.
- */
-export const heldBy = (affiliate: Affiliate): readonly Prefix[] =>
-  claimedBy(affiliate).filter((prefix) => !isUlaOfPurpose(splitPrefix(prefix).address, ULA_PURPOSE.kubespan))
+/** What of it leaves in clear when nobody is sent it. */
+export const heldBy = (affiliate: Affiliate): readonly Prefix[] => claimedBy(affiliate).filter(isRoutable)
+
+/** Mesh addresses are on the link itself: they need no mark to find it, and nothing else leads to them. */
+export const isRoutable = (prefix: Prefix): boolean =>
+  !isUlaOfPurpose(splitPrefix(prefix).address, ULA_PURPOSE.kubespan)
 
 function claimedPrefixes({ addresses, kubespan }: Affiliate) {
   const advertised = [...kubespan.additionalAddresses, ...addresses.map(hostPrefix)]

@@ -1,5 +1,4 @@
 import { compareBytes } from '../../../shared/byte-order.ts'
-import { isUlaOfPurpose, ULA_PURPOSE } from '../../../shared/identity/ula.ts'
 import { Last } from '../../../shared/last.ts'
 import {
   type Address,
@@ -13,7 +12,7 @@ import type { DesiredPeer, DesiredState, Placement } from '../../model/desired.t
 import type { Identity } from '../../model/identity.ts'
 import type { PeerSpec, PeerStatus, PublicKey } from '../../model/peer.ts'
 import { type LocalClaim, NO_SURROUNDINGS, type Surroundings } from '../../model/surroundings.ts'
-import type { HeldClaim } from './claims.ts'
+import { type HeldClaim, isRoutable } from './claims.ts'
 import { type ClaimsOf, NO_PROOFS, type Proofs, planLocality } from './locality.ts'
 
 export interface DesiredStateInput {
@@ -88,10 +87,6 @@ const OF_ONE_LINK = PrefixSet.of([
 
 type RoutedPlan = Pick<DesiredState, 'routedV4' | 'routedV6' | 'local'> & Pick<DesiredPlan, 'told'>
 
-/** Mesh addresses are on the link itself and need no mark to find it. */
-const isRoutable = (prefix: Prefix): boolean =>
-  !isUlaOfPurpose(splitPrefix(prefix).address, ULA_PURPOSE.kubespan)
-
 function planRouted(
   specs: readonly PeerSpec[],
   {
@@ -108,14 +103,14 @@ function planRouted(
     ...{ proofs, ownAddresses },
     claims: [
       ...specs.map(({ publicKey, label, nodeId, allowedIps }) => ({
-        label: label === '' ? nodeId : label,
-        prefixes: (claims?.get(publicKey) ?? allowedIps).filter(isRoutable),
+        ...{ label, nodeId },
+        prefixes: claims?.get(publicKey) ?? allowedIps,
       })),
-      ...(allowDownPeerBypass ? [] : held).map(({ label, nodeId, prefixes }) => ({
-        label: label === '' ? nodeId : label,
-        prefixes: prefixes.filter(isRoutable),
-      })),
-    ],
+      ...(allowDownPeerBypass ? [] : held),
+    ].map(({ label, nodeId, prefixes }) => ({
+      label: label === '' ? nodeId : label,
+      prefixes: prefixes.filter(isRoutable),
+    })),
   })
   const prefixes = routed.subtract(OF_ONE_LINK).toPrefixes()
   return {

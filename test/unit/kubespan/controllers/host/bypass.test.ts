@@ -34,7 +34,7 @@ const planned = (goals: readonly HostPort[], routed: readonly string[] = [], pro
       links: [],
       addressesOf,
     },
-    planOwned({ routed: routed as Prefix[], subnet: 'fd00::/64' as Prefix, claimed: [] }),
+    () => planOwned({ routed: routed as Prefix[], subnet: 'fd00::/64' as Prefix, claimed: [] }),
   )
 const API = ['192.0.2.6:6443', '192.0.2.7:6443']
 

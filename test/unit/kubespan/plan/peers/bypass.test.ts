@@ -19,12 +19,14 @@ const link = (address: string): ObservedLink => ({
   mac: undefined,
   addresses: [{ address: address as Address, bits: 24, scope: 'global' }],
 })
-const ownedOf = (routed: readonly string[], claimed: readonly string[] = routed) =>
-  planOwned({
-    routed: routed as Prefix[],
-    subnet: 'fd00::/64' as Prefix,
-    claimed: claimed as Prefix[],
-  })
+const ownedOf =
+  (routed: readonly string[], claimed: readonly string[] = routed) =>
+  () =>
+    planOwned({
+      routed: routed as Prefix[],
+      subnet: 'fd00::/64' as Prefix,
+      claimed: claimed as Prefix[],
+    })
 const plan = (input: Partial<BypassInput>) =>
   planBypass({
     ...{ services: [], destinations: [], localPorts: [], conntrackMark: 0x80 },
